@@ -1,0 +1,1 @@
+//! What an attempt left: a git tree against the base commit, read as a diff.

@@ -1,0 +1,21 @@
+//! What a loop is.
+//!
+//! This crate is pure: no clock, no network, no disk, no database, no async. Time, ids and randomness are
+//! arguments. Everything that decides something lives here, so that it can be replayed and tested without a
+//! machine around it; everything that waits lives in `workers` and `orchestrator`.
+
+pub mod boundary;
+pub mod budget;
+pub mod change;
+pub mod cluster;
+pub mod evidence;
+pub mod finding;
+pub mod id;
+pub mod library;
+pub mod run;
+pub mod schedule;
+pub mod score;
+pub mod signal;
+pub mod spec;
+pub mod task;
+pub mod time;

@@ -1,0 +1,11 @@
+//! The service: durable, always on. It holds the keys, the ledger, and the only way out.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod engine;
+pub mod gateway;
+pub mod lead;
+pub mod local;
+pub mod store;

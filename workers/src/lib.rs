@@ -1,0 +1,15 @@
+//! How one task is carried out: one machine, one order. No database, no forge, no key.
+//!
+//! A worker is a function, [`carry_out`]: an [`Order`] in, an [`Outcome`] out, [`Report`]s on the way. All three are
+//! plain data, so the same worker runs inside the service, as a child process or on another machine.
+
+pub mod agent;
+pub mod checks;
+pub mod git;
+pub mod order;
+pub mod relay;
+pub mod sandbox;
+pub mod tools;
+pub mod workspace;
+
+pub use order::{Change, Job, Order, Outcome, Report};
