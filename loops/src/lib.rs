@@ -18,4 +18,5 @@ pub mod score;
 pub mod signal;
 pub mod spec;
 pub mod task;
+pub mod text;
 pub mod time;
