@@ -13,6 +13,7 @@ mod none_or;
 mod proof;
 mod proposal;
 mod read;
+mod scalar;
 mod schema;
 mod sources;
 mod tree;

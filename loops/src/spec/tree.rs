@@ -5,9 +5,12 @@
 
 use std::collections::HashMap;
 
-use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, Tag, options};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, Span, Tag, options};
 
-use super::error::{Place, SpecError};
+use super::{
+    error::{Place, SpecError},
+    scalar::scalar,
+};
 
 /// The largest file that is read, in bytes.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
@@ -175,7 +178,7 @@ impl Builder {
                 if self.key_is_next() {
                     return self.key(text.into_owned(), at);
                 }
-                let data = scalar(&text, style, tag.as_deref(), at)?;
+                let data = scalar(&text, style, tag.as_deref()).map_err(|tag| no_tag(tag, at))?;
                 let node = self.node(at, data)?;
                 self.value(node, anchor)
             }
@@ -360,35 +363,4 @@ fn no_tag(tag: &Tag, at: Place) -> Broken {
             tag.original()
         ),
     )
-}
-
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Place) -> Result<Data, Broken> {
-    match tag {
-        Some(tag) if tag.core_suffix() == Some("str") => return Ok(Data::Text(text.to_owned())),
-        Some(tag) => return Err(no_tag(tag, at)),
-        None => {}
-    }
-    if style != ScalarStyle::Plain {
-        return Ok(Data::Text(text.to_owned()));
-    }
-    Ok(match text {
-        "" | "~" | "null" | "Null" | "NULL" => Data::Null,
-        "true" | "True" | "TRUE" => Data::Bool(true),
-        "false" | "False" | "FALSE" => Data::Bool(false),
-        _ => number(text).unwrap_or_else(|| Data::Text(text.to_owned())),
-    })
-}
-
-/// Whole numbers and decimals. `1e3`, `.inf` and `0x10` stay text: no key of a loop takes them.
-fn number(text: &str) -> Option<Data> {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if !digits.starts_with(|c: char| c.is_ascii_digit())
-        || !digits.chars().all(|c| c.is_ascii_digit() || c == '.')
-    {
-        return None;
-    }
-    text.parse()
-        .map(Data::Whole)
-        .or_else(|_| text.parse().map(Data::Real))
-        .ok()
 }
