@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use super::*;
 
-const WHOLE: &str = include_str!("fixtures/whole.yaml");
+const WHOLE: &str = include_str!("../fixtures/whole.yaml");
 const SMALL: &str =
     "name: a\nkind: fix\nrepo: ..\nschedule: { every: 10m }\nsources:\n  - file: { path: f.jsonl }\n";
 
@@ -377,6 +377,8 @@ fn what_cannot_be_done_yet_is_named_and_the_rest_is_not() {
     let small = read("small.yaml", SMALL, &known()).unwrap();
     assert_eq!(unavailable(&small), []);
 }
+
+mod against_schema;
 
 mod hostile {
     use proptest::prelude::*;
