@@ -29,7 +29,7 @@ pub use forms::RepoForm;
 pub use limits::*;
 pub use proof::*;
 pub use proposal::*;
-pub use read::{Known, decode, read};
+pub use read::{Known, decode, error_at, read};
 pub use schema::schema;
 pub use sources::*;
 pub use types::*;

@@ -75,6 +75,35 @@ pub fn read(source_name: &str, text: &str, known: &Known) -> Result<LoopSpec, Ve
     }
 }
 
+/// An error about the key at `path` of a loop that was read from `text`, placed where that key stands: for what only a
+/// reader of other files can know (a prompt that is not there, a name that another file has).
+pub fn error_at(source_name: &str, text: &str, path: &str, message: impl Into<String>) -> SpecError {
+    let (at, value) = match tree::parse(text) {
+        Ok((root, _)) => place(&index(&root), path),
+        Err(broken) => (broken.at, None),
+    };
+    SpecError {
+        file: source_name.to_owned(),
+        ..SpecError::new(at, message).path(path).value(value)
+    }
+}
+
+/// Where `path` stands, or where the nearest of those above it does, if it was not written out.
+pub(super) fn place(index: &Index, path: &str) -> (Place, Option<String>) {
+    if let Some((at, value)) = index.get(path) {
+        return (*at, value.clone());
+    }
+    let above = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
+    (
+        if path.is_empty() {
+            Place::START
+        } else {
+            place(index, above).0
+        },
+        None,
+    )
+}
+
 /// The loop, as far as one can be made, and what is wrong with it.
 fn fit(mut root: Node, mut errors: Vec<SpecError>, known: &Known) -> (Option<LoopSpec>, Vec<SpecError>) {
     let mut removed = HashSet::new();

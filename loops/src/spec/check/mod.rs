@@ -7,7 +7,13 @@ mod when;
 mod who;
 mod within;
 
-use super::{LoopSpec, RepoForm, error::SpecError, forms, read::Index, read::Known, words};
+use super::{
+    LoopSpec, RepoForm,
+    error::SpecError,
+    forms,
+    read::{Index, Known, place},
+    words,
+};
 use crate::spec::error::Place;
 
 /// Adds to `errors` what is wrong with `spec`, which was read from the text that `index` places.
@@ -58,29 +64,13 @@ impl Finds<'_> {
         if self.is_doubtful(path) {
             return;
         }
-        let (at, value) = self.place(path);
+        let (at, value) = place(self.index, path);
         self.errors.push(make(at, value).path(path));
     }
 
     /// Whether what stands at `path` is not what was written, because that did not fit.
     fn is_doubtful(&self, path: &str) -> bool {
         self.earlier.iter().any(|earlier| related(earlier, path))
-    }
-
-    /// Where `path` stands, or where the nearest of those above it does, if it was not written out.
-    fn place(&self, path: &str) -> (Place, Option<String>) {
-        if let Some((at, value)) = self.index.get(path) {
-            return (*at, value.clone());
-        }
-        let above = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
-        (
-            if path.is_empty() {
-                Place::START
-            } else {
-                self.place(above).0
-            },
-            None,
-        )
     }
 
     /// Notes every text of the list at `path` that does not have its form.

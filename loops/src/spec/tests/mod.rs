@@ -403,3 +403,15 @@ mod hostile {
         }
     }
 }
+
+#[test]
+fn an_error_from_elsewhere_stands_at_its_key_or_at_the_nearest_above() {
+    let text = small_with("workers:\n  fix: { prompt: x.md }\n");
+    let at = |path| {
+        let error = error_at("a.yaml", &text, path, "m");
+        (error.line, error.column, error.value)
+    };
+    assert_eq!(at("workers.fix.prompt"), (8, 18, Some("x.md".to_owned())));
+    assert_eq!(at("workers.fix.model"), (8, 8, None));
+    assert_eq!(at("lead.model"), (1, 1, None));
+}
