@@ -106,6 +106,7 @@ fn ask(look: &mut Look) -> Result<bool, CliError> {
 
 /// Writes the loop, an example of feedback and the settings: each only where there is none.
 fn write_all(top: &Path, folder: &Path, look: &Look, known: &Known) -> Result<Vec<Done>, CliError> {
+    let top = if top == Path::new(".") { Path::new("") } else { top };
     let folder = top.join(folder);
     let failed = |path: &Path| {
         let what = format!("cannot write `{}`", path.display());
@@ -147,10 +148,13 @@ fn write_all(top: &Path, folder: &Path, look: &Look, known: &Known) -> Result<Ve
 
 /// The repository's top, as seen from the folder of specs.
 fn repo_from(top: &Path, folder: &Path) -> String {
-    let (Ok(top), Ok(below)) = (fs::canonicalize(top), std::path::absolute(folder)) else {
+    let here = if top == Path::new("") { Path::new(".") } else { top };
+    let (Ok(top), Ok(below)) = (fs::canonicalize(here), std::path::absolute(folder)) else {
         return "..".to_owned();
     };
+    let goes_up = below.components().any(|part| part == std::path::Component::ParentDir);
     match below.strip_prefix(&top) {
+        Ok(_) | Err(_) if goes_up => top.display().to_string(),
         Ok(rest) if rest.components().count() > 0 => vec![".."; rest.components().count()].join("/"),
         Ok(_) => ".".to_owned(),
         Err(_) => top.display().to_string(),
@@ -169,7 +173,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<bool> {
 fn summary(done: &[Done]) -> String {
     let mut out = String::from("\n");
     for one in done {
-        let path = one.path.strip_prefix(".").unwrap_or(&one.path).display();
+        let path = one.path.display();
         out += &if one.written {
             format!("wrote  {path}\n")
         } else {

@@ -162,5 +162,23 @@ fn the_settings_that_are_written_are_read() {
         .map(|line| format!("{}\n", line.trim_start_matches("# ").trim_start_matches('#')))
         .collect();
     let config = crate::config::Config::read(Path::new("loops.yaml"), &shown, None, &|_| None);
-    assert!(config.is_ok(), "{shown}: {:?}", config.err());
+    let config = config.unwrap_or_else(|error| panic!("{shown}: {error}"));
+    assert!(
+        specs::known(&config.models)
+            .models
+            .contains(&"standard".to_owned()),
+        "the example names a known model"
+    );
+}
+
+#[test]
+fn the_repository_is_named_as_the_folder_of_specs_sees_it() {
+    let folder = repository(&[]);
+    let top = fs::canonicalize(folder.path()).unwrap();
+    assert_eq!(repo_from(&top, &top.join(".loops")), "..");
+    assert_eq!(repo_from(&top, &top.join("a/b")), "../..");
+    assert_eq!(repo_from(&top, &top), ".");
+    for elsewhere in [top.join("../specs"), PathBuf::from("/specs")] {
+        assert_eq!(repo_from(&top, &elsewhere), top.display().to_string());
+    }
 }

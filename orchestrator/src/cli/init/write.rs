@@ -15,7 +15,7 @@ pub(super) const SETTINGS: &str = r#"# Settings of the service. Everything has a
 
 # state: .loops-state          # where the database and workspaces are kept
 # models:
-#   aliases: { standard: claude-sonnet-4-5 }
+#   aliases: { standard: claude-sonnet-5-5 }
 #   providers:
 #     anthropic: { key: "${ANTHROPIC_API_KEY}" }
 "#;
