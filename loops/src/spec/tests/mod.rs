@@ -415,3 +415,14 @@ fn an_error_from_elsewhere_stands_at_its_key_or_at_the_nearest_above() {
     assert_eq!(at("workers.fix.model"), (8, 8, None));
     assert_eq!(at("lead.model"), (1, 1, None));
 }
+
+#[test]
+fn an_alias_is_measured_before_it_is_unfolded() {
+    let text = format!("a: &a [{}]\nb: [{}]\n", "x,".repeat(3_000), "*a,".repeat(50));
+    let found = errors(&text);
+    assert_eq!(
+        (found.len(), found[0].line, found[0].column),
+        (1, 2, 11),
+        "the third alias is too much: {found:?}"
+    );
+}
