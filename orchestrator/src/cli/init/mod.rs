@@ -152,7 +152,9 @@ fn repo_from(top: &Path, folder: &Path) -> String {
     let (Ok(top), Ok(below)) = (fs::canonicalize(here), std::path::absolute(folder)) else {
         return "..".to_owned();
     };
-    let goes_up = below.components().any(|part| part == std::path::Component::ParentDir);
+    let goes_up = below
+        .components()
+        .any(|part| part == std::path::Component::ParentDir);
     match below.strip_prefix(&top) {
         Ok(_) | Err(_) if goes_up => top.display().to_string(),
         Ok(rest) if rest.components().count() > 0 => vec![".."; rest.components().count()].join("/"),
