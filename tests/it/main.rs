@@ -1,2 +1,3 @@
 //! stub
 mod sandbox;
+mod tools;
