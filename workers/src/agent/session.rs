@@ -1,0 +1,462 @@
+//! The turn loop: ask, keep, do what was called, keep, ask again, until it is done or may not go on.
+//!
+//! What is to be done next follows from the last message alone, so a conversation that was kept and loaded goes on
+//! where it was: calls that nobody answered are carried out, an answer without calls is weighed. Every message is
+//! kept before it is acted on. The loop decides nothing about the work; it only keeps a model from going astray.
+
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    ops::ControlFlow::{self, Break, Continue},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use loops::budget::Usage;
+use tokio::time::Instant;
+
+use super::{
+    client::Client,
+    conversation::{Cause, Conversation, Ended, Keeper, Settings, Tools},
+    cut::{self, cut_middle},
+    layout::lay_out,
+    messages::{Block, Message, Reply, Role, StopReason, ToolUse},
+    window::{self, Window},
+};
+use crate::{order::Entry, tools::ToolAnswer};
+
+/// The most bytes of one tool answer.
+const MAX_ANSWER: usize = 64 << 10;
+/// How often in a row the model is told that it may not stop yet.
+const NUDGES: u32 = 3;
+/// How often in a row it may answer nothing, be cut off at the token limit, or be paused.
+const FALSE_STARTS: u32 = 4;
+/// How many turns in a row may consist of nothing but calls that no tool could take.
+const BAD_TURNS: u32 = 6;
+/// After so many turns that only repeated earlier calls and got their earlier answers, the model is told.
+const STALE_TOLD: u32 = 3;
+/// And after so many the session ends.
+const STALE_END: u32 = 8;
+/// With so many turns left it is told.
+const FEW_TURNS: u32 = 3;
+
+const LAST_TURN: &str = "This is your last turn: there are no more after it. Do not start anything new. Say in a few \
+                         sentences what you did and what is left undone.";
+
+/// Drives a conversation until it ends. It may be dropped or cancelled at any instant: what was kept can go on later.
+pub async fn converse(
+    client: &Client,
+    settings: &Settings,
+    conversation: Conversation,
+    tools: &impl Tools,
+    keeper: &impl Keeper,
+) -> Ended {
+    let mut session = Session::new(client, settings, conversation, tools, keeper);
+    let cause = tokio::select! {
+        biased;
+        () = settings.cancel.cancelled() => Cause::Cancelled,
+        () = until(settings.deadline) => Cause::OutOfTime,
+        cause = session.run() => cause,
+    };
+    session.end(cause)
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+type Step = ControlFlow<Cause>;
+
+struct Session<'a, T, K> {
+    client: &'a Client,
+    settings: &'a Settings,
+    conversation: Conversation,
+    tools: &'a T,
+    keeper: &'a K,
+    window: Window,
+    usage: Usage,
+    turns: u32,
+    /// Why the newest answer stopped; none after a restart.
+    stop: Option<StopReason>,
+    nudges: u32,
+    false_starts: u32,
+    bad_turns: u32,
+    stale_turns: u32,
+    /// Digests of calls with their answers.
+    seen: HashSet<u64>,
+}
+
+impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
+    fn new(
+        client: &'a Client,
+        settings: &'a Settings,
+        mut conversation: Conversation,
+        tools: &'a T,
+        keeper: &'a K,
+    ) -> Self {
+        if conversation.tools.is_empty() {
+            conversation.tools = tools.definitions();
+        }
+        let turns = conversation
+            .messages
+            .iter()
+            .filter(|message| message.role == Role::Assistant)
+            .count();
+        Self {
+            client,
+            settings,
+            tools,
+            keeper,
+            window: Window::new(settings.window, settings.max_tokens),
+            usage: Usage::default(),
+            turns: u32::try_from(turns).unwrap_or(u32::MAX),
+            conversation,
+            stop: None,
+            nudges: 0,
+            false_starts: 0,
+            bad_turns: 0,
+            stale_turns: 0,
+            seen: HashSet::new(),
+        }
+    }
+
+    async fn run(&mut self) -> Cause {
+        loop {
+            if let Break(cause) = self.step().await {
+                return cause;
+            }
+        }
+    }
+
+    fn end(self, cause: Cause) -> Ended {
+        if cause != Cause::Finished {
+            self.keeper.entry(Entry::Note {
+                text: format!("The session ended: {cause}."),
+            });
+        }
+        let said = self
+            .conversation
+            .messages
+            .iter()
+            .rev()
+            .filter(|message| message.role == Role::Assistant);
+        let last_words = said
+            .map(Message::words)
+            .find(|words| !words.is_empty())
+            .unwrap_or_default();
+        Ended {
+            cause,
+            last_words,
+            usage: self.usage,
+            turns: self.turns,
+            conversation: self.conversation,
+        }
+    }
+
+    async fn step(&mut self) -> Step {
+        match self.conversation.messages.last() {
+            _ if self.tools.finished() => Break(Cause::Finished),
+            Some(last) if last.role == Role::User => self.ask().await,
+            Some(last) if last.calls().next().is_some() => {
+                let calls = last.calls().cloned().collect();
+                self.carry_out(calls).await
+            }
+            Some(_) => self.weigh_stop().await,
+            None => Break(Cause::NoSense(
+                "the conversation is empty, nothing was asked".to_owned(),
+            )),
+        }
+    }
+
+    fn note(&self, text: impl Into<String>) {
+        self.keeper.entry(Entry::Note { text: text.into() });
+    }
+
+    async fn keep(&mut self, message: Message, usage: Option<&Usage>) -> Step {
+        match self.keeper.keep(&message, usage).await {
+            Ok(()) => {
+                self.conversation.messages.push(message);
+                Continue(())
+            }
+            Err(why) => Break(Cause::NotKept(why)),
+        }
+    }
+
+    /// Asks for the next answer and keeps it.
+    async fn ask(&mut self) -> Step {
+        if self.turns > self.settings.max_turns {
+            return Break(Cause::OutOfTurns);
+        }
+        let body = self.fitting_request()?;
+        let size = body.len();
+        let keeper = self.keeper;
+        let note = move |text: String| keeper.entry(Entry::Note { text });
+        let reply = match self.client.ask(body, &mut self.usage, &note).await {
+            Ok(reply) => reply,
+            Err(error) => return Break(Cause::Model(error)),
+        };
+        self.window.observe(size, reply.usage.all_input());
+        self.keeper.entry(Entry::Used {
+            usage: reply.usage,
+            rehearsed: reply.rehearsed,
+        });
+        self.take(reply).await
+    }
+
+    /// The request, after trimming if it would be too large.
+    fn fitting_request(&mut self) -> ControlFlow<Cause, bytes::Bytes> {
+        for trimmed in [false, true] {
+            let body = match lay_out(&self.conversation, self.settings) {
+                Ok(body) => body,
+                Err(error) => {
+                    return Break(Cause::NoSense(format!("the request cannot be written: {error}")));
+                }
+            };
+            let Some(excess) = self.window.excess(body.len()) else {
+                return Continue(body);
+            };
+            if trimmed {
+                break;
+            }
+            let freed = window::trim(&mut self.conversation.messages, excess);
+            self.note(format!(
+                "The conversation grew too long; {freed} bytes of old tool results were cut from it."
+            ));
+        }
+        Break(Cause::WindowFull)
+    }
+
+    async fn take(&mut self, reply: Reply) -> Step {
+        self.turns = self.turns.saturating_add(1);
+        if reply.stop == StopReason::Refusal {
+            return Break(Cause::Refused);
+        }
+        let mut content: Vec<Block> = reply
+            .content
+            .into_iter()
+            .filter(|block| !block.is_blank())
+            .collect();
+        let says_nothing = content.is_empty();
+        if says_nothing {
+            // The provider takes no empty message back.
+            content.push(Block::text("(nothing)"));
+        }
+        let message = Message::assistant(content);
+        let words = message.words();
+        if !words.is_empty() && !says_nothing {
+            self.keeper.entry(Entry::Said {
+                text: cut_middle(&words, cut::ENTRY),
+            });
+        }
+        self.stop = Some(if says_nothing {
+            StopReason::Other("nothing".to_owned())
+        } else {
+            reply.stop
+        });
+        self.keep(message, Some(&reply.usage)).await
+    }
+
+    /// The model stopped without calling a tool: is it done?
+    async fn weigh_stop(&mut self) -> Step {
+        let left = self.turns <= self.settings.max_turns;
+        let again = match self.stop.take() {
+            Some(StopReason::Pause) => {
+                self.false_start("it paused again and again")?;
+                return self.ask().await;
+            }
+            Some(StopReason::MaxTokens) if left => Some(format!(
+                "Your answer was cut off at {} tokens. Go on from there, in smaller pieces.",
+                self.settings.max_tokens
+            )),
+            Some(StopReason::WindowFull) => {
+                if window::trim(&mut self.conversation.messages, usize::MAX) == 0 {
+                    return Break(Cause::WindowFull);
+                }
+                Some("The conversation was too long and old tool results were cut from it. Go on.".to_owned())
+            }
+            Some(StopReason::Other(why)) if why == "nothing" && left => Some(
+                "Your answer was empty. Go on with your work, or say that you are done and what you did."
+                    .to_owned(),
+            ),
+            _ => None,
+        };
+        if let Some(words) = again {
+            self.false_start("its answers stayed empty or cut off")?;
+            return self.say(words).await;
+        }
+        self.false_starts = 0;
+        match self.tools.may_stop().await {
+            None => Break(Cause::Finished),
+            Some(_) if !left => Break(Cause::OutOfTurns),
+            Some(open) if self.nudges >= NUDGES => Break(Cause::StoppedEarly(open)),
+            Some(open) => {
+                self.nudges += 1;
+                self.say(open).await
+            }
+        }
+    }
+
+    fn false_start(&mut self, why: &str) -> Step {
+        self.false_starts += 1;
+        if self.false_starts > FALSE_STARTS {
+            Break(Cause::NoSense(why.to_owned()))
+        } else {
+            Continue(())
+        }
+    }
+
+    async fn say(&mut self, words: String) -> Step {
+        self.keeper.entry(Entry::Told { text: words.clone() });
+        let content = [Some(words), self.turns_left()]
+            .into_iter()
+            .flatten()
+            .map(Block::text)
+            .collect();
+        self.keep(Message::user(content), None).await
+    }
+
+    /// What the model is told when its turns come to their end.
+    fn turns_left(&self) -> Option<String> {
+        match self.settings.max_turns.saturating_sub(self.turns) {
+            0 => Some(LAST_TURN.to_owned()),
+            FEW_TURNS if self.settings.max_turns > 2 * FEW_TURNS => Some(format!(
+                "You have {FEW_TURNS} turns left. Bring your work to an end."
+            )),
+            _ => None,
+        }
+    }
+
+    /// Carries out the calls of the last message, at the same time, and keeps their answers, in order.
+    async fn carry_out(&mut self, calls: Vec<ToolUse>) -> Step {
+        let cut_off = self.stop.take() == Some(StopReason::MaxTokens);
+        let last = calls.len() - 1;
+        let this = &*self;
+        let running = calls
+            .iter()
+            .enumerate()
+            .map(|(n, call)| this.answer(call, cut_off && n == last));
+        let answers = join_all(running).await;
+
+        self.nudges = 0;
+        self.false_starts = 0;
+        let mut told = self.watch_repeats(&calls, &answers)?;
+        self.watch_sense(&answers)?;
+        told.extend(self.turns_left());
+        let results = calls
+            .iter()
+            .zip(answers)
+            .map(|(call, (answer, _))| Block::tool_result(&call.id, answer.text, answer.ok));
+        let content = results.chain(told.into_iter().map(Block::text)).collect();
+        let no_turns_left = self.turns > self.settings.max_turns;
+        self.keep(Message::user(content), None).await?;
+        if no_turns_left && !self.tools.finished() {
+            Break(Cause::OutOfTurns)
+        } else {
+            Continue(())
+        }
+    }
+
+    /// Answers one call; says whether a tool took it.
+    async fn answer(&self, call: &ToolUse, cut_off: bool) -> (ToolAnswer, bool) {
+        let input = cut_middle(&call.input.to_string(), cut::ENTRY);
+        let shown = serde_json::from_str(&input).unwrap_or(serde_json::Value::String(input));
+        self.keeper.entry(Entry::Called {
+            tool: call.name.clone(),
+            input: shown,
+        });
+        let begun = Instant::now();
+        let (mut answer, taken) = match self.objection(call, cut_off) {
+            Some(text) => (ToolAnswer { ok: false, text }, false),
+            None => (
+                self.tools.call(&call.id, &call.name, call.input.clone()).await,
+                true,
+            ),
+        };
+        answer.text = cut_middle(&answer.text, MAX_ANSWER);
+        if answer.text.trim().is_empty() {
+            "(no output)".clone_into(&mut answer.text);
+        }
+        self.keeper.entry(Entry::Answered {
+            tool: call.name.clone(),
+            ok: answer.ok,
+            text: cut_middle(&answer.text, cut::ENTRY),
+            duration_ms: millis(begun.elapsed()),
+        });
+        (answer, taken)
+    }
+
+    /// Why no tool can take this call, in words for the model.
+    fn objection(&self, call: &ToolUse, cut_off: bool) -> Option<String> {
+        let known = &self.conversation.tools;
+        if !known.iter().any(|tool| tool.name == call.name) {
+            let names: Vec<_> = known.iter().map(|tool| format!("`{}`", tool.name)).collect();
+            return Some(format!(
+                "There is no tool `{}`. There are: {}.",
+                call.name,
+                names.join(", ")
+            ));
+        }
+        let bare = call.input.as_object().is_none_or(serde_json::Map::is_empty);
+        if cut_off && (bare || call.invalid_input().is_some()) {
+            return Some(format!(
+                "Your answer was cut off at {} tokens within this call, so nothing was done. Make a smaller call: \
+                 several edits, or a file in several parts.",
+                self.settings.max_tokens
+            ));
+        }
+        let written = call.invalid_input()?;
+        let why = match serde_json::from_str::<serde_json::Value>(written) {
+            Ok(_) => "it is not an object".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Some(format!(
+            "The input of this call is not valid JSON ({why}), so nothing was done. Call it again."
+        ))
+    }
+
+    /// Counts turns that brought nothing new; gives the words that the model hears when there were too many.
+    fn watch_repeats(
+        &mut self,
+        calls: &[ToolUse],
+        answers: &[(ToolAnswer, bool)],
+    ) -> ControlFlow<Cause, Vec<String>> {
+        let mut new = false;
+        for (call, (answer, _)) in calls.iter().zip(answers) {
+            let mut hasher = DefaultHasher::new();
+            (&call.name, call.input.to_string(), &answer.text).hash(&mut hasher);
+            new |= self.seen.insert(hasher.finish()) || self.tools.may_repeat(&call.name);
+        }
+        self.stale_turns = if new { 0 } else { self.stale_turns + 1 };
+        if self.stale_turns >= STALE_END {
+            return Break(Cause::Looping);
+        }
+        let told = (self.stale_turns >= STALE_TOLD).then(|| {
+            "You have made these same calls before and got these same answers. Try another way, or stop and say what \
+             is in the way."
+                .to_owned()
+        });
+        if told.is_some() {
+            self.note("The model repeats itself; it was told so.");
+        }
+        Continue(told.into_iter().collect())
+    }
+
+    /// Counts turns in which no tool could take any call.
+    fn watch_sense(&mut self, answers: &[(ToolAnswer, bool)]) -> Step {
+        let taken = answers.iter().any(|(_, taken)| *taken);
+        self.bad_turns = if taken { 0 } else { self.bad_turns + 1 };
+        if self.bad_turns >= BAD_TURNS {
+            return Break(Cause::NoSense(
+                "its calls named no tool, or were not JSON".to_owned(),
+            ));
+        }
+        Continue(())
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
