@@ -263,10 +263,8 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
     async fn weigh_stop(&mut self) -> Step {
         let left = self.turns <= self.settings.max_turns;
         let again = match self.stop.take() {
-            Some(StopReason::Pause) => {
-                self.false_start("it paused again and again")?;
-                return self.ask().await;
-            }
+            // Pauses belong to tools that the provider runs, which are never offered: words take it further.
+            Some(StopReason::Pause) if left => Some("Go on.".to_owned()),
             Some(StopReason::MaxTokens) if left => Some(format!(
                 "Your answer was cut off at {} tokens. Go on from there, in smaller pieces.",
                 self.settings.max_tokens
@@ -284,7 +282,7 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
             _ => None,
         };
         if let Some(words) = again {
-            self.false_start("its answers stayed empty or cut off")?;
+            self.false_start("its answers stayed empty, cut off or paused")?;
             return self.say(words).await;
         }
         self.false_starts = 0;
