@@ -15,7 +15,7 @@ use tokio::{sync::Barrier, time::Instant};
 use workers::{
     agent::{
         Cause, Client, Conversation, Ended, Keeper, ModelError, Patience, Settings, Tools, converse,
-        messages::{Message, Role},
+        messages::{Block, Message, Role},
     },
     order::Entry,
     tools::{ToolAnswer, ToolDefinition},
@@ -494,4 +494,43 @@ async fn a_long_session_stays_under_the_models_window() {
     let trims = world.notes().len();
     assert!((1..=4).contains(&trims), "{trims} trims: rare and large");
     assert_eq!(world.model.complaints(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn one_turn_cannot_fill_the_window() {
+    let calls = |turn: Turn| (0..30).fold(turn, |turn, n| turn.call("long", json!({ "n": n })));
+    let mut world = World::new(|s| s.turn(calls(Turn::new())).say("Done.")).await;
+    world.settings.window = 60_000;
+    assert_eq!(world.run().await.cause, Cause::Finished);
+    let told = world.last_told();
+    assert_eq!(told.len(), 30);
+    assert!(
+        told.iter()
+            .all(|text| text.len() < 3000 && text.contains("bytes cut")),
+        "{}",
+        told[0].len()
+    );
+}
+
+#[tokio::test]
+async fn a_conversation_without_turns_left_is_not_asked_again() {
+    let mut world = World::new(|s| s.call("echo", echo("a")).call("echo", echo("b")).forever()).await;
+    world.settings.max_turns = 1;
+    let ended = world.run().await;
+    assert_eq!((&ended.cause, ended.turns), (&Cause::OutOfTurns, 2));
+    assert_eq!(world.go_on(ended.conversation).await.cause, Cause::OutOfTurns);
+    assert_eq!(world.model.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_turn_of_more_blocks_than_the_provider_looks_back_still_reads_the_cache() {
+    let wide = (0..25).fold(Turn::new(), |turn, n| turn.call("echo", echo(&n.to_string())));
+    let world = World::new(|s| s.turn(wide.clone()).call("echo", echo("x")).say("Done.")).await;
+    let mut conversation = world.conversation();
+    conversation.messages[0] = Message::user(vec![Block::text(format!("fix it {}", "word ".repeat(2000)))]);
+    assert_eq!(world.go_on(conversation).await.cause, Cause::Finished);
+    let requests = world.model.requests();
+    for pair in requests.windows(2) {
+        assert_eq!(pair[1].usage.cache_read_tokens, pair[0].usage.all_input());
+    }
 }

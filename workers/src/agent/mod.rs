@@ -4,6 +4,7 @@
 //! calls go to the gateway and nowhere else; no key is known here. What the model says is data: it chooses among
 //! the tools that it was given, and nothing else follows from its words.
 
+mod calls;
 mod client;
 mod conversation;
 mod cut;
@@ -13,6 +14,7 @@ mod session;
 mod sse;
 mod stream;
 mod transport;
+mod watch;
 mod window;
 
 pub use client::{Client, ModelError, Patience, REHEARSED_HEADER};

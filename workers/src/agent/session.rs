@@ -4,44 +4,38 @@
 //! where it was: calls that nobody answered are carried out, an answer without calls is weighed. Every message is
 //! kept before it is acted on. The loop decides nothing about the work; it only keeps a model from going astray.
 
-use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    ops::ControlFlow::{self, Break, Continue},
-    time::Duration,
-};
+use std::ops::ControlFlow::{self, Break, Continue};
 
 use futures_util::future::join_all;
 use loops::budget::Usage;
 use tokio::time::Instant;
 
 use super::{
+    calls::{Answered, Desk},
     client::Client,
     conversation::{Cause, Conversation, Ended, Keeper, Settings, Tools},
     cut::{self, cut_middle},
     layout::lay_out,
     messages::{Block, Message, Reply, Role, StopReason, ToolUse},
+    watch::{Judgement, Watch},
     window::{self, Window},
 };
-use crate::{order::Entry, tools::ToolAnswer};
+use crate::order::Entry;
 
-/// The most bytes of one tool answer.
-const MAX_ANSWER: usize = 64 << 10;
+/// How many of the newest messages stay whole when the conversation is trimmed; fewer if that does not suffice.
+const KEPT_WHOLE: [usize; 2] = [6, 2];
 /// How often in a row the model is told that it may not stop yet.
 const NUDGES: u32 = 3;
 /// How often in a row it may answer nothing, be cut off at the token limit, or be paused.
 const FALSE_STARTS: u32 = 4;
-/// How many turns in a row may consist of nothing but calls that no tool could take.
-const BAD_TURNS: u32 = 6;
-/// After so many turns that only repeated earlier calls and got their earlier answers, the model is told.
-const STALE_TOLD: u32 = 3;
-/// And after so many the session ends.
-const STALE_END: u32 = 8;
 /// With so many turns left it is told.
 const FEW_TURNS: u32 = 3;
 
 const LAST_TURN: &str = "This is your last turn: there are no more after it. Do not start anything new. Say in a few \
                          sentences what you did and what is left undone.";
+
+const REPEATS: &str = "You have made these same calls before and got these same answers. Try another way, or stop \
+                       and say what is in the way.";
 
 /// Drives a conversation until it ends. It may be dropped or cancelled at any instant: what was kept can go on later.
 pub async fn converse(
@@ -81,12 +75,11 @@ struct Session<'a, T, K> {
     turns: u32,
     /// Why the newest answer stopped; none after a restart.
     stop: Option<StopReason>,
+    /// When this stretch began, until it was told that its time comes to an end.
+    began: Option<Instant>,
     nudges: u32,
     false_starts: u32,
-    bad_turns: u32,
-    stale_turns: u32,
-    /// Digests of calls with their answers.
-    seen: HashSet<u64>,
+    watch: Watch,
 }
 
 impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
@@ -115,11 +108,10 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
             turns: u32::try_from(turns).unwrap_or(u32::MAX),
             conversation,
             stop: None,
+            began: Some(Instant::now()),
             nudges: 0,
             false_starts: 0,
-            bad_turns: 0,
-            stale_turns: 0,
-            seen: HashSet::new(),
+            watch: Watch::default(),
         }
     }
 
@@ -208,7 +200,8 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
 
     /// The request, after trimming if it would be too large.
     fn fitting_request(&mut self) -> ControlFlow<Cause, bytes::Bytes> {
-        for trimmed in [false, true] {
+        let mut kept = KEPT_WHOLE.iter();
+        loop {
             let body = match lay_out(&self.conversation, self.settings) {
                 Ok(body) => body,
                 Err(error) => {
@@ -218,15 +211,14 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
             let Some(excess) = self.window.excess(body.len()) else {
                 return Continue(body);
             };
-            if trimmed {
-                break;
-            }
-            let freed = window::trim(&mut self.conversation.messages, excess);
+            let Some(kept) = kept.next() else {
+                return Break(Cause::WindowFull);
+            };
+            let freed = window::trim(&mut self.conversation.messages, excess, *kept);
             self.note(format!(
                 "The conversation grew too long; {freed} bytes of old tool results were cut from it."
             ));
         }
-        Break(Cause::WindowFull)
     }
 
     async fn take(&mut self, reply: Reply) -> Step {
@@ -270,7 +262,7 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
                 self.settings.max_tokens
             )),
             Some(StopReason::WindowFull) => {
-                if window::trim(&mut self.conversation.messages, usize::MAX) == 0 {
+                if window::trim(&mut self.conversation.messages, usize::MAX, KEPT_WHOLE[1]) == 0 {
                     return Break(Cause::WindowFull);
                 }
                 Some("The conversation was too long and old tool results were cut from it. Go on.".to_owned())
@@ -327,27 +319,47 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
         }
     }
 
+    /// What the model is told, once, when most of its time is over.
+    fn time_left(&mut self) -> Option<String> {
+        let left = self.settings.deadline?.saturating_duration_since(Instant::now());
+        if left > self.began?.elapsed() / 4 {
+            return None;
+        }
+        self.began = None;
+        let minutes = left.as_secs() / 60;
+        Some(format!(
+            "Most of your time is over, about {minutes} minutes are left. Bring your work to an end."
+        ))
+    }
+
     /// Carries out the calls of the last message, at the same time, and keeps their answers, in order.
     async fn carry_out(&mut self, calls: Vec<ToolUse>) -> Step {
         let cut_off = self.stop.take() == Some(StopReason::MaxTokens);
         let last = calls.len() - 1;
-        let this = &*self;
+        let desk = Desk {
+            tools: self.tools,
+            keeper: self.keeper,
+            known: &self.conversation.tools,
+            max_tokens: self.settings.max_tokens,
+            most: self.window.turn_bytes() / calls.len(),
+        };
         let running = calls
             .iter()
             .enumerate()
-            .map(|(n, call)| this.answer(call, cut_off && n == last));
+            .map(|(n, call)| desk.answer(call, cut_off && n == last));
         let answers = join_all(running).await;
 
         self.nudges = 0;
         self.false_starts = 0;
-        let mut told = self.watch_repeats(&calls, &answers)?;
-        self.watch_sense(&answers)?;
-        told.extend(self.turns_left());
+        let repeats = self.watch_for_loops(&calls, &answers)?;
+        let told = [repeats, self.turns_left(), self.time_left()];
         let results = calls
             .iter()
             .zip(answers)
-            .map(|(call, (answer, _))| Block::tool_result(&call.id, answer.text, answer.ok));
-        let content = results.chain(told.into_iter().map(Block::text)).collect();
+            .map(|(call, answered)| Block::tool_result(&call.id, answered.text, answered.ok));
+        let content = results
+            .chain(told.into_iter().flatten().map(Block::text))
+            .collect();
         let no_turns_left = self.turns > self.settings.max_turns;
         self.keep(Message::user(content), None).await?;
         if no_turns_left && !self.tools.finished() {
@@ -357,104 +369,23 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
         }
     }
 
-    /// Answers one call; says whether a tool took it.
-    async fn answer(&self, call: &ToolUse, cut_off: bool) -> (ToolAnswer, bool) {
-        let input = cut_middle(&call.input.to_string(), cut::ENTRY);
-        let shown = serde_json::from_str(&input).unwrap_or(serde_json::Value::String(input));
-        self.keeper.entry(Entry::Called {
-            tool: call.name.clone(),
-            input: shown,
-        });
-        let begun = Instant::now();
-        let (mut answer, taken) = match self.objection(call, cut_off) {
-            Some(text) => (ToolAnswer { ok: false, text }, false),
-            None => (
-                self.tools.call(&call.id, &call.name, call.input.clone()).await,
-                true,
-            ),
-        };
-        answer.text = cut_middle(&answer.text, MAX_ANSWER);
-        if answer.text.trim().is_empty() {
-            "(no output)".clone_into(&mut answer.text);
-        }
-        self.keeper.entry(Entry::Answered {
-            tool: call.name.clone(),
-            ok: answer.ok,
-            text: cut_middle(&answer.text, cut::ENTRY),
-            duration_ms: millis(begun.elapsed()),
-        });
-        (answer, taken)
-    }
-
-    /// Why no tool can take this call, in words for the model.
-    fn objection(&self, call: &ToolUse, cut_off: bool) -> Option<String> {
-        let known = &self.conversation.tools;
-        if !known.iter().any(|tool| tool.name == call.name) {
-            let names: Vec<_> = known.iter().map(|tool| format!("`{}`", tool.name)).collect();
-            return Some(format!(
-                "There is no tool `{}`. There are: {}.",
-                call.name,
-                names.join(", ")
-            ));
-        }
-        let bare = call.input.as_object().is_none_or(serde_json::Map::is_empty);
-        if cut_off && (bare || call.invalid_input().is_some()) {
-            return Some(format!(
-                "Your answer was cut off at {} tokens within this call, so nothing was done. Make a smaller call: \
-                 several edits, or a file in several parts.",
-                self.settings.max_tokens
-            ));
-        }
-        let written = call.invalid_input()?;
-        let why = match serde_json::from_str::<serde_json::Value>(written) {
-            Ok(_) => "it is not an object".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        Some(format!(
-            "The input of this call is not valid JSON ({why}), so nothing was done. Call it again."
-        ))
-    }
-
-    /// Counts turns that brought nothing new; gives the words that the model hears when there were too many.
-    fn watch_repeats(
+    /// Ends a session that goes nowhere; gives the words that a model hears before it comes to that.
+    fn watch_for_loops(
         &mut self,
         calls: &[ToolUse],
-        answers: &[(ToolAnswer, bool)],
-    ) -> ControlFlow<Cause, Vec<String>> {
-        let mut new = false;
-        for (call, (answer, _)) in calls.iter().zip(answers) {
-            let mut hasher = DefaultHasher::new();
-            (&call.name, call.input.to_string(), &answer.text).hash(&mut hasher);
-            new |= self.seen.insert(hasher.finish()) || self.tools.may_repeat(&call.name);
-        }
-        self.stale_turns = if new { 0 } else { self.stale_turns + 1 };
-        if self.stale_turns >= STALE_END {
-            return Break(Cause::Looping);
-        }
-        let told = (self.stale_turns >= STALE_TOLD).then(|| {
-            "You have made these same calls before and got these same answers. Try another way, or stop and say what \
-             is in the way."
-                .to_owned()
-        });
-        if told.is_some() {
-            self.note("The model repeats itself; it was told so.");
-        }
-        Continue(told.into_iter().collect())
-    }
-
-    /// Counts turns in which no tool could take any call.
-    fn watch_sense(&mut self, answers: &[(ToolAnswer, bool)]) -> Step {
-        let taken = answers.iter().any(|(_, taken)| *taken);
-        self.bad_turns = if taken { 0 } else { self.bad_turns + 1 };
-        if self.bad_turns >= BAD_TURNS {
-            return Break(Cause::NoSense(
+        answers: &[Answered],
+    ) -> ControlFlow<Cause, Option<String>> {
+        let expected = calls.iter().all(|call| self.tools.may_repeat(&call.name));
+        match self.watch.judge(calls, answers, expected) {
+            Judgement::Fine => Continue(None),
+            Judgement::Repeats => {
+                self.note("The model repeats itself; it was told so.");
+                Continue(Some(REPEATS.to_owned()))
+            }
+            Judgement::Loops => Break(Cause::Looping),
+            Judgement::NoSense => Break(Cause::NoSense(
                 "its calls named no tool, or were not JSON".to_owned(),
-            ));
+            )),
         }
-        Continue(())
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -11,9 +11,6 @@ use super::messages::{Block, Message};
 /// Bytes per token, before anything was observed.
 const BYTES_PER_TOKEN: f64 = 3.5;
 
-/// The newest messages, which are never trimmed.
-const KEPT_WHOLE: usize = 6;
-
 /// Texts up to this many bytes are not worth trimming.
 const SMALL: usize = 400;
 
@@ -44,8 +41,13 @@ impl Window {
     /// Learns from a request of `bytes` that the provider counted as `tokens`.
     pub(super) fn observe(&mut self, bytes: usize, tokens: u64) {
         if bytes > 0 && tokens > 0 {
-            self.density = (tokens as f64 / bytes as f64).clamp(0.05, 1.0);
+            self.density = (tokens as f64 / bytes as f64).clamp(0.15, 1.0);
         }
+    }
+
+    /// The most bytes that the answers of one turn may have together: a quarter of the window.
+    pub(super) fn turn_bytes(&self) -> usize {
+        (self.room as f64 / 4.0 * BYTES_PER_TOKEN) as usize
     }
 
     /// How many bytes a request of `bytes` must lose, if it is too large: so many that it is half full after it.
@@ -56,9 +58,9 @@ impl Window {
     }
 }
 
-/// Takes about `bytes` out of old messages; says how many it took.
-pub(super) fn trim(messages: &mut [Message], bytes: usize) -> usize {
-    let old = messages.len().saturating_sub(KEPT_WHOLE);
+/// Takes about `bytes` out of messages before the newest `kept` ones; says how many it took.
+pub(super) fn trim(messages: &mut [Message], bytes: usize, kept: usize) -> usize {
+    let old = messages.len().saturating_sub(kept);
     let mut freed = 0;
     for part in [trim_result as fn(&mut Block) -> usize, trim_call] {
         // The first message is the brief.
@@ -144,19 +146,19 @@ mod tests {
     fn the_oldest_results_go_first_and_the_brief_and_the_newest_stay() {
         let before = conversation(10);
         let mut messages = before.clone();
-        assert!(trim(&mut messages, 12_000) >= 12_000);
+        assert!(trim(&mut messages, 12_000, 6) >= 12_000);
         assert_eq!(messages[0], before[0]);
         for message in [2, 4, 6] {
             assert_ne!(messages[message], before[message], "{message}");
         }
         assert_eq!(messages[7..], before[7..]);
-        assert!(trim(&mut messages, 1_000_000) > 0);
+        assert!(trim(&mut messages, 1_000_000, 6) > 0);
         assert_ne!(
             messages[1], before[1],
             "long texts of calls go when results do not suffice"
         );
         assert_eq!(messages[15..], before[15..]);
-        assert_eq!(trim(&mut messages, 1_000_000), 0);
+        assert_eq!(trim(&mut messages, 1_000_000, 6), 0);
     }
 
     #[test]
