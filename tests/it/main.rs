@@ -3,3 +3,4 @@
 
 mod agent;
 mod sandbox;
+mod tools;

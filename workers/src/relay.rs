@@ -51,14 +51,20 @@ impl Relay {
     /// If the address makes no sense or the socket cannot be made (a socket's path has 107 bytes at most).
     pub fn start(socket: &Path, gateway: &Gateway) -> Result<Self, RelayError> {
         let target = Arc::new(Target::read(&gateway.address)?);
-        let failed = |error| RelayError::Socket { path: socket.to_owned(), error };
+        let failed = |error| RelayError::Socket {
+            path: socket.to_owned(),
+            error,
+        };
         match std::fs::remove_file(socket) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
         let listener = UnixListener::bind(socket).map_err(failed)?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { socket: socket.to_owned(), accepting: tokio::spawn(accept(listener, target)) })
+        Ok(Self {
+            socket: socket.to_owned(),
+            accepting: tokio::spawn(accept(listener, target)),
+        })
     }
 }
 
@@ -75,7 +81,9 @@ async fn accept(listener: UnixListener, target: Arc<Target>) {
     // Dropped, and its tasks with it, when this task is aborted.
     let mut open = JoinSet::new();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
         while open.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((inside, _)) => {
@@ -106,9 +114,16 @@ impl Target {
     fn read(address: &str) -> Result<Self, RelayError> {
         let wrong = || RelayError::Address(address.to_owned());
         if let Some(path) = address.strip_prefix("unix:") {
-            return if path.starts_with('/') { Ok(Self::Unix(path.into())) } else { Err(wrong()) };
+            return if path.starts_with('/') {
+                Ok(Self::Unix(path.into()))
+            } else {
+                Err(wrong())
+            };
         }
-        let place = address.strip_prefix("http://").ok_or_else(wrong)?.trim_end_matches('/');
+        let place = address
+            .strip_prefix("http://")
+            .ok_or_else(wrong)?
+            .trim_end_matches('/');
         let (host, port) = place.rsplit_once(':').ok_or_else(wrong)?;
         if host.is_empty() || host.contains(['/', '@', ' ']) || port.parse::<u16>().is_err() {
             return Err(wrong());
@@ -128,7 +143,10 @@ impl Target {
     }
 }
 
-async fn pump(inside: &mut UnixStream, mut outside: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<()> {
+async fn pump(
+    inside: &mut UnixStream,
+    mut outside: impl AsyncRead + AsyncWrite + Unpin,
+) -> std::io::Result<()> {
     copy_bidirectional(inside, &mut outside).await.map(drop)
 }
 
@@ -142,7 +160,10 @@ mod tests {
     use super::*;
 
     fn gateway(address: &str) -> Gateway {
-        Gateway { address: address.into(), token: "t".into() }
+        Gateway {
+            address: address.into(),
+            token: "t".into(),
+        }
     }
 
     #[tokio::test]
@@ -167,9 +188,19 @@ mod tests {
 
     #[test]
     fn an_address_that_is_no_gateways_is_refused() {
-        for address in ["", "https://x:1", "http://x", "http://user@x:1", "http://x:99999", "unix:relative"] {
+        for address in [
+            "",
+            "https://x:1",
+            "http://x",
+            "http://user@x:1",
+            "http://x:99999",
+            "unix:relative",
+        ] {
             assert!(Target::read(address).is_err(), "{address}");
         }
-        assert_eq!(Target::read("http://127.0.0.1:4141/").unwrap(), Target::Tcp("127.0.0.1:4141".into()));
+        assert_eq!(
+            Target::read("http://127.0.0.1:4141/").unwrap(),
+            Target::Tcp("127.0.0.1:4141".into())
+        );
     }
 }

@@ -30,14 +30,29 @@ impl Mirror {
             std::fs::create_dir_all(at).map_err(GitError::file(at))?;
             // Readable by the sandbox's user, who is another one when we are root; the folder above is ours alone.
             let folder = at.to_string_lossy();
-            Git::nowhere().run(&["init", "--bare", "--quiet", "--template=", "--shared=0644", &folder]).await?;
+            Git::nowhere()
+                .run(&[
+                    "init",
+                    "--bare",
+                    "--quiet",
+                    "--template=",
+                    "--shared=0644",
+                    &folder,
+                ])
+                .await?;
         }
         let info = at.join("info");
         std::fs::create_dir_all(&info).map_err(GitError::file(&info))?;
         std::fs::write(info.join("attributes"), ATTRIBUTES).map_err(GitError::file(&info))?;
         from.look(&git, &branch).await?;
         from.fetch(&git, &branch).await?;
-        git.line(&["rev-parse", "--verify", "--end-of-options", &format!("{}^{{commit}}", branch.ours)]).await
+        git.line(&[
+            "rev-parse",
+            "--verify",
+            "--end-of-options",
+            &format!("{}^{{commit}}", branch.ours),
+        ])
+        .await
     }
 }
 
@@ -51,7 +66,10 @@ async fn lock(at: &Path) -> Result<File, GitError> {
     }
     let file = File::create(&path).map_err(GitError::file(&path))?;
     let waiting = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
-    waiting.map_err(std::io::Error::other).and_then(|locked| locked).map_err(GitError::file(&path))
+    waiting
+        .map_err(std::io::Error::other)
+        .and_then(|locked| locked)
+        .map_err(GitError::file(&path))
 }
 
 /// A branch's name there and here.
@@ -65,10 +83,21 @@ impl Branch {
     fn read(name: &str) -> Result<Self, GitError> {
         let odd = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
         if name.is_empty() || name.starts_with(['-', '/']) || name.contains("..") || name.contains(odd) {
-            return Err(GitError::Source(format!("`{}` is not a branch's name", name.escape_default())));
+            return Err(GitError::Source(format!(
+                "`{}` is not a branch's name",
+                name.escape_default()
+            )));
         }
-        let theirs = if name == "HEAD" { name.to_owned() } else { format!("refs/heads/{name}") };
-        Ok(Self { name: name.to_owned(), theirs, ours: format!("refs/loops/base/{name}") })
+        let theirs = if name == "HEAD" {
+            name.to_owned()
+        } else {
+            format!("refs/heads/{name}")
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            theirs,
+            ours: format!("refs/loops/base/{name}"),
+        })
     }
 }
 
@@ -85,10 +114,13 @@ impl Source {
         }
         if source.contains("::") || source.contains("://") {
             let shown = source.escape_default();
-            return Err(GitError::Source(format!("`{shown}` cannot be fetched; give a folder or an `https://` address")));
+            return Err(GitError::Source(format!(
+                "`{shown}` cannot be fetched; give a folder or an `https://` address"
+            )));
         }
-        let path = std::fs::canonicalize(source)
-            .map_err(|error| GitError::Source(format!("the repository `{source}` cannot be read: {error}")))?;
+        let path = std::fs::canonicalize(source).map_err(|error| {
+            GitError::Source(format!("the repository `{source}` cannot be read: {error}"))
+        })?;
         Ok(Self::Folder(path))
     }
 
@@ -120,16 +152,29 @@ impl Source {
             error => error,
         })?;
         let refs = String::from_utf8_lossy(&refs);
-        let known: Vec<&str> = refs.lines().filter_map(|line| line.split_once('\t')).map(|(_, name)| name).collect();
+        let known: Vec<&str> = refs
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(_, name)| name)
+            .collect();
         if known.contains(&branch.theirs.as_str()) {
             return Ok(());
         }
-        let branches: Vec<&str> = known.iter().filter_map(|name| name.strip_prefix("refs/heads/")).take(8).collect();
+        let branches: Vec<&str> = known
+            .iter()
+            .filter_map(|name| name.strip_prefix("refs/heads/"))
+            .take(8)
+            .collect();
         if branches.is_empty() {
-            return Err(GitError::Source(format!("`{name}` has no commits yet; commit something first")));
+            return Err(GitError::Source(format!(
+                "`{name}` has no commits yet; commit something first"
+            )));
         }
         let asked = &branch.name;
-        Err(GitError::Source(format!("`{name}` has no branch `{asked}`; it has: {}", branches.join(", "))))
+        Err(GitError::Source(format!(
+            "`{name}` has no branch `{asked}`; it has: {}",
+            branches.join(", ")
+        )))
     }
 
     async fn fetch(&self, git: &Git, branch: &Branch) -> Result<(), GitError> {
@@ -138,8 +183,16 @@ impl Source {
         let spec = format!("+{}:{}", branch.theirs, branch.ours);
         // A shallow source makes a shallow mirror; its history ends where the source's does.
         git.run(&[
-            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc",
-            "--update-shallow", "--", &self.name(), &spec,
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            "--no-auto-gc",
+            "--update-shallow",
+            "--",
+            &self.name(),
+            &spec,
         ])
         .await
         .map(drop)
@@ -152,7 +205,8 @@ impl Source {
         let temporary = std::env::temp_dir();
         let mut file = tempfile::NamedTempFile::new().map_err(GitError::file(&temporary))?;
         if matches!(self, Self::Folder(_)) {
-            file.write_all(b"[safe]\n\tdirectory = *\n").map_err(GitError::file(&temporary))?;
+            file.write_all(b"[safe]\n\tdirectory = *\n")
+                .map_err(GitError::file(&temporary))?;
         }
         Ok(file)
     }

@@ -53,7 +53,8 @@ const SETTINGS: &[&str] = &[
 
 /// The content of `info/attributes` in every repository of ours. That file beats every `.gitattributes`, so content is
 /// checked out, hashed and compared byte for byte, whatever the repository asks for.
-pub(crate) const ATTRIBUTES: &str = "* -text !eol -ident !filter !working-tree-encoding !diff !merge !whitespace\n";
+pub(crate) const ATTRIBUTES: &str =
+    "* -text !eol -ident !filter !working-tree-encoding !diff !merge !whitespace\n";
 
 /// Why a git command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -120,13 +121,22 @@ impl Git {
     /// Git on the repository whose git directory this is. It must be one of ours, never one that an agent could write.
     #[must_use]
     pub fn at(git_dir: &Path) -> Self {
-        Self { git_dir: Some(git_dir.to_owned()), ..Self::nowhere() }
+        Self {
+            git_dir: Some(git_dir.to_owned()),
+            ..Self::nowhere()
+        }
     }
 
     /// Git without a repository: `init` and the like.
     #[must_use]
     pub fn nowhere() -> Self {
-        Self { git_dir: None, work_tree: None, protocols: &["file"], env: vec![], timeout: TIMEOUT }
+        Self {
+            git_dir: None,
+            work_tree: None,
+            protocols: &["file"],
+            env: vec![],
+            timeout: TIMEOUT,
+        }
     }
 
     /// The same with a work tree.
@@ -178,19 +188,35 @@ impl Git {
     /// # Errors
     /// As [`Self::run`].
     pub async fn line(&self, args: &[&str]) -> Result<String, GitError> {
-        Ok(String::from_utf8_lossy(&self.run(args).await?).trim_end().to_owned())
+        Ok(String::from_utf8_lossy(&self.run(args).await?)
+            .trim_end()
+            .to_owned())
     }
 
     /// Runs a command that may print so many bytes at most.
-    pub(crate) async fn run_within(&self, args: &[&str], stdin: &[u8], most: usize) -> Result<Vec<u8>, GitError> {
+    pub(crate) async fn run_within(
+        &self,
+        args: &[&str],
+        stdin: &[u8],
+        most: usize,
+    ) -> Result<Vec<u8>, GitError> {
         let name = args.first().copied().unwrap_or_default();
         match tokio::time::timeout(self.timeout, self.attempt(name, args, stdin, most)).await {
             Ok(result) => result,
-            Err(_) => Err(GitError::TimedOut { command: name.to_owned(), seconds: self.timeout.as_secs() }),
+            Err(_) => Err(GitError::TimedOut {
+                command: name.to_owned(),
+                seconds: self.timeout.as_secs(),
+            }),
         }
     }
 
-    async fn attempt(&self, name: &str, args: &[&str], stdin: &[u8], most: usize) -> Result<Vec<u8>, GitError> {
+    async fn attempt(
+        &self,
+        name: &str,
+        args: &[&str],
+        stdin: &[u8],
+        most: usize,
+    ) -> Result<Vec<u8>, GitError> {
         let mut child = self.command(args).spawn().map_err(GitError::NotStarted)?;
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
@@ -199,16 +225,24 @@ impl Git {
                 let _ = input.write_all(stdin).await;
             }
         };
-        let (((), output), errors) =
-            tokio::join!(async { tokio::join!(feed, read_up_to(output, most)) }, read_up_to(errors, 1 << 20));
+        let (((), output), errors) = tokio::join!(
+            async { tokio::join!(feed, read_up_to(output, most)) },
+            read_up_to(errors, 1 << 20)
+        );
         if output.len() > most {
-            return Err(GitError::TooLarge { what: format!("the output of `git {name}`"), limit: most as u64 });
+            return Err(GitError::TooLarge {
+                what: format!("the output of `git {name}`"),
+                limit: most as u64,
+            });
         }
         let status = child.wait().await.map_err(GitError::NotStarted)?;
         if status.success() {
             return Ok(output);
         }
-        Err(GitError::Failed { command: name.to_owned(), message: last_words(&errors, status.code()) })
+        Err(GitError::Failed {
+            command: name.to_owned(),
+            message: last_words(&errors, status.code()),
+        })
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -241,7 +275,12 @@ impl Git {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         command
     }
 }
@@ -259,7 +298,11 @@ async fn read_up_to(from: Option<impl tokio::io::AsyncRead + Unpin>, most: usize
 /// The last few lines of what git said, for an error message.
 fn last_words(errors: &[u8], code: Option<i32>) -> String {
     let text = String::from_utf8_lossy(errors);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     if lines.is_empty() {
         return code.map_or_else(|| "it was killed".to_owned(), |code| format!("exit code {code}"));
     }

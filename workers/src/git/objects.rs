@@ -27,9 +27,14 @@ impl Git {
             return Ok(());
         }
         if pack.len() > MAX_PACK {
-            return Err(GitError::TooLarge { what: "the change's pack".into(), limit: MAX_PACK as u64 });
+            return Err(GitError::TooLarge {
+                what: "the change's pack".into(),
+                limit: MAX_PACK as u64,
+            });
         }
-        self.run_with_stdin(&["index-pack", "--stdin", "--fix-thin", "--strict"], pack).await.map(drop)
+        self.run_with_stdin(&["index-pack", "--stdin", "--fix-thin", "--strict"], pack)
+            .await
+            .map(drop)
     }
 
     /// A thin pack of what `tree` has and `base` lacks; empty if there is nothing.
@@ -40,11 +45,24 @@ impl Git {
         checked(tree)?;
         checked(base)?;
         let wanted = format!("{tree}\n^{base}\n");
-        let args = ["pack-objects", "--revs", "--thin", "--stdout", "--quiet", "--delta-base-offset"];
-        let pack = self.run_within(&args, wanted.as_bytes(), MAX_PACK).await.map_err(|error| match error {
-            GitError::TooLarge { .. } => GitError::TooLarge { what: "the change".into(), limit: MAX_PACK as u64 },
-            error => error,
-        })?;
+        let args = [
+            "pack-objects",
+            "--revs",
+            "--thin",
+            "--stdout",
+            "--quiet",
+            "--delta-base-offset",
+        ];
+        let pack = self
+            .run_within(&args, wanted.as_bytes(), MAX_PACK)
+            .await
+            .map_err(|error| match error {
+                GitError::TooLarge { .. } => GitError::TooLarge {
+                    what: "the change".into(),
+                    limit: MAX_PACK as u64,
+                },
+                error => error,
+            })?;
         // Bytes 8 to 12 of a pack are its number of objects.
         if pack.get(8..12) == Some(&[0, 0, 0, 0]) {
             return Ok(vec![]);
@@ -57,7 +75,13 @@ impl Git {
     /// # Errors
     /// If there is no such object.
     pub async fn tree_of(&self, commit: &str) -> Result<String, GitError> {
-        self.line(&["rev-parse", "--verify", "--end-of-options", &format!("{}^{{tree}}", checked(commit)?)]).await
+        self.line(&[
+            "rev-parse",
+            "--verify",
+            "--end-of-options",
+            &format!("{}^{{tree}}", checked(commit)?),
+        ])
+        .await
     }
 
     /// The unified diff from one commit or tree to another, renames found, without color; binary files are only named.
@@ -67,8 +91,19 @@ impl Git {
     pub async fn diff(&self, base: &str, tree: &str) -> Result<String, GitError> {
         let bytes = self
             .run(&[
-                "diff-tree", "-r", "-p", "-M", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color",
-                "--src-prefix=a/", "--dst-prefix=b/", "--submodule=short", checked(base)?, checked(tree)?,
+                "diff-tree",
+                "-r",
+                "-p",
+                "-M",
+                "--full-index",
+                "--no-ext-diff",
+                "--no-textconv",
+                "--no-color",
+                "--src-prefix=a/",
+                "--dst-prefix=b/",
+                "--submodule=short",
+                checked(base)?,
+                checked(tree)?,
             ])
             .await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -109,7 +144,10 @@ impl Git {
     /// If the commit or tree is missing.
     pub async fn show_file(&self, tree: &str, path: &str) -> Result<Option<Vec<u8>>, GitError> {
         let entries = self.ls_tree_at(tree, &[path]).await?;
-        match entries.iter().find(|entry| entry.path == path.as_bytes() && entry.mode != 0o160_000) {
+        match entries
+            .iter()
+            .find(|entry| entry.path == path.as_bytes() && entry.mode != 0o160_000)
+        {
             Some(entry) => self.run(&["cat-file", "blob", &entry.id]).await.map(Some),
             None => Ok(None),
         }
@@ -127,7 +165,12 @@ impl Git {
         let mut args = vec!["ls-tree", "-r", "-z", "--full-tree", checked(tree)?, "--"];
         args.extend(paths);
         let git = self.clone().env("GIT_LITERAL_PATHSPECS", "1");
-        Ok(git.run(&args).await?.split(|byte| *byte == 0).filter_map(entry).collect())
+        Ok(git
+            .run(&args)
+            .await?
+            .split(|byte| *byte == 0)
+            .filter_map(entry)
+            .collect())
     }
 }
 
@@ -137,7 +180,11 @@ fn entry(line: &[u8]) -> Option<TreeEntry> {
     let mut words = std::str::from_utf8(&line[..tab]).ok()?.split(' ');
     let mode = u32::from_str_radix(words.next()?, 8).ok()?;
     let id = words.nth(1)?.to_owned();
-    Some(TreeEntry { mode, id, path: line[tab + 1..].to_vec() })
+    Some(TreeEntry {
+        mode,
+        id,
+        path: line[tab + 1..].to_vec(),
+    })
 }
 
 /// An object's name must be a whole one: ids come from outside, and git would read `--option` or `x:path` too.
@@ -145,5 +192,8 @@ pub(super) fn checked(id: &str) -> Result<&str, GitError> {
     if matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(id);
     }
-    Err(GitError::Source(format!("`{}` is not an object id", id.escape_default())))
+    Err(GitError::Source(format!(
+        "`{}` is not an object id",
+        id.escape_default()
+    )))
 }

@@ -56,7 +56,10 @@ pub(super) fn write(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>, SandboxErr
                 fs::write(new.path(), text).map_err(SandboxError::file(&at))?;
                 let readable = fs::Permissions::from_mode(0o644);
                 fs::set_permissions(new.path(), readable).map_err(SandboxError::file(&at))?;
-                new.persist(&at).map_err(|error| SandboxError::File { path: at.clone(), error: error.error })?;
+                new.persist(&at).map_err(|error| SandboxError::File {
+                    path: at.clone(),
+                    error: error.error,
+                })?;
             }
             Ok((at, Path::new("/etc").join(name)))
         })

@@ -47,7 +47,10 @@ enum LaunchError {
 
 /// Wraps what the system said.
 fn system<E: Into<std::io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> LaunchError {
-    move |error| LaunchError::System { what: what.into(), error: error.into() }
+    move |error| LaunchError::System {
+        what: what.into(),
+        error: error.into(),
+    }
 }
 
 /// `loops sandbox-launch PLAN`, and `loops sandbox-launch --inside …`. Ends only if something fails.
@@ -102,18 +105,45 @@ fn stage(plan: &mut Plan) -> Result<(), LaunchError> {
         Err(error) => return Err(system("making a mount namespace")(error)),
     }
     let nothing = None::<&Path>;
-    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
-        .map_err(system("making mounts private"))?;
+    mount(
+        nothing,
+        "/",
+        nothing,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        nothing,
+    )
+    .map_err(system("making mounts private"))?;
     let opened = open_sources(plan)?;
-    let stage = STAGES.iter().map(Path::new).find(|folder| folder.is_dir()).unwrap_or(Path::new("/mnt"));
-    mount(Some("tmpfs"), stage, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=0755,size=1m"))
-        .map_err(system(format!("mounting on `{}`", stage.display())))?;
+    let stage = STAGES
+        .iter()
+        .map(Path::new)
+        .find(|folder| folder.is_dir())
+        .unwrap_or(Path::new("/mnt"));
+    mount(
+        Some("tmpfs"),
+        stage,
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some("mode=0755,size=1m"),
+    )
+    .map_err(system(format!("mounting on `{}`", stage.display())))?;
     for (number, (step, fd, folder)) in opened.into_iter().enumerate() {
         let at = stage.join(number.to_string());
-        if folder { fs::create_dir(&at) } else { File::create(&at).map(drop) }.map_err(system(at.to_string_lossy()))?;
+        if folder {
+            fs::create_dir(&at)
+        } else {
+            File::create(&at).map(drop)
+        }
+        .map_err(system(at.to_string_lossy()))?;
         let source = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-        mount(Some(&source), &at, nothing, MsFlags::MS_BIND | MsFlags::MS_REC, nothing)
-            .map_err(system(format!("mounting `{}`", at.display())))?;
+        mount(
+            Some(&source),
+            &at,
+            nothing,
+            MsFlags::MS_BIND | MsFlags::MS_REC,
+            nothing,
+        )
+        .map_err(system(format!("mounting `{}`", at.display())))?;
         if let Some(Step::Bind { source, .. }) = plan.steps.get_mut(step) {
             *source = at;
         }
@@ -123,10 +153,14 @@ fn stage(plan: &mut Plan) -> Result<(), LaunchError> {
 
 /// Opens every source without reading it: the step's number, the source, and whether it is a folder.
 fn open_sources(plan: &Plan) -> Result<Vec<(usize, OwnedFd, bool)>, LaunchError> {
-    let binds = plan.steps.iter().enumerate().filter_map(|(number, step)| match step {
-        Step::Bind { source, .. } => Some((number, source)),
-        Step::Tell(_) => None,
-    });
+    let binds = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(number, step)| match step {
+            Step::Bind { source, .. } => Some((number, source)),
+            Step::Tell(_) => None,
+        });
     binds
         .map(|(number, source)| {
             let file = OpenOptions::new()
@@ -134,7 +168,10 @@ fn open_sources(plan: &Plan) -> Result<Vec<(usize, OwnedFd, bool)>, LaunchError>
                 .custom_flags(OFlag::O_PATH.bits())
                 .open(source)
                 .map_err(system(source.to_string_lossy()))?;
-            let folder = file.metadata().map_err(system(source.to_string_lossy()))?.is_dir();
+            let folder = file
+                .metadata()
+                .map_err(system(source.to_string_lossy()))?
+                .is_dir();
             Ok((number, file.into(), folder))
         })
         .collect()
@@ -157,7 +194,11 @@ fn words(plan: &Plan) -> Result<File, LaunchError> {
     for step in &plan.steps {
         match step {
             Step::Tell(words) => words.iter().for_each(|said| word(said)),
-            Step::Bind { source, target, writable } => {
+            Step::Bind {
+                source,
+                target,
+                writable,
+            } => {
                 word(OsStr::new(if *writable { "--bind" } else { "--ro-bind" }));
                 word(source.as_os_str());
                 word(target.as_os_str());
@@ -167,17 +208,32 @@ fn words(plan: &Plan) -> Result<File, LaunchError> {
     let mut file: File = nix::sys::memfd::memfd_create("sandbox", nix::sys::memfd::MFdFlags::empty())
         .map_err(system("making a file in memory"))?
         .into();
-    file.write_all(&bytes).and_then(|()| file.rewind()).map_err(system("writing to memory"))?;
+    file.write_all(&bytes)
+        .and_then(|()| file.rewind())
+        .map_err(system("writing to memory"))?;
     fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).map_err(system("keeping a file open"))?;
     Ok(file)
 }
 
 /// The second stage, already inside: `PROCESSES FILES BYTES CPUS FIRST-CPU PROGRAM ARGS…`.
 fn inside(args: &[OsString]) -> Result<Never, LaunchError> {
-    let [processes, open_files, file_bytes, cpus, first_cpu, program, rest @ ..] = args else {
+    let [
+        processes,
+        open_files,
+        file_bytes,
+        cpus,
+        first_cpu,
+        program,
+        rest @ ..,
+    ] = args
+    else {
         return Err(LaunchError::Called);
     };
-    let number = |text: &OsString| text.to_str().and_then(|text| text.parse::<u64>().ok()).ok_or(LaunchError::Called);
+    let number = |text: &OsString| {
+        text.to_str()
+            .and_then(|text| text.parse::<u64>().ok())
+            .ok_or(LaunchError::Called)
+    };
     set_ceilings(&Ceilings {
         processes: number(processes)?,
         open_files: number(open_files)?,
@@ -186,7 +242,11 @@ fn inside(args: &[OsString]) -> Result<Never, LaunchError> {
         first_cpu: usize::try_from(number(first_cpu)?).unwrap_or(0),
     })?;
     // The file was bound for this one word; that it comes after all limits stand is what makes it true.
-    OpenOptions::new().write(true).open(BEGUN).and_then(|mut file| file.write_all(b"up")).map_err(system(BEGUN))?;
+    OpenOptions::new()
+        .write(true)
+        .open(BEGUN)
+        .and_then(|mut file| file.write_all(b"up"))
+        .map_err(system(BEGUN))?;
     let error = Command::new(program).args(rest).exec();
     Err(system(program.to_string_lossy())(error))
 }
@@ -205,10 +265,17 @@ fn set_ceilings(ceilings: &Ceilings) -> Result<(), LaunchError> {
     }
     let ourselves = Pid::from_raw(0);
     let allowed = sched_getaffinity(ourselves).map_err(system("reading processors"))?;
-    let all: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu) == Ok(true)).collect();
+    let all: Vec<usize> = (0..CpuSet::count())
+        .filter(|cpu| allowed.is_set(*cpu) == Ok(true))
+        .collect();
     if ceilings.cpus < all.len() {
         let mut chosen = CpuSet::new();
-        for cpu in all.iter().cycle().skip(ceilings.first_cpu % all.len()).take(ceilings.cpus) {
+        for cpu in all
+            .iter()
+            .cycle()
+            .skip(ceilings.first_cpu % all.len())
+            .take(ceilings.cpus)
+        {
             chosen.set(*cpu).map_err(system("choosing processors"))?;
         }
         sched_setaffinity(ourselves, &chosen).map_err(system("choosing processors"))?;

@@ -27,8 +27,10 @@ pub use launch::launch_main;
 
 /// Where the socket to the gateway is seen inside.
 pub const GATEWAY_SOCKET: &str = plan::GATEWAY_SOCKET;
-use output::Gathered;
+pub(crate) use output::Gathered;
+pub(crate) use plan::MIRROR_OBJECTS;
 use plan::Prepared;
+pub(crate) use processes::Watch;
 use toolchains::Host;
 
 /// The jail's maker: bubblewrap, and our own binary that starts it.
@@ -79,7 +81,9 @@ pub struct Ran {
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// bubblewrap is missing.
-    #[error("bubblewrap (`bwrap`) is not installed; install it (Debian, Ubuntu: `apt-get install bubblewrap`), or write `sandbox: none` to run without a sandbox")]
+    #[error(
+        "bubblewrap (`bwrap`) is not installed; install it (Debian, Ubuntu: `apt-get install bubblewrap`), or write `sandbox: none` to run without a sandbox"
+    )]
     NoBubblewrap,
     /// Something that was asked for is not there yet, or not on this machine.
     #[error("{0}")]
@@ -121,13 +125,21 @@ impl Sandbox {
     pub fn find(helper: PathBuf) -> Result<Self, SandboxError> {
         let host = Host::look();
         let bwrap = host.program("bwrap").ok_or(SandboxError::NoBubblewrap)?;
-        Ok(Self { bwrap: Some(bwrap), helper, host: Arc::new(host) })
+        Ok(Self {
+            bwrap: Some(bwrap),
+            helper,
+            host: Arc::new(host),
+        })
     }
 
     /// One that can only carry out policies without limits: `sandbox: none`.
     #[must_use]
     pub fn without(helper: PathBuf) -> Self {
-        Self { bwrap: None, helper, host: Arc::new(Host::look()) }
+        Self {
+            bwrap: None,
+            helper,
+            host: Arc::new(Host::look()),
+        }
     }
 
     /// Runs a shell command to its end, or to the end of its time, and everything that it started ends with it.
@@ -144,7 +156,9 @@ impl Sandbox {
         let argv = [OsString::from("/bin/sh"), "-c".into(), shell.into()];
         let began = Instant::now();
         let (reader, writer) = std::io::pipe().map_err(SandboxError::file(Path::new("pipe")))?;
-        let errors = writer.try_clone().map_err(SandboxError::file(Path::new("pipe")))?;
+        let errors = writer
+            .try_clone()
+            .map_err(SandboxError::file(Path::new("pipe")))?;
         let (mut child, prepared) = self.start(policy, &argv, move |command| {
             command.stdin(Stdio::null()).stdout(writer).stderr(errors);
         })?;
@@ -165,7 +179,7 @@ impl Sandbox {
                 (None, true)
             }
         };
-        let stopped = watch.and_then(processes::Watch::verdict);
+        let stopped = watch.as_ref().and_then(Watch::verdict);
         let (output, cut) = gathered.text();
         if let Some(prepared) = &prepared
             && !prepared.begun()
@@ -174,25 +188,55 @@ impl Sandbox {
         {
             return Err(SandboxError::Setup(plan::explained(&output)));
         }
-        let exit_code = if stopped.is_some() { None } else { status.and_then(plain::exit_code) };
-        Ok(Ran { exit_code, output, timed_out, cut, stopped, duration: began.elapsed() })
+        let exit_code = if stopped.is_some() {
+            None
+        } else {
+            status.and_then(plain::exit_code)
+        };
+        Ok(Ran {
+            exit_code,
+            output,
+            timed_out,
+            cut,
+            stopped,
+            duration: began.elapsed(),
+        })
     }
 
-    /// Starts a program with its standard input and output piped, errors discarded into the output of nobody. It dies
-    /// when the child is dropped, and when we die. A limit that is passed ends it.
+    /// Starts a program with its standard input and output piped, its errors discarded. It dies when the child is
+    /// dropped, and when we die. A limit that is passed ends it. Must be called within a runtime.
     ///
     /// # Errors
     /// If the sandbox could not be prepared or started. That it fails to come up shows as an early end of its output.
     pub fn spawn(&self, policy: &Policy, argv: &[OsString]) -> Result<Child, SandboxError> {
+        self.spawn_watched(policy, argv, Stdio::null())
+            .map(|(child, _)| child)
+    }
+
+    /// The same with the errors going where the caller says, and with the watch that knows which limit ended it.
+    pub(crate) fn spawn_watched(
+        &self,
+        policy: &Policy,
+        argv: &[OsString],
+        errors: Stdio,
+    ) -> Result<(Child, Option<Watch>), SandboxError> {
         let (child, prepared) = self.start(policy, argv, |command| {
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(errors);
         })?;
-        processes::watch(&child, policy);
         // The plan is read by the launcher, which removes it; the mark that it leaves goes with the scratch folder.
         if let Some(prepared) = prepared {
             prepared.leave();
         }
-        Ok(child)
+        let watch = processes::watch(&child, policy);
+        Ok((child, watch))
+    }
+
+    /// The error for a sandbox that did not come up and said this.
+    pub(crate) fn failed(said: &str) -> SandboxError {
+        SandboxError::Setup(plan::explained(said))
     }
 
     /// Checks that a sandbox with these limits comes up on this machine, by running `true` in one.
@@ -213,7 +257,11 @@ impl Sandbox {
             env: BTreeMap::new(),
         };
         let ran = self.run(&policy, "true", Duration::from_secs(20), 4096).await?;
-        if ran.exit_code == Some(0) { Ok(()) } else { Err(SandboxError::Setup(ran.output)) }
+        if ran.exit_code == Some(0) {
+            Ok(())
+        } else {
+            Err(SandboxError::Setup(ran.output))
+        }
     }
 
     /// What this sandbox limits only approximately, or not at all, in sentences for a person.
@@ -223,8 +271,14 @@ impl Sandbox {
             return vec!["NO SANDBOX: commands ran as you, with your files and your network, because the loop says `sandbox: none`".into()];
         };
         vec![
-            format!("memory (`{}`) is limited by looking at it every quarter of a second, not by a control group", limits.memory),
-            format!("processors (`{}`) are limited by binding to so many of them", limits.cpus),
+            format!(
+                "memory (`{}`) is limited by looking at it every quarter of a second, not by a control group",
+                limits.memory
+            ),
+            format!(
+                "processors (`{}`) are limited by binding to so many of them",
+                limits.cpus
+            ),
             "system calls are not filtered, beyond what having no privileges denies".into(),
             "the size of a single file is limited, the total disk use is not".into(),
         ]
@@ -233,12 +287,29 @@ impl Sandbox {
     /// How the policy's workspace is called by those inside.
     #[must_use]
     pub fn workspace_inside(policy: &Policy) -> PathBuf {
-        if policy.limits.is_some() { PathBuf::from(plan::WORKSPACE) } else { policy.workspace.clone() }
+        if policy.limits.is_some() {
+            PathBuf::from(plan::WORKSPACE)
+        } else {
+            policy.workspace.clone()
+        }
+    }
+
+    /// What a policy's commands find on their search path, as one text that changes when it does.
+    pub(crate) fn toolchains(&self, policy: &Policy) -> String {
+        let auto = policy
+            .limits
+            .as_ref()
+            .is_none_or(|limits| limits.toolchains == loops::spec::Toolchains::Auto);
+        format!("{:?}", self.host.offer(auto))
     }
 
     /// How our own binary is called by those inside.
     pub(crate) fn helper_inside(&self, policy: &Policy) -> PathBuf {
-        if policy.limits.is_some() { PathBuf::from(plan::HELPER) } else { self.helper.clone() }
+        if policy.limits.is_some() {
+            PathBuf::from(plan::HELPER)
+        } else {
+            self.helper.clone()
+        }
     }
 
     fn start(
@@ -250,25 +321,45 @@ impl Sandbox {
         let Some(limits) = &policy.limits else {
             let mut command = plain::command(&self.host, policy, argv)?;
             streams(&mut command);
-            let program = argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            return Ok((spawner::spawn(command).map_err(|error| not_started(&program, error))?, None));
+            let program = argv
+                .first()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            return Ok((
+                spawner::spawn(command).map_err(|error| not_started(&program, error))?,
+                None,
+            ));
         };
         if limits.image.is_some() {
-            return Err(SandboxError::NotAvailable("`sandbox.image` is not available yet; leave it out to use the host's toolchains".into()));
+            return Err(SandboxError::NotAvailable(
+                "`sandbox.image` is not available yet; leave it out to use the host's toolchains".into(),
+            ));
         }
         if limits.require == Some(Require::Cgroups) {
-            return Err(SandboxError::NotAvailable("`sandbox.require: cgroups` is not available yet; leave it out to accept approximate limits".into()));
+            return Err(SandboxError::NotAvailable(
+                "`sandbox.require: cgroups` is not available yet; leave it out to accept approximate limits"
+                    .into(),
+            ));
         }
         let bwrap = self.bwrap.as_ref().ok_or(SandboxError::NoBubblewrap)?;
         let prepared = plan::prepare(bwrap, &self.helper, &self.host, policy, limits, argv)?;
         let mut command = Command::new(&self.helper);
-        command.env_clear().arg("sandbox-launch").arg(prepared.plan()).current_dir("/").kill_on_drop(true);
+        command
+            .env_clear()
+            .arg("sandbox-launch")
+            .arg(prepared.plan())
+            .current_dir("/")
+            .kill_on_drop(true);
         streams(&mut command);
-        let child = spawner::spawn(command).map_err(|error| not_started(&self.helper.to_string_lossy(), error))?;
+        let child =
+            spawner::spawn(command).map_err(|error| not_started(&self.helper.to_string_lossy(), error))?;
         Ok((child, Some(prepared)))
     }
 }
 
 fn not_started(program: &str, error: std::io::Error) -> SandboxError {
-    SandboxError::NotStarted { program: program.to_owned(), error }
+    SandboxError::NotStarted {
+        program: program.to_owned(),
+        error,
+    }
 }

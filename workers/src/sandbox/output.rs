@@ -16,7 +16,12 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// Keeps so many bytes.
     pub(crate) fn new(most: usize) -> Self {
-        Self { head: vec![], tail: VecDeque::new(), half: most / 2, seen: 0 }
+        Self {
+            head: vec![],
+            tail: VecDeque::new(),
+            half: most / 2,
+            seen: 0,
+        }
     }
 
     /// Takes what came next.
@@ -45,7 +50,11 @@ impl Gathered {
 
     /// Reads until the child and everybody else who holds the pipe has ended. A process that left the sandboxless
     /// command's group may hold it for ever, so after the child's end what comes within a moment is enough.
-    pub(super) async fn until_end(&mut self, pipe: PipeReader, child: &mut Child) -> std::io::Result<ExitStatus> {
+    pub(super) async fn until_end(
+        &mut self,
+        pipe: PipeReader,
+        child: &mut Child,
+    ) -> std::io::Result<ExitStatus> {
         let mut pipe = Receiver::from_owned_fd(pipe.into())?;
         let mut buffer = vec![0; 32 << 10];
         let status = loop {
@@ -86,6 +95,9 @@ mod tests {
         for part in ["ab", "cdef", "ghijklmnop", "q", "rs"] {
             gathered.push(part.as_bytes());
         }
-        assert_eq!(gathered.text(), ("abcd\n[… 11 bytes cut out …]\npqrs".into(), true));
+        assert_eq!(
+            gathered.text(),
+            ("abcd\n[… 11 bytes cut out …]\npqrs".into(), true)
+        );
     }
 }

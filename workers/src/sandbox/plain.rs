@@ -17,9 +17,20 @@ pub(super) fn command(host: &Host, policy: &Policy, argv: &[OsString]) -> Result
         return Err(SandboxError::NotAvailable("no program was named".into()));
     };
     let mut command = Command::new(program);
-    command.args(args).env_clear().env("HOME", &home).env("TMPDIR", &temporary).env("PATH", host.plain_path());
-    command.envs(plan::COMMON_ENV.iter().copied()).envs(host.plain_env()).envs(&policy.env);
-    command.current_dir(&policy.workspace).process_group(0).kill_on_drop(true);
+    command
+        .args(args)
+        .env_clear()
+        .env("HOME", &home)
+        .env("TMPDIR", &temporary)
+        .env("PATH", host.plain_path());
+    command
+        .envs(plan::COMMON_ENV.iter().copied())
+        .envs(host.plain_env())
+        .envs(&policy.env);
+    command
+        .current_dir(&policy.workspace)
+        .process_group(0)
+        .kill_on_drop(true);
     Ok(command)
 }
 
@@ -30,7 +41,10 @@ pub(super) struct Group(Option<Pid>);
 
 impl Group {
     pub(super) fn of(child: &Child, policy: &Policy) -> Self {
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let pid = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .map(Pid::from_raw);
         Self(pid.filter(|_| policy.limits.is_none()))
     }
 
@@ -51,5 +65,7 @@ impl Drop for Group {
 
 /// The exit code as shells count it.
 pub(super) fn exit_code(status: ExitStatus) -> Option<i32> {
-    status.code().or_else(|| status.signal().map(|signal| 128 + signal))
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
 }

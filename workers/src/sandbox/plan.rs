@@ -43,7 +43,11 @@ pub(super) enum Step {
     /// An option with its values.
     Tell(Vec<OsString>),
     /// A path of the host that is seen inside.
-    Bind { source: PathBuf, target: PathBuf, writable: bool },
+    Bind {
+        source: PathBuf,
+        target: PathBuf,
+        writable: bool,
+    },
 }
 
 /// Limits that the first process inside puts on itself and on all that follows.
@@ -112,22 +116,40 @@ pub(super) fn prepare(
     }
     let plans = scratch.join("plans");
     fs::create_dir_all(&plans).map_err(SandboxError::file(&plans))?;
-    let begun = tempfile::Builder::new().suffix(".begun").tempfile_in(&plans).map_err(SandboxError::file(&plans))?;
+    let begun = tempfile::Builder::new()
+        .suffix(".begun")
+        .tempfile_in(&plans)
+        .map_err(SandboxError::file(&plans))?;
     if let Some(uid) = uid {
         user::give(begun.path(), uid)?;
     }
     let etc = etc::write(&scratch.join("etc"))?;
     let steps = steps(host, policy, limits, helper, begun.path(), &etc);
-    let plan = Plan { bwrap: bwrap.to_owned(), uid, steps, argv: inside(limits, scratch, argv) };
-    let file = tempfile::Builder::new().suffix(".json").tempfile_in(&plans).map_err(SandboxError::file(&plans))?;
-    serde_json::to_writer(file.as_file(), &plan)
-        .map_err(|error| SandboxError::File { path: file.path().to_owned(), error: error.into() })?;
-    let kept = |file: tempfile::NamedTempFile| {
-        file.into_temp_path()
-            .keep()
-            .map_err(|error| SandboxError::File { path: plans.clone(), error: error.error })
+    let plan = Plan {
+        bwrap: bwrap.to_owned(),
+        uid,
+        steps,
+        argv: inside(limits, scratch, argv),
     };
-    Ok(Prepared { plan: kept(file)?, begun: kept(begun)?, keep: false })
+    let file = tempfile::Builder::new()
+        .suffix(".json")
+        .tempfile_in(&plans)
+        .map_err(SandboxError::file(&plans))?;
+    serde_json::to_writer(file.as_file(), &plan).map_err(|error| SandboxError::File {
+        path: file.path().to_owned(),
+        error: error.into(),
+    })?;
+    let kept = |file: tempfile::NamedTempFile| {
+        file.into_temp_path().keep().map_err(|error| SandboxError::File {
+            path: plans.clone(),
+            error: error.error,
+        })
+    };
+    Ok(Prepared {
+        plan: kept(file)?,
+        begun: kept(begun)?,
+        keep: false,
+    })
 }
 
 /// As root the workspace must be the attempt's own. One that lies in the scratch folder is made so; any other folder
@@ -136,7 +158,10 @@ fn own_workspace(policy: &Policy, uid: Option<u32>) -> Result<(), SandboxError> 
     let path = &policy.workspace;
     let meta = fs::symlink_metadata(path).map_err(SandboxError::file(path))?;
     if !meta.is_dir() {
-        return Err(SandboxError::NotAvailable(format!("the workspace `{}` is not a folder", path.display())));
+        return Err(SandboxError::NotAvailable(format!(
+            "the workspace `{}` is not a folder",
+            path.display()
+        )));
     }
     match uid {
         Some(uid) if policy.writable && meta.uid() != uid => {
@@ -156,7 +181,12 @@ fn own_folder(folder: &Path, uid: Option<u32>) -> Result<(), SandboxError> {
     fs::create_dir_all(folder).map_err(SandboxError::file(folder))?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(SandboxError::file(folder))?;
     match uid {
-        Some(uid) if fs::symlink_metadata(folder).map_err(SandboxError::file(folder))?.uid() != uid => {
+        Some(uid)
+            if fs::symlink_metadata(folder)
+                .map_err(SandboxError::file(folder))?
+                .uid()
+                != uid =>
+        {
             user::give(folder, uid)
         }
         _ => Ok(()),
@@ -172,7 +202,13 @@ fn inside(limits: &SandboxLimits, scratch: &Path, argv: &[OsString]) -> Vec<OsSt
         cpus: limits.cpus as usize,
         first_cpu: user::from_path(scratch) as usize,
     };
-    let numbers = [ceilings.processes, ceilings.open_files, ceilings.file_bytes, ceilings.cpus as u64, ceilings.first_cpu as u64];
+    let numbers = [
+        ceilings.processes,
+        ceilings.open_files,
+        ceilings.file_bytes,
+        ceilings.cpus as u64,
+        ceilings.first_cpu as u64,
+    ];
     let mut all: Vec<OsString> = vec![HELPER.into(), "sandbox-launch".into(), "--inside".into()];
     all.extend(numbers.iter().map(|number| number.to_string().into()));
     all.extend_from_slice(argv);
@@ -189,8 +225,23 @@ fn steps(
 ) -> Vec<Step> {
     let found = host.offer(limits.toolchains == Toolchains::Auto);
     let mut steps = Steps::default();
-    steps.tell(&["--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--clearenv"]);
-    steps.tell(&["--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox"]);
+    steps.tell(&[
+        "--unshare-all",
+        "--unshare-user",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+    ]);
+    steps.tell(&[
+        "--cap-drop",
+        "ALL",
+        "--uid",
+        "1000",
+        "--gid",
+        "1000",
+        "--hostname",
+        "sandbox",
+    ]);
     steps.system();
     steps.tell(&["--proc", "/proc", "--dev", "/dev"]);
     // No tmpfs may be written: what is in one is memory that nobody counts.
@@ -237,16 +288,22 @@ struct Steps(Vec<Step>);
 
 impl Steps {
     fn tell(&mut self, words: &[&str]) {
-        self.0.push(Step::Tell(words.iter().map(OsString::from).collect()));
+        self.0
+            .push(Step::Tell(words.iter().map(OsString::from).collect()));
     }
 
     fn bind(&mut self, source: &Path, target: impl AsRef<Path>, writable: bool) {
         let (source, target) = (source.to_owned(), target.as_ref().to_owned());
-        self.0.push(Step::Bind { source, target, writable });
+        self.0.push(Step::Bind {
+            source,
+            target,
+            writable,
+        });
     }
 
     fn env(&mut self, name: &str, value: impl Into<OsString>) {
-        self.0.push(Step::Tell(vec!["--setenv".into(), name.into(), value.into()]));
+        self.0
+            .push(Step::Tell(vec!["--setenv".into(), name.into(), value.into()]));
     }
 
     /// `/usr`, the short ways into it as the host has them, and the few files of `/etc`.
@@ -254,7 +311,9 @@ impl Steps {
         self.bind(Path::new("/usr"), "/usr", false);
         for name in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
             match fs::read_link(name) {
-                Ok(to) => self.0.push(Step::Tell(vec!["--symlink".into(), to.into(), name.into()])),
+                Ok(to) => self
+                    .0
+                    .push(Step::Tell(vec!["--symlink".into(), to.into(), name.into()])),
                 Err(_) if Path::new(name).is_dir() => self.bind(Path::new(name), name, false),
                 Err(_) => {}
             }
@@ -268,8 +327,18 @@ impl Steps {
 /// What bubblewrap or the launcher said when the sandbox did not come up, with the way to mend it where we know one.
 pub(super) fn explained(said: &str) -> String {
     let said = said.trim();
-    let said = if said.is_empty() { "it ended without a word" } else { said };
-    let forbidden = ["creating new namespace", "create new namespace", "setting up uid map", "Operation not permitted", "loopback"];
+    let said = if said.is_empty() {
+        "it ended without a word"
+    } else {
+        said
+    };
+    let forbidden = [
+        "creating new namespace",
+        "create new namespace",
+        "setting up uid map",
+        "Operation not permitted",
+        "loopback",
+    ];
     if forbidden.iter().any(|words| said.contains(words)) {
         return format!(
             "{said}. This system does not let ordinary users make namespaces. On Ubuntu 24.04: `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, \

@@ -19,13 +19,13 @@ const DISK_LEFT: u64 = 256 << 20;
 
 /// A sandbox that is being watched.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     verdict: Arc<OnceLock<String>>,
 }
 
 impl Watch {
     /// The limit that was passed, in words, if one was.
-    pub(super) fn verdict(self) -> Option<String> {
+    pub(crate) fn verdict(&self) -> Option<String> {
         self.verdict.get().cloned()
     }
 }
@@ -37,7 +37,9 @@ pub(super) fn watch(child: &Child, policy: &Policy) -> Option<Watch> {
     let pid = i32::try_from(child.id()?).ok()?;
     let born = born(pid)?;
     let verdict = Arc::new(OnceLock::new());
-    let watch = Watch { verdict: verdict.clone() };
+    let watch = Watch {
+        verdict: verdict.clone(),
+    };
     let (memory, scratch) = (limits.memory, policy.scratch.clone());
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(EVERY);
@@ -78,7 +80,10 @@ fn born(pid: i32) -> Option<u64> {
 /// Memory of a process and all that come from it, in bytes. What they share is counted once, if it matters.
 fn memory_of(pid: i32, limit: u64) -> u64 {
     let family = family(pid);
-    let resident = family.iter().filter_map(|pid| figures(*pid, "status", &["RssAnon:", "RssShmem:"])).sum();
+    let resident = family
+        .iter()
+        .filter_map(|pid| figures(*pid, "status", &["RssAnon:", "RssShmem:"]))
+        .sum();
     if resident <= limit {
         return resident;
     }
@@ -94,7 +99,9 @@ fn memory_of(pid: i32, limit: u64) -> u64 {
 fn figures(pid: i32, file: &str, names: &[&str]) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?;
     let figure = |line: &str| line.split_whitespace().nth(1)?.parse::<u64>().ok();
-    let lines = text.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
+    let lines = text
+        .lines()
+        .filter(|line| names.iter().any(|name| line.starts_with(name)));
     Some(lines.filter_map(figure).sum::<u64>() * 1024)
 }
 
@@ -104,10 +111,16 @@ fn family(first: i32) -> Vec<i32> {
     let mut next = 0;
     while let Some(pid) = family.get(next).copied() {
         next += 1;
-        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
+        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+            continue;
+        };
         for thread in threads.flatten() {
             let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            family.extend(children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
+            family.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|child| child.parse::<i32>().ok()),
+            );
         }
     }
     family

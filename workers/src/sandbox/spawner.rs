@@ -19,13 +19,15 @@ struct Job {
 
 static SPAWNER: LazyLock<std::io::Result<mpsc::Sender<Job>>> = LazyLock::new(|| {
     let (jobs, inbox) = mpsc::channel::<Job>();
-    std::thread::Builder::new().name("sandbox-spawner".into()).spawn(move || {
-        for mut job in inbox {
-            let _runtime = job.runtime.enter();
-            // Whoever asked may have gone; the child is dropped and killed then.
-            let _ = job.answer.send(job.command.spawn());
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("sandbox-spawner".into())
+        .spawn(move || {
+            for mut job in inbox {
+                let _runtime = job.runtime.enter();
+                // Whoever asked may have gone; the child is dropped and killed then.
+                let _ = job.answer.send(job.command.spawn());
+            }
+        })?;
     Ok(jobs)
 });
 
@@ -34,7 +36,14 @@ pub(super) fn spawn(command: Command) -> std::io::Result<Child> {
     let gone = || Error::other("the thread that starts sandboxes has ended");
     let runtime = Handle::try_current().map_err(Error::other)?;
     let (answer, wait) = mpsc::sync_channel(1);
-    let jobs = SPAWNER.as_ref().map_err(|error| Error::new(error.kind(), error.to_string()))?;
-    jobs.send(Job { command, runtime, answer }).map_err(|_| gone())?;
+    let jobs = SPAWNER
+        .as_ref()
+        .map_err(|error| Error::new(error.kind(), error.to_string()))?;
+    jobs.send(Job {
+        command,
+        runtime,
+        answer,
+    })
+    .map_err(|_| gone())?;
     wait.recv().map_err(|_| gone())?
 }

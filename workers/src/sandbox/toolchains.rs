@@ -14,8 +14,8 @@ const SYSTEM_PATH: &[&str] = &["/usr/local/bin", "/usr/bin", "/bin"];
 const OURS: &[&str] = &["/proc", "/dev", "/run", "/sys", "/workspace", "/mirror", "/etc"];
 /// Programs whose installation is looked for on the search path.
 const TOOLS: &[&str] = &[
-    "python3", "node", "go", "java", "ruby", "php", "deno", "bun", "uv", "dotnet", "mvn", "gradle", "zig", "ghc", "elixir",
-    "swift", "just", "cmake", "ninja",
+    "python3", "node", "go", "java", "ruby", "php", "deno", "bun", "uv", "dotnet", "mvn", "gradle", "zig",
+    "ghc", "elixir", "swift", "just", "cmake", "ninja",
 ];
 
 /// The host's programs.
@@ -46,14 +46,22 @@ impl Host {
     }
 
     fn from(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        let path: Vec<PathBuf> =
-            std::env::split_paths(&variable("PATH").unwrap_or_default()).filter(|entry| entry.is_absolute()).collect();
-        let home = variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        let path: Vec<PathBuf> = std::env::split_paths(&variable("PATH").unwrap_or_default())
+            .filter(|entry| entry.is_absolute())
+            .collect();
+        let home = variable("HOME")
+            .map(PathBuf::from)
+            .filter(|home| home.is_absolute());
         let folder = |name: &str, default: &str| {
             let given = variable(name).map(PathBuf::from);
-            given.or_else(|| home.as_ref().map(|home| home.join(default))).filter(|folder| folder.is_absolute() && folder.is_dir())
+            given
+                .or_else(|| home.as_ref().map(|home| home.join(default)))
+                .filter(|folder| folder.is_absolute() && folder.is_dir())
         };
-        let mut host = Self { path, ..Self::default() };
+        let mut host = Self {
+            path,
+            ..Self::default()
+        };
         host.rustup = folder("RUSTUP_HOME", ".rustup");
         if let Some(rustup) = host.rustup.clone() {
             host.found.add(&rustup, home.as_deref(), Some("RUSTUP_HOME"));
@@ -70,7 +78,10 @@ impl Host {
         if let Some(pyenv) = folder("PYENV_ROOT", ".pyenv") {
             host.found.add(&pyenv, home.as_deref(), Some("PYENV_ROOT"));
         }
-        if let Some(java) = variable("JAVA_HOME").map(PathBuf::from).filter(|java| java.is_absolute()) {
+        if let Some(java) = variable("JAVA_HOME")
+            .map(PathBuf::from)
+            .filter(|java| java.is_absolute())
+        {
             host.found.add(&java, home.as_deref(), Some("JAVA_HOME"));
         }
         for tool in TOOLS {
@@ -92,12 +103,18 @@ impl Host {
             self.found.path.extend(real.parent().map(Path::to_owned));
             return;
         }
-        let prefix = real.parent().filter(|bin| bin.file_name() == Some(OsStr::new("bin"))).and_then(Path::parent);
+        let prefix = real
+            .parent()
+            .filter(|bin| bin.file_name() == Some(OsStr::new("bin")))
+            .and_then(Path::parent);
         if let Some(prefix) = prefix
             && self.found.add(prefix, home, None)
         {
             self.found.path.push(prefix.join("bin"));
-        } else if named.is_file() && !self.found.has(&named) && !OURS.iter().any(|ours| named.starts_with(ours)) {
+        } else if named.is_file()
+            && !self.found.has(&named)
+            && !OURS.iter().any(|ours| named.starts_with(ours))
+        {
             // It lies among other things (`~/.local/bin`): it alone.
             self.found.path.extend(named.parent().map(Path::to_owned));
             self.found.binds.push(named);
@@ -107,7 +124,12 @@ impl Host {
     /// Where a program is on our own search path.
     pub(super) fn program(&self, name: &str) -> Option<PathBuf> {
         let usual = SYSTEM_PATH.iter().map(PathBuf::from);
-        self.path.iter().cloned().chain(usual).map(|folder| folder.join(name)).find(|file| file.is_file())
+        self.path
+            .iter()
+            .cloned()
+            .chain(usual)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
     }
 
     /// What a sandbox is given: all that was found, or only what the system has.
@@ -115,7 +137,10 @@ impl Host {
         if auto {
             return self.found.clone();
         }
-        Found { path: SYSTEM_PATH.iter().map(PathBuf::from).collect(), ..Found::default() }
+        Found {
+            path: SYSTEM_PATH.iter().map(PathBuf::from).collect(),
+            ..Found::default()
+        }
     }
 
     /// The search path of a command without a sandbox: our own.
@@ -132,7 +157,9 @@ impl Host {
 impl Found {
     /// Adds a folder, unless it is none, or giving it would give away more than a toolchain.
     fn add(&mut self, folder: &Path, home: Option<&Path>, variable: Option<&'static str>) -> bool {
-        let Ok(real) = folder.canonicalize() else { return false };
+        let Ok(real) = folder.canonicalize() else {
+            return false;
+        };
         let wide = home.is_some_and(|home| home.starts_with(folder) || home.starts_with(&real))
             || home.is_some_and(|home| real == home.join(".local"))
             || real.components().count() < 3;
@@ -153,12 +180,17 @@ impl Found {
 
     /// Whether a path is seen already.
     fn has(&self, path: &Path) -> bool {
-        SYSTEM.iter().any(|system| path.starts_with(system)) || self.binds.iter().any(|bind| path.starts_with(bind))
+        SYSTEM.iter().any(|system| path.starts_with(system))
+            || self.binds.iter().any(|bind| path.starts_with(bind))
     }
 
     /// Our own search path as far as it is seen, then what was found beside it, then the system's.
     fn search_path(&self, ours: &[PathBuf]) -> Vec<PathBuf> {
-        let seen = ours.iter().filter(|entry| self.has(entry)).chain(&self.path).cloned();
+        let seen = ours
+            .iter()
+            .filter(|entry| self.has(entry))
+            .chain(&self.path)
+            .cloned();
         let mut path: Vec<PathBuf> = vec![];
         for entry in seen.chain(SYSTEM_PATH.iter().map(PathBuf::from)) {
             if !path.contains(&entry) {
@@ -197,10 +229,18 @@ mod tests {
         program(&home.join(".cargo/bin/cargo"));
         program(&home.join(".cargo/credentials.toml"));
         fs::create_dir_all(home.join(".rustup")).unwrap();
-        let found = host(&home, &[home.join(".nvm/versions/node/v20/bin"), home.join(".cargo/bin")]).offer(true);
+        let found = host(
+            &home,
+            &[home.join(".nvm/versions/node/v20/bin"), home.join(".cargo/bin")],
+        )
+        .offer(true);
         assert_eq!(
             found.binds,
-            [home.join(".rustup"), home.join(".cargo/bin"), home.join(".nvm/versions/node/v20")]
+            [
+                home.join(".rustup"),
+                home.join(".cargo/bin"),
+                home.join(".nvm/versions/node/v20")
+            ]
         );
         assert_eq!(found.path[0], home.join(".nvm/versions/node/v20/bin"));
         assert_eq!(found.env, [("RUSTUP_HOME", home.join(".rustup"))]);

@@ -28,7 +28,10 @@ pub(crate) fn for_attempt(workspace: &Path, scratch: &Path) -> Option<u32> {
     }
     let (first, count) = range();
     let ours = first..first + count;
-    let owner = std::fs::symlink_metadata(workspace).ok().map(|meta| meta.uid()).filter(|uid| ours.contains(uid));
+    let owner = std::fs::symlink_metadata(workspace)
+        .ok()
+        .map(|meta| meta.uid())
+        .filter(|uid| ours.contains(uid));
     Some(owner.unwrap_or_else(|| from_path(scratch)))
 }
 
@@ -36,7 +39,9 @@ pub(crate) fn for_attempt(workspace: &Path, scratch: &Path) -> Option<u32> {
 pub(crate) fn from_path(scratch: &Path) -> u32 {
     let (first, count) = range();
     let mut hasher = DefaultHasher::new();
-    std::fs::canonicalize(scratch).unwrap_or_else(|_| scratch.to_owned()).hash(&mut hasher);
+    std::fs::canonicalize(scratch)
+        .unwrap_or_else(|_| scratch.to_owned())
+        .hash(&mut hasher);
     first + u32::try_from(hasher.finish() % u64::from(count)).unwrap_or(0)
 }
 
