@@ -1,0 +1,1 @@
+//! Facts about clusters as a caller sees them.
