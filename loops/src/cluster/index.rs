@@ -11,7 +11,8 @@ use crate::{
 /// A finding of an earlier run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// The finding to which signals like it belong now: after A was merged into B, A's state comes with B's id.
+    /// The finding to which signals like it belong now: after A was merged into B, A's state comes with B's id. B's own
+    /// state is to come first, for [`Index::state`] gives the first.
     pub finding: FindingId,
     /// What was kept of it: [`Index::state`] of the run before, [`crate::finding::Finding::fingerprint`] in the store.
     pub state: String,
@@ -86,8 +87,8 @@ impl Index {
         self
     }
 
-    /// What is to be kept of a cluster for the next run. A finding that others were merged into has one state of its
-    /// own and theirs; this is the first that it was given.
+    /// What is to be kept of a cluster for the next run. Of a finding that others were merged into, this is its own:
+    /// the state that was given first.
     pub fn state(&self, cluster: Cluster) -> Option<String> {
         let group = self
             .of_group

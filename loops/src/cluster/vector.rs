@@ -20,9 +20,18 @@ fn hash(kind: u8, bytes: &[u8]) -> u32 {
     })
 }
 
-/// The feature of a whole word.
+/// The feature of a whole word: an odd number. Those of runs of letters are even.
 pub(super) fn word_feature(stem: &str) -> u32 {
-    hash(b'w', stem.as_bytes())
+    hash(b'w', stem.as_bytes()) | 1
+}
+
+/// Whether a feature is a whole word (or a code).
+pub(super) fn is_word(feature: u32) -> bool {
+    feature & 1 == 1 || feature & CODE_MASK == CODE_BASE
+}
+
+fn gram_feature(run: &[u8]) -> u32 {
+    hash(b'g', run) & !1
 }
 
 /// The feature of a status code: it can be told from all others, so that a vector can be asked which it has.
@@ -160,7 +169,7 @@ fn grams(stem: &str) -> Vec<u32> {
     let run = |length: usize| {
         starts
             .windows(length + 1)
-            .map(|window| hash(b'g', &bordered.as_bytes()[window[0]..window[length]]))
+            .map(|window| gram_feature(&bordered.as_bytes()[window[0]..window[length]]))
             .collect::<Vec<_>>()
     };
     let mut all = run(3);
