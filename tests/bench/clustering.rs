@@ -20,28 +20,70 @@ use loops::{
 
 /// What fails, in 24 places that share words with each other.
 const WHAT: &[&str] = &[
-    "the invoice export", "the password reset mail", "the search in the product list", "the map on the delivery page",
-    "the mobile menu", "the calendar widget", "video playback in the course view", "the two factor code prompt",
-    "the sync with the phone", "the avatar upload", "the comment box under articles", "the monthly usage report",
-    "the payment form", "the shipping address editor", "the notification badge", "the offline mode",
-    "the spreadsheet import", "the keyboard shortcut for save", "the drag and drop of cards", "the weekly digest email",
-    "the price filter", "the order history", "the chat with the seller", "the barcode scanner",
+    "the invoice export",
+    "the password reset mail",
+    "the search in the product list",
+    "the map on the delivery page",
+    "the mobile menu",
+    "the calendar widget",
+    "video playback in the course view",
+    "the two factor code prompt",
+    "the sync with the phone",
+    "the avatar upload",
+    "the comment box under articles",
+    "the monthly usage report",
+    "the payment form",
+    "the shipping address editor",
+    "the notification badge",
+    "the offline mode",
+    "the spreadsheet import",
+    "the keyboard shortcut for save",
+    "the drag and drop of cards",
+    "the weekly digest email",
+    "the price filter",
+    "the order history",
+    "the chat with the seller",
+    "the barcode scanner",
 ];
 
 /// How it fails.
 const HOW: &[&str] = &[
-    "crashes", "is empty", "never finishes loading", "shows the data of another account", "is cut off on the right side",
-    "loses what I typed", "opens twice", "takes more than a minute", "ignores my language setting", "freezes the browser",
-    "asks me to sign in over and over", "rounds the amounts down", "sends two copies", "forgets the chosen sorting",
-    "turns all umlauts into question marks", "jumps back to the top",
+    "crashes",
+    "is empty",
+    "never finishes loading",
+    "shows the data of another account",
+    "is cut off on the right side",
+    "loses what I typed",
+    "opens twice",
+    "takes more than a minute",
+    "ignores my language setting",
+    "freezes the browser",
+    "asks me to sign in over and over",
+    "rounds the amounts down",
+    "sends two copies",
+    "forgets the chosen sorting",
+    "turns all umlauts into question marks",
+    "jumps back to the top",
 ];
 
 /// When it does.
 const WHEN: &[&str] = &[
-    "after the last update", "on my old tablet", "when I rotate the screen", "with more than fifty entries", "in the night theme",
-    "when two colleagues edit at once", "for accounts from last year", "behind our company proxy", "with a very long file name",
-    "since Monday", "when the battery is low", "after switching to French", "on a slow connection", "with the screen reader",
-    "for guests without an account", "right after midnight",
+    "after the last update",
+    "on my old tablet",
+    "when I rotate the screen",
+    "with more than fifty entries",
+    "in the night theme",
+    "when two colleagues edit at once",
+    "for accounts from last year",
+    "behind our company proxy",
+    "with a very long file name",
+    "since Monday",
+    "when the battery is low",
+    "after switching to French",
+    "on a slow connection",
+    "with the screen reader",
+    "for guests without an account",
+    "right after midnight",
 ];
 
 const GREETINGS: &[&str] = &["Hi team, ", "hello, ", "Hey! ", "Good morning, ", "", "", "", ""];
@@ -76,13 +118,20 @@ impl Dice {
 fn sentences(dice: &mut Dice, count: usize) -> Vec<String> {
     let mut chosen: Vec<[usize; 3]> = Vec::new();
     for _ in 0..count * 200 {
-        let next = [dice.below(WHAT.len()), dice.below(HOW.len()), dice.below(WHEN.len())];
+        let next = [
+            dice.below(WHAT.len()),
+            dice.below(HOW.len()),
+            dice.below(WHEN.len()),
+        ];
         let far = |other: &[usize; 3]| other.iter().zip(&next).filter(|(a, b)| a != b).count() >= 2;
         if chosen.len() < count && chosen.iter().all(far) {
             chosen.push(next);
         }
     }
-    chosen.into_iter().map(|[what, how, when]| format!("{} {} {}", WHAT[what], HOW[how], WHEN[when])).collect()
+    chosen
+        .into_iter()
+        .map(|[what, how, when]| format!("{} {} {}", WHAT[what], HOW[how], WHEN[when]))
+        .collect()
 }
 
 /// A sentence as another person types it.
@@ -148,7 +197,11 @@ fn pairwise(labels: &HashMap<SignalId, usize>, assignments: &[Assignment]) -> [f
     let right: f64 = both.values().map(pairs).sum();
     let precision = right / by_cluster.values().map(pairs).sum::<f64>().max(1.0);
     let recall = right / by_label.values().map(pairs).sum::<f64>().max(1.0);
-    [precision, recall, 2.0 * precision * recall / (precision + recall).max(f64::MIN_POSITIVE)]
+    [
+        precision,
+        recall,
+        2.0 * precision * recall / (precision + recall).max(f64::MIN_POSITIVE),
+    ]
 }
 
 fn typed(out: &mut impl Write, problems: usize, texts: usize) -> Result<()> {
@@ -182,23 +235,39 @@ fn reports(out: &mut impl Write, folder: &Path) -> Result<()> {
         writeln!(out, "issue reports: not there, skipped")?;
         return Ok(());
     }
-    let lines = std::fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let lines =
+        std::fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     let mut signals = Vec::new();
     for line in lines.lines() {
         let report: serde_json::Value = serde_json::from_str(line)?;
         let field = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
-        signals.push(signal(&field("id"), format!("{}\n\n{}", field("title"), field("text"))));
+        signals.push(signal(
+            &field("id"),
+            format!("{}\n\n{}", field("title"), field("text")),
+        ));
     }
     let started = Instant::now();
-    let found: HashMap<SignalId, Cluster> =
-        Index::default().assign(&signals).into_iter().map(|one| (one.signal, one.cluster)).collect();
+    let found: HashMap<SignalId, Cluster> = Index::default()
+        .assign(&signals)
+        .into_iter()
+        .map(|one| (one.signal, one.cluster))
+        .collect();
     let seconds = started.elapsed().as_secs_f64();
     let mut sizes: HashMap<Cluster, usize> = HashMap::new();
-    found.values().for_each(|cluster| *sizes.entry(*cluster).or_default() += 1);
+    found
+        .values()
+        .for_each(|cluster| *sizes.entry(*cluster).or_default() += 1);
     let marked = std::fs::read_to_string(folder.join("duplicates.csv"))?;
     let of = |id: &str| found.get(&Signal::id_of("bench", id));
-    let pairs: Vec<(&str, &str)> = marked.lines().skip(1).filter_map(|line| line.split_once(',')).collect();
-    let together = pairs.iter().filter(|(a, b)| of(a).is_some() && of(a) == of(b)).count();
+    let pairs: Vec<(&str, &str)> = marked
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(','))
+        .collect();
+    let together = pairs
+        .iter()
+        .filter(|(a, b)| of(a).is_some() && of(a) == of(b))
+        .count();
     writeln!(
         out,
         "{} issue reports: {together} of {} marked pairs together, {} pairs in all, largest cluster {}; {:.0} texts/s",
@@ -216,6 +285,8 @@ fn main() -> Result<()> {
     for (problems, texts) in [(100, 10_000), (200, 10_000), (200, 1_000), (30, 60), (10, 40)] {
         typed(&mut out, problems, texts)?;
     }
-    let folder = std::env::args().nth(1).unwrap_or_else(|| "../shared/data/duplicates/hadoop".to_owned());
+    let folder = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "../shared/data/duplicates/hadoop".to_owned());
     reports(&mut out, Path::new(&folder))
 }
