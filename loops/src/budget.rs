@@ -56,11 +56,7 @@ impl Sum for Money {
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dollars = self.as_usd();
-        if self.0 != 0 && dollars.abs() < 0.01 {
-            write!(f, "${dollars:.4}")
-        } else {
-            write!(f, "${dollars:.2}")
-        }
+        if self.0 != 0 && dollars.abs() < 0.01 { write!(f, "${dollars:.4}") } else { write!(f, "${dollars:.2}") }
     }
 }
 
@@ -154,11 +150,7 @@ impl Price {
     /// How many output tokens `left` still pays for after `input_tokens` at the dearest input price.
     pub fn affordable_output(&self, left: Money, input_tokens: u64) -> u64 {
         let rest = left.0 as f64 - input_tokens as f64 * self.input.max(self.cache_write);
-        if rest <= 0.0 || self.output <= 0.0 {
-            0
-        } else {
-            (rest / self.output).floor() as u64
-        }
+        if rest <= 0.0 || self.output <= 0.0 { 0 } else { (rest / self.output).floor() as u64 }
     }
 }
 

@@ -324,11 +324,7 @@ pub struct Lead {
 
 impl Default for Lead {
     fn default() -> Self {
-        Self {
-            model: "top".to_owned(),
-            effort: Effort::High,
-            max_turns: 40,
-        }
+        Self { model: "top".to_owned(), effort: Effort::High, max_turns: 40 }
     }
 }
 
@@ -443,13 +439,7 @@ pub struct SandboxLimits {
 
 impl Default for SandboxLimits {
     fn default() -> Self {
-        Self {
-            toolchains: Toolchains::Auto,
-            memory: Bytes(4 << 30),
-            cpus: 2,
-            require: None,
-            image: None,
-        }
+        Self { toolchains: Toolchains::Auto, memory: Bytes(4 << 30), cpus: 2, require: None, image: None }
     }
 }
 
@@ -639,10 +629,7 @@ pub struct AgentReview {
 
 impl Default for AgentReview {
     fn default() -> Self {
-        Self {
-            model: "top".to_owned(),
-            effort: Effort::Medium,
-        }
+        Self { model: "top".to_owned(), effort: Effort::Medium }
     }
 }
 
@@ -661,11 +648,7 @@ pub struct Budget {
 impl Default for Budget {
     fn default() -> Self {
         use crate::budget::Money;
-        Self {
-            task: Dollars(Money::usd(3.0)),
-            run: Dollars(Money::usd(10.0)),
-            day: Dollars(Money::usd(50.0)),
-        }
+        Self { task: Dollars(Money::usd(3.0)), run: Dollars(Money::usd(10.0)), day: Dollars(Money::usd(50.0)) }
     }
 }
 

@@ -15,21 +15,10 @@ pub struct Span(pub Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(pub u64);
 
-const SPANS: &[(&str, u64)] = &[
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-    ("w", 604_800_000),
-];
+const SPANS: &[(&str, u64)] =
+    &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
 
-const SIZES: &[(&str, u64)] = &[
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-];
+const SIZES: &[(&str, u64)] = &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
 /// Splits `10m` into 10 and the size of `m`.
 fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -52,11 +41,7 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let (unit, size) = SPANS
-            .iter()
-            .rev()
-            .find(|(_, size)| millis >= *size && millis % size == 0)
-            .unwrap_or(&SPANS[0]);
+        let (unit, size) = SPANS.iter().rev().find(|(_, size)| millis >= *size && millis % size == 0).unwrap_or(&SPANS[0]);
         write!(f, "{}{unit}", millis / size)
     }
 }
@@ -72,11 +57,7 @@ impl FromStr for Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SIZES
-            .iter()
-            .rev()
-            .find(|(_, size)| self.0 >= *size && self.0 % size == 0)
-        {
+        match SIZES.iter().rev().find(|(_, size)| self.0 >= *size && self.0 % size == 0) {
             Some((unit, size)) => write!(f, "{}{unit}", self.0 / size),
             None => write!(f, "{}B", self.0),
         }
@@ -95,9 +76,7 @@ impl FromStr for Dollars {
             .and_then(|number| number.trim().parse::<f64>().ok())
             .filter(|dollars| dollars.is_finite() && (0.0..=1e9).contains(dollars))
             .map(|dollars| Self(Money::usd(dollars)))
-            .ok_or_else(|| {
-                format!("`{text}` is not an amount of money; write a number and USD, like `3 USD`")
-            })
+            .ok_or_else(|| format!("`{text}` is not an amount of money; write a number and USD, like `3 USD`"))
     }
 }
 
