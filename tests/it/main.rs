@@ -1,1 +1,3 @@
 //! stub
+mod sandbox;
+mod tools;
