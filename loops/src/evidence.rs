@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 mod output;
 
-pub use output::{TestReport, TestResult, TestStatus, read_junit, read_output};
+pub use output::{Counts, TestReport, TestResult, TestStatus, read_junit, read_output};
 
 /// What a check said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,9 +36,17 @@ use toolchains::Host;
 /// The jail's maker: bubblewrap, and our own binary that starts it.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
-    bwrap: Option<PathBuf>,
+    bwrap: Option<Bwrap>,
     helper: PathBuf,
     host: Arc<Host>,
+}
+
+/// The bubblewrap of this machine.
+#[derive(Debug, Clone)]
+struct Bwrap {
+    path: PathBuf,
+    /// Whether it can forbid namespaces inside (0.8 and newer).
+    forbids_namespaces: bool,
 }
 
 /// What one sandbox sees and may do.
@@ -124,9 +132,18 @@ impl Sandbox {
     /// If bubblewrap is not installed; the message says how to mend that.
     pub fn find(helper: PathBuf) -> Result<Self, SandboxError> {
         let host = Host::look();
-        let bwrap = host.program("bwrap").ok_or(SandboxError::NoBubblewrap)?;
+        let path = host.program("bwrap").ok_or(SandboxError::NoBubblewrap)?;
+        let help = std::process::Command::new(&path)
+            .arg("--help")
+            .env_clear()
+            .output();
+        let help = help.map_err(|error| not_started("bwrap", error))?.stdout;
+        let forbids_namespaces = String::from_utf8_lossy(&help).contains("--disable-userns");
         Ok(Self {
-            bwrap: Some(bwrap),
+            bwrap: Some(Bwrap {
+                path,
+                forbids_namespaces,
+            }),
             helper,
             host: Arc::new(host),
         })
@@ -270,7 +287,7 @@ impl Sandbox {
         let Some(limits) = &policy.limits else {
             return vec!["NO SANDBOX: commands ran as you, with your files and your network, because the loop says `sandbox: none`".into()];
         };
-        vec![
+        let mut all = vec![
             format!(
                 "memory (`{}`) is limited by looking at it every quarter of a second, not by a control group",
                 limits.memory
@@ -280,8 +297,15 @@ impl Sandbox {
                 limits.cpus
             ),
             "system calls are not filtered, beyond what having no privileges denies".into(),
-            "the size of a single file is limited, the total disk use is not".into(),
-        ]
+            "the size of a single file is limited, the total disk use only by what is left on the disk"
+                .into(),
+        ];
+        if self.bwrap.as_ref().is_some_and(|bwrap| !bwrap.forbids_namespaces) {
+            all.push(
+                "bubblewrap is older than 0.8: processes inside can make namespaces of their own".into(),
+            );
+        }
+        all
     }
 
     /// How the policy's workspace is called by those inside.

@@ -11,7 +11,7 @@ use std::{
 use loops::spec::{SandboxLimits, Toolchains};
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, SandboxError, etc, toolchains::Host, user};
+use super::{Bwrap, Policy, SandboxError, etc, toolchains::Host, user};
 
 /// Where the workspace is seen.
 pub(crate) const WORKSPACE: &str = "/workspace";
@@ -97,7 +97,7 @@ impl Drop for Prepared {
 
 /// Makes the folders, works out the plan and writes it down.
 pub(super) fn prepare(
-    bwrap: &Path,
+    bwrap: &Bwrap,
     helper: &Path,
     host: &Host,
     policy: &Policy,
@@ -124,9 +124,12 @@ pub(super) fn prepare(
         user::give(begun.path(), uid)?;
     }
     let etc = etc::write(&scratch.join("etc"))?;
-    let steps = steps(host, policy, limits, helper, begun.path(), &etc);
+    let mut steps = steps(host, policy, limits, helper, begun.path(), &etc);
+    if bwrap.forbids_namespaces {
+        steps.insert(0, Step::Tell(vec!["--disable-userns".into()]));
+    }
     let plan = Plan {
-        bwrap: bwrap.to_owned(),
+        bwrap: bwrap.path.clone(),
         uid,
         steps,
         argv: inside(limits, scratch, argv),
