@@ -3,3 +3,4 @@
 //! Nothing of production code lives here, and production code knows nothing of it.
 
 pub mod model;
+pub mod trace;

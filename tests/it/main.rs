@@ -2,5 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod agent;
+mod carry_out;
 mod sandbox;
 mod tools;
+mod trace;

@@ -4,6 +4,7 @@
 //! plain data, so the same worker runs inside the service, as a child process or on another machine.
 
 pub mod agent;
+mod attempt;
 pub mod checks;
 pub mod git;
 pub mod order;
@@ -12,4 +13,5 @@ pub mod sandbox;
 pub mod tools;
 pub mod workspace;
 
+pub use attempt::{Machine, carry_out};
 pub use order::{Change, Job, Order, Outcome, Report};

@@ -3,6 +3,9 @@
 //! Whatever the model wrote, each call gets an answer: an invented tool and an input that is not JSON are explained to
 //! it and nothing is done.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -38,15 +41,35 @@ pub(super) struct Answered {
     pub(super) text: String,
     /// Whether a tool took the call.
     pub(super) taken: bool,
+    pub(super) took: Duration,
 }
 
 impl<T: Tools, K: Keeper> Desk<'_, T, K> {
-    /// Answers one call. `cut_off`: the model reached its token limit while it wrote the call.
-    pub(super) async fn answer(&self, call: &ToolUse, cut_off: bool) -> Answered {
-        self.keeper.entry(Entry::Called {
-            tool: call.name.clone(),
-            input: shown(&call.input),
-        });
+    /// Answers calls, all at the same time. The transcript has them in order: what was called, then what was answered.
+    /// `cut_off`: the model reached its token limit while it wrote the last one.
+    pub(super) async fn answer_all(&self, calls: &[ToolUse], cut_off: bool) -> Vec<Answered> {
+        for call in calls {
+            self.keeper.entry(Entry::Called {
+                tool: call.name.clone(),
+                input: shown(&call.input),
+            });
+        }
+        let last = calls.len().saturating_sub(1);
+        let running = calls.iter().enumerate();
+        let running = running.map(|(n, call)| self.answer(call, cut_off && n == last));
+        let answers = join_all(running).await;
+        for (call, answered) in calls.iter().zip(&answers) {
+            self.keeper.entry(Entry::Answered {
+                tool: call.name.clone(),
+                ok: answered.ok,
+                text: cut_middle(&answered.text, cut::ENTRY),
+                duration_ms: u64::try_from(answered.took.as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+        answers
+    }
+
+    async fn answer(&self, call: &ToolUse, cut_off: bool) -> Answered {
         let begun = Instant::now();
         let objection = self.objection(call, cut_off);
         let taken = objection.is_none();
@@ -54,19 +77,16 @@ impl<T: Tools, K: Keeper> Desk<'_, T, K> {
             Some(text) => ToolAnswer { ok: false, text },
             None => self.tools.call(&call.id, &call.name, call.input.clone()).await,
         };
-        let blank = text.trim().is_empty();
-        let text = if blank {
-            "(no output)".to_owned()
-        } else {
-            self.cut(&text)
+        let text = match text.trim() {
+            "" => "(no output)".to_owned(),
+            _ => self.cut(&text),
         };
-        self.keeper.entry(Entry::Answered {
-            tool: call.name.clone(),
+        Answered {
             ok,
-            text: cut_middle(&text, cut::ENTRY),
-            duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-        });
-        Answered { ok, text, taken }
+            text,
+            taken,
+            took: begun.elapsed(),
+        }
     }
 
     fn cut(&self, text: &str) -> String {

@@ -4,6 +4,7 @@
 //! calls go to the gateway and nowhere else; no key is known here. What the model says is data: it chooses among
 //! the tools that it was given, and nothing else follows from its words.
 
+pub mod builtin;
 mod calls;
 mod client;
 mod conversation;

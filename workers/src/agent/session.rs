@@ -6,7 +6,6 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use futures_util::future::join_all;
 use loops::budget::Usage;
 use tokio::time::Instant;
 
@@ -335,19 +334,14 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
     /// Carries out the calls of the last message, at the same time, and keeps their answers, in order.
     async fn carry_out(&mut self, calls: Vec<ToolUse>) -> Step {
         let cut_off = self.stop.take() == Some(StopReason::MaxTokens);
-        let last = calls.len() - 1;
         let desk = Desk {
             tools: self.tools,
             keeper: self.keeper,
             known: &self.conversation.tools,
             max_tokens: self.settings.max_tokens,
-            most: self.window.turn_bytes() / calls.len(),
+            most: self.window.turn_bytes() / calls.len().max(1),
         };
-        let running = calls
-            .iter()
-            .enumerate()
-            .map(|(n, call)| desk.answer(call, cut_off && n == last));
-        let answers = join_all(running).await;
+        let answers = desk.answer_all(&calls, cut_off).await;
 
         self.nudges = 0;
         self.false_starts = 0;

@@ -62,6 +62,8 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -78,6 +80,7 @@ mod tests {
                 ok: taken,
                 text: answer.to_owned(),
                 taken,
+                took: Duration::ZERO,
             }],
             expected,
         )
