@@ -57,6 +57,7 @@ CREATE TABLE findings (
     merged_into TEXT,
     refused_why TEXT,
     never BIGINT NOT NULL DEFAULT 0,
+    considered BIGINT NOT NULL DEFAULT 0,  -- how many signals it had when a run last looked at it in vain
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
@@ -87,6 +88,13 @@ CREATE TABLE signals (
 CREATE INDEX signals_by_finding ON signals (finding);
 CREATE INDEX signals_unassigned ON signals (loop, at) WHERE finding IS NULL AND noise IS NULL;
 
+CREATE TABLE handed (
+    run TEXT NOT NULL,
+    number BIGINT NOT NULL,                -- F1, F2 … within the run
+    finding TEXT NOT NULL,
+    PRIMARY KEY (run, number)
+);
+
 CREATE TABLE tasks (
     id TEXT PRIMARY KEY NOT NULL,
     run TEXT NOT NULL,
@@ -101,6 +109,8 @@ CREATE TABLE tasks (
     write_globs TEXT NOT NULL,             -- JSON
     state TEXT NOT NULL,
     why TEXT,                              -- of a state that needs words
+    words TEXT,                            -- what somebody wants different in the next attempt
+    words_at BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     UNIQUE (run, call_id),

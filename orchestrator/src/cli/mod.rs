@@ -1,17 +1,30 @@
 //! The command line: one file a command. A command reads its arguments, asks the rooms, and prints; it decides
 //! nothing itself.
 
+mod audit;
+mod demo;
 mod doctor;
 mod error;
+mod findings;
+mod follow;
+mod import;
 mod init;
+mod logs;
 mod out;
+mod report;
+mod review;
+mod run;
 mod schema;
+mod service;
+mod show;
 pub mod specs;
+mod status;
 mod validate;
+mod worker;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use error::{CliError, Exit};
 pub use out::Out;
@@ -33,7 +46,7 @@ pub struct Global {
     /// The service's settings [default: ./loops.yaml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where state is kept [default: `state` of the settings, else ./.loops/state]
+    /// Where state is kept [default: `state` of the settings, else ~/.local/state/loops]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Where loops are defined
@@ -56,6 +69,19 @@ pub struct Context {
     pub out: Out,
 }
 
+impl Context {
+    /// The same, as if everything were in that folder.
+    pub(crate) fn at(&self, folder: &std::path::Path) -> Self {
+        let global = Global {
+            config: Some(folder.join("loops.yaml")),
+            state: None,
+            specs: folder.join(".loops"),
+            ..self.global.clone()
+        };
+        Self { global, out: self.out }
+    }
+}
+
 /// How facts are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -67,10 +93,43 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The main job, whole, in a fresh folder, with nothing configured
+    Demo(demo::Args),
     Init(init::Init),
     Validate(validate::Validate),
     Schema(schema::Schema),
     Doctor(doctor::Doctor),
+    /// One run of a loop now, in the foreground
+    Run(run::Args),
+    /// What is under way, and what waits for you
+    Status,
+    /// What was
+    Runs(status::RunsArgs),
+    /// One thing whole
+    Show(show::Args),
+    /// A transcript
+    Logs(logs::Args),
+    /// What is wrong, scored, with who said so
+    Findings(findings::Args),
+    /// Proposals that wait for you, or one whole
+    Review(review::ReviewArgs),
+    /// Merge a proposal
+    Approve(review::ApproveArgs),
+    /// Have a proposal tried again, with your words
+    Revise(review::ReviseArgs),
+    /// Refuse a proposal, and remember that
+    Reject(review::RejectArgs),
+    /// Take in signals from a file or a Slack export
+    Import(import::Args),
+    /// Whether the ledger is what was written
+    Audit(audit::Args),
+    /// Carry out one order
+    Worker(worker::Args),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 const OVERVIEW: &str = "\
@@ -106,25 +165,61 @@ pub fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let context = Context { global: cli.global, out };
-    match dispatch(command, &context) {
+    telemetry(context.global.verbose);
+    let ended = match runtime() {
+        Ok(runtime) => runtime.block_on(dispatch(&context, command)),
+        Err(error) => Err(CliError::new("the process could not be set up").why(error)),
+    };
+    match ended {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
-            out.note(format!("loops: {error}"));
+            context.out.note(format!("{} {error}", context.out.paint("31", "error:")));
             ExitCode::from(error.exit.code())
         }
     }
 }
 
-/// Does what the command says. Only a command that waits for something gets a runtime, so that the others start at once.
-fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError> {
+async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError> {
     match command {
+        Command::Demo(args) => demo::demo(context, args).await,
         Command::Init(command) => command.run(context),
         Command::Validate(command) => command.run(context),
         Command::Schema(command) => command.run(context),
-        Command::Doctor(command) => runtime()?.block_on(command.run(context)),
+        Command::Doctor(command) => command.run(context).await,
+        Command::Run(args) => run::run(context, args).await,
+        Command::Status => status::status(context).await,
+        Command::Runs(args) => status::runs(context, args).await,
+        Command::Show(args) => show::show(context, args).await,
+        Command::Logs(args) => logs::logs(context, args).await,
+        Command::Findings(args) => findings::findings(context, args).await,
+        Command::Review(args) => review::review(context, args).await,
+        Command::Approve(args) => review::approve(context, args).await,
+        Command::Revise(args) => review::revise(context, args).await,
+        Command::Reject(args) => review::reject(context, args).await,
+        Command::Import(args) => import::import(context, args).await,
+        Command::Audit(args) => audit::audit(context, args).await,
+        Command::Worker(args) => worker::worker(context, args).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "loops", &mut script);
+            context.out.text(&String::from_utf8_lossy(&script));
+            Ok(Exit::Done)
+        }
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
-    tokio::runtime::Runtime::new().map_err(|error| CliError::new("cannot start working threads").why(error))
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    // Before the first TLS client: without a provider of its own choice that panics.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Logs go to standard error; without `-v` only what went wrong.
+fn telemetry(verbose: u8) {
+    let level = match verbose {
+        0 => "error",
+        1 => "loops=info,orchestrator=info,workers=info,warn",
+        _ => "orchestrator=debug,workers=debug,info",
+    };
+    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_target(verbose > 1).init();
 }

@@ -50,6 +50,11 @@ impl Out {
         self.line(text);
     }
 
+    /// Prints one JSON document on one line.
+    pub fn compact(&self, value: &impl Serialize) {
+        self.line(serde_json::to_string(value).unwrap_or_default());
+    }
+
     /// Prints a line to standard error.
     pub fn note(&self, line: impl AsRef<str>) {
         let _ = writeln!(io::stderr(), "{}", line.as_ref());

@@ -6,11 +6,13 @@
 
 pub mod attempts;
 pub mod baselines;
+pub mod calls;
 pub mod cursors;
 pub mod decisions;
 mod error;
 pub mod evidence;
 pub mod findings;
+pub mod handed;
 pub mod ledger;
 pub mod lock;
 pub mod loops;
@@ -33,6 +35,6 @@ mod words;
 pub use self::{
     error::{Remedy, StoreError},
     lock::StateLock,
-    open::{Snapshot, Store, Tx},
+    open::{FILE, Snapshot, Store, Tx},
     query::Reader,
 };

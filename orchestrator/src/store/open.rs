@@ -16,7 +16,14 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{StoreError, migrations};
+use super::{StoreError, migrations, query::statements};
+
+/// The database's name within the state folder.
+pub const FILE: &str = "loops.db";
+
+statements! { "everything":
+    COPY = "VACUUM INTO $1";
+}
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
@@ -40,7 +47,7 @@ impl Store {
     /// to date. Does not take the [`super::StateLock`].
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
         make_folder(folder)?;
-        let path = folder.join("loops.db");
+        let path = folder.join(FILE);
         make_file(&path)?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
@@ -96,6 +103,15 @@ impl Store {
             inner,
             path: Arc::clone(&self.path),
         })
+    }
+
+    /// Writes all of it, as it is at this moment, into a new state folder.
+    pub async fn copy_to(&self, folder: &Path) -> Result<(), StoreError> {
+        make_folder(folder)?;
+        let file = folder.join(FILE).display().to_string();
+        let mut connection = self.writer.acquire().await.map_err(|error| self.sort(error))?;
+        sqlx::query(COPY.sql).bind(file).execute(&mut *connection).await.map_err(|error| self.sort(error))?;
+        Ok(())
     }
 
     /// Closes all connections, which folds the write-ahead log into the file. Not needed for safety.

@@ -68,6 +68,7 @@ statements! { "runs":
     INSERT = "INSERT INTO runs (id, loop, version, trigger_kind, base, state, phase, report, started_at, ended_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     SAVE = "UPDATE runs SET state = $2, phase = $3, ended_at = $4 WHERE id = $1 AND ended_at IS NULL";
+    REOPEN = "UPDATE runs SET state = $2, phase = $3, ended_at = NULL WHERE id = $1";
     SET_BASE = "UPDATE runs SET base = $2 WHERE id = $1";
     SET_REPORT = "UPDATE runs SET report = $2 WHERE id = $1";
     GET = concat!("SELECT ", columns!(), " FROM runs WHERE id = $1");
@@ -113,6 +114,12 @@ pub async fn save(
             .bind(ended_at.map(|at| at.0))
     };
     Ok(SAVE.run(tx, bind).await? > 0)
+}
+
+/// Opens a run again, because a person asked for more. Error: a conflict, if its loop has another open one.
+pub async fn reopen(tx: &mut Tx, id: RunId, state: &impl Serialize, phase: &str) -> Result<(), StoreError> {
+    let state = serde_json::to_string(state)?;
+    REOPEN.run(tx, |q| q.bind(id.to_string()).bind(state).bind(phase)).await.map(drop)
 }
 
 /// Says which commit the run works from.

@@ -75,6 +75,7 @@ statements! { "signals":
     ERASE = "UPDATE signals SET text = '', author = NULL, url = NULL, salt = '', erased_at = $3
         WHERE loop = $1 AND id = $2 AND erased_at IS NULL";
     GET = concat!("SELECT ", columns!(), " FROM signals WHERE loop = $1 AND id = $2");
+    EVERYWHERE = concat!("SELECT ", columns!(), " FROM signals WHERE id = $1 ORDER BY loop");
     OF_FINDING = concat!("SELECT ", columns!(), " FROM signals WHERE finding = $1 ORDER BY at, id LIMIT $2");
     UNASSIGNED = concat!("SELECT ", columns!(), " FROM signals
         WHERE loop = $1 AND finding IS NULL AND noise IS NULL AND erased_at IS NULL ORDER BY at, id LIMIT $2");
@@ -152,6 +153,11 @@ pub async fn erase(tx: &mut Tx, loop_name: &str, id: SignalId, at: Timestamp) ->
 pub async fn get(from: impl Reader, loop_name: &str, id: SignalId) -> Result<Option<Kept>, StoreError> {
     GET.first(from, |q| q.bind(loop_name).bind(id.to_string()), read)
         .await
+}
+
+/// The signal of that id, as each loop read it.
+pub async fn everywhere(from: impl Reader, id: SignalId) -> Result<Vec<Kept>, StoreError> {
+    EVERYWHERE.all(from, |q| q.bind(id.to_string()), read).await
 }
 
 /// A finding's signals, oldest first, at most `limit`.

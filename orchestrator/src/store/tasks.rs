@@ -29,6 +29,8 @@ pub struct Kept {
     pub state: String,
     /// Why, for a state that needs words.
     pub why: Option<String>,
+    /// What somebody wants different in the next attempt, and since when.
+    pub words: Option<(String, Timestamp)>,
     /// When it was spawned.
     pub created_at: Timestamp,
     /// When its state was written last.
@@ -38,7 +40,7 @@ pub struct Kept {
 macro_rules! columns {
     () => {
         "id, run, loop, number, call_id, worker, title, goal, acceptance, findings, write_globs, state, why, \
-         created_at, updated_at"
+         words, words_at, created_at, updated_at"
     };
 }
 
@@ -47,6 +49,7 @@ statements! { "tasks":
         created_at, updated_at, number) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12,
         COALESCE(MAX(number), 0) + 1 FROM tasks WHERE run = $2";
     SET_STATE = "UPDATE tasks SET state = $2, why = $3, updated_at = $4 WHERE id = $1";
+    SET_WORDS = "UPDATE tasks SET words = $2, words_at = $3, updated_at = $3 WHERE id = $1";
     GET = concat!("SELECT ", columns!(), " FROM tasks WHERE id = $1");
     BY_CALL = concat!("SELECT ", columns!(), " FROM tasks WHERE run = $1 AND call_id = $2");
     OF_RUN = concat!("SELECT ", columns!(), " FROM tasks WHERE run = $1 ORDER BY number");
@@ -111,6 +114,14 @@ pub async fn set_state(
     }
 }
 
+/// Keeps what somebody wants different in the next attempt.
+pub async fn set_words(tx: &mut Tx, id: TaskId, words: &str, at: Timestamp) -> Result<(), StoreError> {
+    match SET_WORDS.run(tx, |q| q.bind(id.to_string()).bind(words).bind(at.0)).await? {
+        0 => Err(StoreError::Missing { what: "task", id: id.to_string() }),
+        _ => Ok(()),
+    }
+}
+
 /// The task of that id.
 pub async fn get(from: impl Reader, id: TaskId) -> Result<Option<Kept>, StoreError> {
     GET.first(from, |q| q.bind(id.to_string()), read).await
@@ -145,6 +156,7 @@ fn read(row: &Row) -> Result<Kept, StoreError> {
         call_id: row.text("call_id")?,
         state: row.text("state")?,
         why: row.maybe_text("why")?,
+        words: row.maybe_text("words")?.zip(row.maybe_time("words_at")?),
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })

@@ -37,6 +37,8 @@ pub struct Kept {
     pub refused_why: Option<String>,
     /// Whether nothing of its kind is wanted again.
     pub never: bool,
+    /// How many signals it had when a run last looked at it without result; it waits for more.
+    pub considered: u32,
     /// When it was found.
     pub created_at: Timestamp,
     /// When anything about it was written last.
@@ -46,7 +48,7 @@ pub struct Kept {
 macro_rules! columns {
     () => {
         "id, loop, title, fingerprint, cluster, state, score, score_parts, signals, reporters, first_at, last_at, \
-         merged_into, refused_why, never, created_at, updated_at"
+         merged_into, refused_why, never, considered, created_at, updated_at"
     };
 }
 use columns;
@@ -59,6 +61,7 @@ statements! { "findings":
         reporters = $9, first_at = $10, last_at = $11, cluster = $12, updated_at = $13 WHERE id = $1 AND loop = $2";
     SET_STATE = "UPDATE findings SET state = $2, updated_at = $3 WHERE id = $1";
     REFUSE = "UPDATE findings SET state = 'refused', refused_why = $2, never = $3, updated_at = $4 WHERE id = $1";
+    CONSIDERED = "UPDATE findings SET considered = signals, updated_at = $2 WHERE id = $1";
     GET = concat!("SELECT ", columns!(), " FROM findings WHERE id = $1");
 }
 
@@ -108,6 +111,11 @@ pub async fn refuse(
 ) -> Result<(), StoreError> {
     let bind = |q: Query| q.bind(id.to_string()).bind(why).bind(i64::from(never)).bind(at.0);
     must_touch(REFUSE.run(tx, bind).await?, id)
+}
+
+/// Remembers that a run has looked at it as it is now; it waits for new signals.
+pub async fn set_considered(tx: &mut Tx, id: FindingId, at: Timestamp) -> Result<(), StoreError> {
+    must_touch(CONSIDERED.run(tx, |q| q.bind(id.to_string()).bind(at.0)).await?, id)
 }
 
 /// The finding of that id, merged or not.
@@ -171,6 +179,7 @@ fn read(row: &Row) -> Result<Kept, StoreError> {
         merged_into: row.maybe_parsed("merged_into")?,
         refused_why: row.maybe_text("refused_why")?,
         never: row.flag("never")?,
+        considered: row.number("considered")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
