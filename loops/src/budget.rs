@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// US dollars, in millionths. In JSON a number of dollars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(pub i64);
@@ -267,6 +269,19 @@ impl fmt::Display for Cap {
             Self::Day => "day",
         })
     }
+}
+
+/// What may be spent; none: as much as it takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// By all attempts of the task.
+    pub task: Option<Money>,
+    /// By all attempts of the run, the lead agent's included.
+    pub run: Option<Money>,
+    /// By all runs of the loop since `day_start`.
+    pub day: Option<Money>,
+    /// When the loop's day began, in its zone.
+    pub day_start: Timestamp,
 }
 
 /// One cap, and what already counts against it: what was spent, and what is reserved for calls under way.
