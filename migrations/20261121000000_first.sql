@@ -61,6 +61,7 @@ CREATE TABLE findings (
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX findings_by_loop ON findings (loop, state, score);
+CREATE INDEX findings_by_fingerprint ON findings (loop, fingerprint);
 
 CREATE TABLE signals (
     loop TEXT NOT NULL,
@@ -80,9 +81,11 @@ CREATE TABLE signals (
     finding TEXT,
     salt TEXT NOT NULL,                    -- of the ledger's digest of the text
     read_at BIGINT NOT NULL,
+    erased_at BIGINT,                      -- its words were taken away, and stay away
     PRIMARY KEY (loop, id)
 );
 CREATE INDEX signals_by_finding ON signals (finding);
+CREATE INDEX signals_unassigned ON signals (loop, at) WHERE finding IS NULL AND noise IS NULL;
 
 CREATE TABLE tasks (
     id TEXT PRIMARY KEY NOT NULL,
@@ -186,6 +189,7 @@ CREATE TABLE proposals (
 );
 CREATE UNIQUE INDEX proposals_one_open ON proposals (finding) WHERE state IN ('preparing', 'open', 'revising', 'approved');
 CREATE UNIQUE INDEX proposals_by_task ON proposals (task);
+CREATE INDEX proposals_by_loop ON proposals (loop, state);
 
 CREATE TABLE decisions (
     id TEXT PRIMARY KEY NOT NULL,

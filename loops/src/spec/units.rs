@@ -55,7 +55,7 @@ impl fmt::Display for Span {
         let (unit, size) = SPANS
             .iter()
             .rev()
-            .find(|(_, size)| millis >= *size && millis % size == 0)
+            .find(|(_, size)| millis >= *size && millis.is_multiple_of(*size))
             .unwrap_or(&SPANS[0]);
         write!(f, "{}{unit}", millis / size)
     }
@@ -75,7 +75,7 @@ impl fmt::Display for Bytes {
         match SIZES
             .iter()
             .rev()
-            .find(|(_, size)| self.0 >= *size && self.0 % size == 0)
+            .find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size))
         {
             Some((unit, size)) => write!(f, "{}{unit}", self.0 / size),
             None => write!(f, "{}B", self.0),
@@ -108,10 +108,20 @@ impl fmt::Display for Dollars {
 }
 
 macro_rules! written_as_text {
-    ($($name:ident, $pattern:literal, $example:literal;)*) => {$(
+    ($($name:ident, $what:literal, $pattern:literal, $example:literal;)*) => {$(
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                struct Text;
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!($what, " with its unit, like `", $example, "`,"))
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
             }
         }
         impl Serialize for $name {
@@ -131,7 +141,7 @@ macro_rules! written_as_text {
 }
 
 written_as_text! {
-    Span, "^[0-9]+ ?(ms|s|m|h|d|w)$", "10m";
-    Bytes, "^[0-9]+ ?(KiB|MiB|GiB|TiB)$", "4GiB";
-    Dollars, "^[0-9]+(\\.[0-9]+)? ?USD$", "3 USD";
+    Span, "a length of time", "^[0-9]+ ?(ms|s|m|h|d|w)$", "10m";
+    Bytes, "an amount of memory", "^[0-9]+ ?(KiB|MiB|GiB|TiB)$", "4GiB";
+    Dollars, "an amount of money", "^[0-9]+(\\.[0-9]+)? ?USD$", "3 USD";
 }

@@ -1,8 +1,13 @@
 //! The command line: one file a command. A command reads its arguments, asks the rooms, and prints; it decides
 //! nothing itself.
 
+mod doctor;
 mod error;
+mod init;
 mod out;
+mod schema;
+pub mod specs;
+mod validate;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -61,7 +66,12 @@ pub enum Format {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Init(init::Init),
+    Validate(validate::Validate),
+    Schema(schema::Schema),
+    Doctor(doctor::Doctor),
+}
 
 const OVERVIEW: &str = "\
 loops turns what people and machines say about a codebase into proven, reviewed changes.
@@ -95,5 +105,26 @@ pub fn main() -> ExitCode {
         out.text(OVERVIEW);
         return ExitCode::SUCCESS;
     };
-    match command {}
+    let context = Context { global: cli.global, out };
+    match dispatch(command, &context) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(error) => {
+            out.note(format!("loops: {error}"));
+            ExitCode::from(error.exit.code())
+        }
+    }
+}
+
+/// Does what the command says. Only a command that waits for something gets a runtime, so that the others start at once.
+fn dispatch(command: Command, context: &Context) -> Result<Exit, CliError> {
+    match command {
+        Command::Init(command) => command.run(context),
+        Command::Validate(command) => command.run(context),
+        Command::Schema(command) => command.run(context),
+        Command::Doctor(command) => runtime()?.block_on(command.run(context)),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Runtime::new().map_err(|error| CliError::new("cannot start working threads").why(error))
 }

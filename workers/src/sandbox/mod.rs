@@ -1,1 +1,365 @@
-//! stub
+//! Where commands that an agent chose, or whose code it wrote, are run: a jail that has the workspace, the toolchains
+//! and nothing else of the machine. What cannot be set up as asked is not run; nothing here falls back to less.
+
+mod etc;
+mod launch;
+mod output;
+mod plain;
+mod plan;
+mod processes;
+mod spawner;
+mod toolchains;
+pub(crate) mod user;
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use loops::spec::{Require, SandboxLimits};
+use tokio::process::{Child, Command};
+
+pub use launch::launch_main;
+
+/// Where the socket to the gateway is seen inside.
+pub const GATEWAY_SOCKET: &str = plan::GATEWAY_SOCKET;
+pub(crate) use output::Gathered;
+pub(crate) use plan::MIRROR_OBJECTS;
+use plan::Prepared;
+pub(crate) use processes::Watch;
+use toolchains::Host;
+
+/// The jail's maker: bubblewrap, and our own binary that starts it.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    bwrap: Option<PathBuf>,
+    helper: PathBuf,
+    host: Arc<Host>,
+}
+
+/// What one sandbox sees and may do.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// The folder that is seen as `/workspace`.
+    pub workspace: PathBuf,
+    /// Whether it may be written.
+    pub writable: bool,
+    /// The mirror's `objects` folder, seen read-only where the workspace's git looks for it.
+    pub mirror_objects: Option<PathBuf>,
+    /// The unix socket to the gateway, seen as `/run/loops/gateway.sock`.
+    pub relay: Option<PathBuf>,
+    /// The limits; none: no sandbox at all, which somebody wrote out.
+    pub limits: Option<SandboxLimits>,
+    /// A folder of this attempt's own, for its home and temporary files.
+    pub scratch: PathBuf,
+    /// Variables besides the few that every sandbox has.
+    pub env: BTreeMap<String, String>,
+}
+
+/// What a command did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Its exit code, 128 + n if signal n ended it; none if we stopped it.
+    pub exit_code: Option<i32>,
+    /// What it printed, both streams in order; the middle is cut out if it is too long.
+    pub output: String,
+    /// Whether it was stopped because its time was up.
+    pub timed_out: bool,
+    /// Whether something was cut out of `output`.
+    pub cut: bool,
+    /// The limit that ended it, in words, if one did.
+    pub stopped: Option<String>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Why a sandbox could not be set up. No command has run then.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// bubblewrap is missing.
+    #[error(
+        "bubblewrap (`bwrap`) is not installed; install it (Debian, Ubuntu: `apt-get install bubblewrap`), or write `sandbox: none` to run without a sandbox"
+    )]
+    NoBubblewrap,
+    /// Something that was asked for is not there yet, or not on this machine.
+    #[error("{0}")]
+    NotAvailable(String),
+    /// A file or folder could not be made ready.
+    #[error("`{path}`: {error}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The jail did not come up.
+    #[error("the sandbox could not be set up: {0}")]
+    Setup(String),
+    /// A program could not be started, or was lost.
+    #[error("`{program}` could not be started: {error}")]
+    NotStarted {
+        /// The program.
+        program: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl SandboxError {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::File { path, error }
+    }
+}
+
+impl Sandbox {
+    /// Finds bubblewrap and the host's toolchains. `helper` is the `loops` binary, or one that serves its two
+    /// hidden commands.
+    ///
+    /// # Errors
+    /// If bubblewrap is not installed; the message says how to mend that.
+    pub fn find(helper: PathBuf) -> Result<Self, SandboxError> {
+        let host = Host::look();
+        let bwrap = host.program("bwrap").ok_or(SandboxError::NoBubblewrap)?;
+        Ok(Self {
+            bwrap: Some(bwrap),
+            helper,
+            host: Arc::new(host),
+        })
+    }
+
+    /// One that can only carry out policies without limits: `sandbox: none`.
+    #[must_use]
+    pub fn without(helper: PathBuf) -> Self {
+        Self {
+            bwrap: None,
+            helper,
+            host: Arc::new(Host::look()),
+        }
+    }
+
+    /// Runs a shell command to its end, or to the end of its time, and everything that it started ends with it.
+    ///
+    /// # Errors
+    /// If the sandbox could not be set up. A command that fails is not an error.
+    pub async fn run(
+        &self,
+        policy: &Policy,
+        shell: &str,
+        timeout: Duration,
+        max_output: usize,
+    ) -> Result<Ran, SandboxError> {
+        let argv = [OsString::from("/bin/sh"), "-c".into(), shell.into()];
+        let began = Instant::now();
+        let (reader, writer) = std::io::pipe().map_err(SandboxError::file(Path::new("pipe")))?;
+        let errors = writer
+            .try_clone()
+            .map_err(SandboxError::file(Path::new("pipe")))?;
+        let (mut child, prepared) = self.start(policy, &argv, move |command| {
+            command.stdin(Stdio::null()).stdout(writer).stderr(errors);
+        })?;
+        let watch = processes::watch(&child, policy);
+        let group = plain::Group::of(&child, policy);
+        let mut gathered = Gathered::new(max_output);
+        let work = async {
+            let status = gathered.until_end(reader, &mut child).await;
+            group.end();
+            status
+        };
+        let (status, timed_out) = match tokio::time::timeout(timeout, work).await {
+            Ok(status) => (Some(status.map_err(|error| not_started("sh", error))?), false),
+            Err(_) => {
+                group.end();
+                // Whoever is waited for was killed; that it has gone already is fine.
+                let _ = child.kill().await;
+                (None, true)
+            }
+        };
+        let stopped = watch.as_ref().and_then(Watch::verdict);
+        let (output, cut) = gathered.text();
+        if let Some(prepared) = &prepared
+            && !prepared.begun()
+            && !timed_out
+            && stopped.is_none()
+        {
+            return Err(SandboxError::Setup(plan::explained(&output)));
+        }
+        let exit_code = if stopped.is_some() {
+            None
+        } else {
+            status.and_then(plain::exit_code)
+        };
+        Ok(Ran {
+            exit_code,
+            output,
+            timed_out,
+            cut,
+            stopped,
+            duration: began.elapsed(),
+        })
+    }
+
+    /// Starts a program with its standard input and output piped, its errors discarded. It dies when the child is
+    /// dropped, and when we die. A limit that is passed ends it. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// If the sandbox could not be prepared or started. That it fails to come up shows as an early end of its output.
+    pub fn spawn(&self, policy: &Policy, argv: &[OsString]) -> Result<Child, SandboxError> {
+        self.spawn_watched(policy, argv, Stdio::null())
+            .map(|(child, _)| child)
+    }
+
+    /// The same with the errors going where the caller says, and with the watch that knows which limit ended it.
+    pub(crate) fn spawn_watched(
+        &self,
+        policy: &Policy,
+        argv: &[OsString],
+        errors: Stdio,
+    ) -> Result<(Child, Option<Watch>), SandboxError> {
+        let (child, prepared) = self.start(policy, argv, |command| {
+            command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(errors);
+        })?;
+        // The plan is read by the launcher, which removes it; the mark that it leaves goes with the scratch folder.
+        if let Some(prepared) = prepared {
+            prepared.leave();
+        }
+        let watch = processes::watch(&child, policy);
+        Ok((child, watch))
+    }
+
+    /// The error for a sandbox that did not come up and said this.
+    pub(crate) fn failed(said: &str) -> SandboxError {
+        SandboxError::Setup(plan::explained(said))
+    }
+
+    /// Checks that a sandbox with these limits comes up on this machine, by running `true` in one.
+    ///
+    /// # Errors
+    /// If it does not; the message says how to mend that.
+    pub async fn check(&self, limits: &SandboxLimits) -> Result<(), SandboxError> {
+        let scratch = tempfile::tempdir().map_err(SandboxError::file(&std::env::temp_dir()))?;
+        let workspace = scratch.path().join("workspace");
+        std::fs::create_dir(&workspace).map_err(SandboxError::file(&workspace))?;
+        let policy = Policy {
+            workspace,
+            writable: true,
+            mirror_objects: None,
+            relay: None,
+            limits: Some(limits.clone()),
+            scratch: scratch.path().to_owned(),
+            env: BTreeMap::new(),
+        };
+        let ran = self.run(&policy, "true", Duration::from_secs(20), 4096).await?;
+        if ran.exit_code == Some(0) {
+            Ok(())
+        } else {
+            Err(SandboxError::Setup(ran.output))
+        }
+    }
+
+    /// What this sandbox limits only approximately, or not at all, in sentences for a person.
+    #[must_use]
+    pub fn caveats(&self, policy: &Policy) -> Vec<String> {
+        let Some(limits) = &policy.limits else {
+            return vec!["NO SANDBOX: commands ran as you, with your files and your network, because the loop says `sandbox: none`".into()];
+        };
+        vec![
+            format!(
+                "memory (`{}`) is limited by looking at it every quarter of a second, not by a control group",
+                limits.memory
+            ),
+            format!(
+                "processors (`{}`) are limited by binding to so many of them",
+                limits.cpus
+            ),
+            "system calls are not filtered, beyond what having no privileges denies".into(),
+            "the size of a single file is limited, the total disk use is not".into(),
+        ]
+    }
+
+    /// How the policy's workspace is called by those inside.
+    #[must_use]
+    pub fn workspace_inside(policy: &Policy) -> PathBuf {
+        if policy.limits.is_some() {
+            PathBuf::from(plan::WORKSPACE)
+        } else {
+            policy.workspace.clone()
+        }
+    }
+
+    /// What a policy's commands find on their search path, as one text that changes when it does.
+    pub(crate) fn toolchains(&self, policy: &Policy) -> String {
+        let auto = policy
+            .limits
+            .as_ref()
+            .is_none_or(|limits| limits.toolchains == loops::spec::Toolchains::Auto);
+        format!("{:?}", self.host.offer(auto))
+    }
+
+    /// How our own binary is called by those inside.
+    pub(crate) fn helper_inside(&self, policy: &Policy) -> PathBuf {
+        if policy.limits.is_some() {
+            PathBuf::from(plan::HELPER)
+        } else {
+            self.helper.clone()
+        }
+    }
+
+    fn start(
+        &self,
+        policy: &Policy,
+        argv: &[OsString],
+        streams: impl FnOnce(&mut Command),
+    ) -> Result<(Child, Option<Prepared>), SandboxError> {
+        let Some(limits) = &policy.limits else {
+            let mut command = plain::command(&self.host, policy, argv)?;
+            streams(&mut command);
+            let program = argv
+                .first()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            return Ok((
+                spawner::spawn(command).map_err(|error| not_started(&program, error))?,
+                None,
+            ));
+        };
+        if limits.image.is_some() {
+            return Err(SandboxError::NotAvailable(
+                "`sandbox.image` is not available yet; leave it out to use the host's toolchains".into(),
+            ));
+        }
+        if limits.require == Some(Require::Cgroups) {
+            return Err(SandboxError::NotAvailable(
+                "`sandbox.require: cgroups` is not available yet; leave it out to accept approximate limits"
+                    .into(),
+            ));
+        }
+        let bwrap = self.bwrap.as_ref().ok_or(SandboxError::NoBubblewrap)?;
+        let prepared = plan::prepare(bwrap, &self.helper, &self.host, policy, limits, argv)?;
+        let mut command = Command::new(&self.helper);
+        command
+            .env_clear()
+            .arg("sandbox-launch")
+            .arg(prepared.plan())
+            .current_dir("/")
+            .kill_on_drop(true);
+        streams(&mut command);
+        let child =
+            spawner::spawn(command).map_err(|error| not_started(&self.helper.to_string_lossy(), error))?;
+        Ok((child, Some(prepared)))
+    }
+}
+
+fn not_started(program: &str, error: std::io::Error) -> SandboxError {
+    SandboxError::NotStarted {
+        program: program.to_owned(),
+        error,
+    }
+}

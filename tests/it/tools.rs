@@ -1,0 +1,1 @@
+//! The tool server, used from outside its sandbox as the agent uses it.

@@ -1,0 +1,213 @@
+//! A bare copy of a repository on this machine, from which workspaces are made. The repository itself is only read.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use super::{ATTRIBUTES, Git, GitError};
+
+/// How long a fetch may take.
+const FETCH: std::time::Duration = std::time::Duration::from_secs(1800);
+
+/// A bare copy of a repository.
+#[derive(Debug)]
+pub struct Mirror;
+
+impl Mirror {
+    /// Brings the mirror at `at` (made if it is not there) up to date with a branch of `source`, a folder or an
+    /// `https://` address, and gives the commit that the branch is at. `HEAD` is the branch that the source is on.
+    /// Any number may run at once on one mirror, also in other processes: they wait for each other.
+    ///
+    /// # Errors
+    /// If the source is not a repository, is empty, has no such branch or cannot be reached.
+    pub async fn update(source: &str, at: &Path, branch: &str) -> Result<String, GitError> {
+        let from = Source::read(source)?;
+        let branch = Branch::read(branch)?;
+        let _lock = lock(at).await?;
+        let git = Git::at(at).timeout(FETCH).protocols(from.protocols());
+        if !at.join("config").is_file() {
+            std::fs::create_dir_all(at).map_err(GitError::file(at))?;
+            // Readable by the sandbox's user, who is another one when we are root; the folder above is ours alone.
+            let folder = at.to_string_lossy();
+            Git::nowhere()
+                .run(&[
+                    "init",
+                    "--bare",
+                    "--quiet",
+                    "--template=",
+                    "--shared=0644",
+                    &folder,
+                ])
+                .await?;
+        }
+        let info = at.join("info");
+        std::fs::create_dir_all(&info).map_err(GitError::file(&info))?;
+        std::fs::write(info.join("attributes"), ATTRIBUTES).map_err(GitError::file(&info))?;
+        from.look(&git, &branch).await?;
+        from.fetch(&git, &branch).await?;
+        git.line(&[
+            "rev-parse",
+            "--verify",
+            "--end-of-options",
+            &format!("{}^{{commit}}", branch.ours),
+        ])
+        .await
+    }
+}
+
+/// Waits for its turn; the lock ends with the file, and with the process.
+async fn lock(at: &Path) -> Result<File, GitError> {
+    let mut path = at.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(GitError::file(folder))?;
+    }
+    let file = File::create(&path).map_err(GitError::file(&path))?;
+    let waiting = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
+    waiting
+        .map_err(std::io::Error::other)
+        .and_then(|locked| locked)
+        .map_err(GitError::file(&path))
+}
+
+/// A branch's name there and here.
+struct Branch {
+    name: String,
+    theirs: String,
+    ours: String,
+}
+
+impl Branch {
+    fn read(name: &str) -> Result<Self, GitError> {
+        let odd = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
+        if name.is_empty() || name.starts_with(['-', '/']) || name.contains("..") || name.contains(odd) {
+            return Err(GitError::Source(format!(
+                "`{}` is not a branch's name",
+                name.escape_default()
+            )));
+        }
+        let theirs = if name == "HEAD" {
+            name.to_owned()
+        } else {
+            format!("refs/heads/{name}")
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            theirs,
+            ours: format!("refs/loops/base/{name}"),
+        })
+    }
+}
+
+/// Where a mirror is fetched from.
+enum Source {
+    Folder(PathBuf),
+    Address(String),
+}
+
+impl Source {
+    fn read(source: &str) -> Result<Self, GitError> {
+        if source.starts_with("https://") || source.starts_with("http://") {
+            return Ok(Self::Address(source.to_owned()));
+        }
+        if source.contains("::") || source.contains("://") {
+            let shown = source.escape_default();
+            return Err(GitError::Source(format!(
+                "`{shown}` cannot be fetched; give a folder or an `https://` address"
+            )));
+        }
+        let path = std::fs::canonicalize(source).map_err(|error| {
+            GitError::Source(format!("the repository `{source}` cannot be read: {error}"))
+        })?;
+        Ok(Self::Folder(path))
+    }
+
+    fn protocols(&self) -> &'static [&'static str] {
+        match self {
+            Self::Folder(_) => &["file"],
+            Self::Address(address) if address.starts_with("https://") => &["https"],
+            Self::Address(_) => &["http"],
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Folder(path) => path.to_string_lossy().into_owned(),
+            Self::Address(address) => address.clone(),
+        }
+    }
+
+    /// Says in words what is wrong with a repository that cannot be mirrored.
+    async fn look(&self, git: &Git, branch: &Branch) -> Result<(), GitError> {
+        let name = self.name();
+        let config = self.trusting()?;
+        let git = git.clone().env("GIT_CONFIG_GLOBAL", config.path());
+        let refs = git.run(&["ls-remote", "--", &name]).await.map_err(|error| match error {
+            GitError::Failed { message, .. } if message.contains("does not appear to be a git repository") => {
+                GitError::Source(format!("`{name}` is not a git repository; run `git init` in it and commit, or name another folder"))
+            }
+            GitError::Failed { message, .. } => GitError::Source(format!("`{name}` cannot be fetched: {message}")),
+            error => error,
+        })?;
+        let refs = String::from_utf8_lossy(&refs);
+        let known: Vec<&str> = refs
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(_, name)| name)
+            .collect();
+        if known.contains(&branch.theirs.as_str()) {
+            return Ok(());
+        }
+        let branches: Vec<&str> = known
+            .iter()
+            .filter_map(|name| name.strip_prefix("refs/heads/"))
+            .take(8)
+            .collect();
+        if branches.is_empty() {
+            return Err(GitError::Source(format!(
+                "`{name}` has no commits yet; commit something first"
+            )));
+        }
+        let asked = &branch.name;
+        Err(GitError::Source(format!(
+            "`{name}` has no branch `{asked}`; it has: {}",
+            branches.join(", ")
+        )))
+    }
+
+    async fn fetch(&self, git: &Git, branch: &Branch) -> Result<(), GitError> {
+        let config = self.trusting()?;
+        let git = git.clone().env("GIT_CONFIG_GLOBAL", config.path());
+        let spec = format!("+{}:{}", branch.theirs, branch.ours);
+        // A shallow source makes a shallow mirror; its history ends where the source's does.
+        git.run(&[
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            "--no-auto-gc",
+            "--update-shallow",
+            "--",
+            &self.name(),
+            &spec,
+        ])
+        .await
+        .map(drop)
+    }
+
+    /// A configuration that lets git read a folder of another user. A person named that folder, and reading it runs
+    /// nothing: the one hook of the sending side is only taken from configuration like this.
+    fn trusting(&self) -> Result<tempfile::NamedTempFile, GitError> {
+        use std::io::Write as _;
+        let temporary = std::env::temp_dir();
+        let mut file = tempfile::NamedTempFile::new().map_err(GitError::file(&temporary))?;
+        if matches!(self, Self::Folder(_)) {
+            file.write_all(b"[safe]\n\tdirectory = *\n")
+                .map_err(GitError::file(&temporary))?;
+        }
+        Ok(file)
+    }
+}

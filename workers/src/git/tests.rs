@@ -1,0 +1,133 @@
+use std::fs;
+
+use super::*;
+
+fn person(at: &Path, args: &[&str]) {
+    let out = std::process::Command::new("git")
+        .args([
+            "-c",
+            "user.name=p",
+            "-c",
+            "user.email=p@x",
+            "-c",
+            "init.defaultBranch=main",
+            "-c",
+            "protocol.file.allow=always",
+        ])
+        .args(args)
+        .current_dir(at)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+}
+
+fn repository(at: &Path, commits: usize) -> String {
+    fs::create_dir_all(at).unwrap();
+    person(at, &["init", "-q"]);
+    for number in 0..commits {
+        fs::write(at.join("a.txt"), format!("{number}\n")).unwrap();
+        person(at, &["add", "-A"]);
+        person(at, &["commit", "-q", "-m", "c"]);
+    }
+    at.to_string_lossy().into_owned()
+}
+
+#[tokio::test]
+async fn a_mirror_follows_its_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, at) = (folder.path().join("r"), folder.path().join("deep/mirror"));
+    let name = repository(&source, 1);
+    let first = Mirror::update(&name, &at, "main").await.unwrap();
+    assert_eq!(Mirror::update(&name, &at, "HEAD").await.unwrap(), first);
+    fs::write(source.join("a.txt"), "new\n").unwrap();
+    // Not committed: a dirty folder is mirrored as its branch is.
+    assert_eq!(Mirror::update(&name, &at, "main").await.unwrap(), first);
+    person(&source, &["commit", "-q", "-a", "-m", "two"]);
+    let second = Mirror::update(&name, &at, "main").await.unwrap();
+    let git = Git::at(&at);
+    assert_eq!(git.show_file(&second, "a.txt").await.unwrap().unwrap(), b"new\n");
+    assert_eq!(git.show_file(&second, "none").await.unwrap(), None);
+    assert!(git.diff(&first, &second).await.unwrap().contains("-0\n+new\n"));
+}
+
+#[tokio::test]
+async fn ten_updates_at_once_all_succeed() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = repository(&folder.path().join("r"), 1);
+    let at = folder.path().join("mirror");
+    let all = (0..10).map(|_| Mirror::update(&name, &at, "main"));
+    let bases = futures_util::future::join_all(all).await;
+    let first = bases[0].as_ref().unwrap();
+    assert!(bases.iter().all(|base| base.as_ref().unwrap() == first));
+}
+
+#[tokio::test]
+async fn a_shallow_source_and_one_with_submodules_can_be_mirrored() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("r");
+    repository(&source, 3);
+    let url = format!("file://{}", source.display());
+    person(folder.path(), &["clone", "-q", "--depth", "1", &url, "shallow"]);
+    let shallow = folder.path().join("shallow");
+    person(
+        &shallow,
+        &["submodule", "--quiet", "add", &source.to_string_lossy(), "sub"],
+    );
+    person(&shallow, &["commit", "-q", "-m", "sub"]);
+    let at = folder.path().join("mirror");
+    let base = Mirror::update(&shallow.to_string_lossy(), &at, "main")
+        .await
+        .unwrap();
+    let entries = Git::at(&at).ls_tree(&base).await.unwrap();
+    assert!(
+        entries
+            .iter()
+            .any(|entry| entry.mode == 0o160_000 && entry.path == b"sub")
+    );
+    // A workspace on it has a history that ends where the source's does.
+    let scratch = folder.path().join("w");
+    let workspace = crate::workspace::Workspace::create_for(&at, &base, None, &scratch, false)
+        .await
+        .unwrap();
+    person(workspace.root(), &["log"]);
+    assert_eq!(workspace.capture().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_mirrored_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("mirror");
+    let (empty, plain) = (folder.path().join("empty"), folder.path().join("plain"));
+    let empty = repository(&empty, 0);
+    fs::create_dir(&plain).unwrap();
+    let plain = plain.to_string_lossy().into_owned();
+    let good = repository(&folder.path().join("good"), 1);
+    for (source, branch, words) in [
+        (empty.as_str(), "main", "has no commits yet"),
+        (&plain, "main", "is not a git repository"),
+        (&good, "nope", "has no branch `nope`; it has: main"),
+        (&good, "--upload-pack=x", "is not a branch's name"),
+        ("/nonexistent/x", "main", "cannot be read"),
+        ("ext::sh -c date", "main", "cannot be fetched"),
+        ("ssh://host/x", "main", "cannot be fetched"),
+    ] {
+        let error = Mirror::update(source, &at, branch).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_takes_too_long_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let git = Git::at(folder.path()).timeout(Duration::from_millis(1));
+    let error = git
+        .run(&["-c", "alias.slow=!sleep 60", "slow"])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, GitError::TimedOut { .. }), "{error}");
+}

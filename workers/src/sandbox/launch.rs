@@ -1,0 +1,284 @@
+//! The launcher, a process of one thread: as root it makes the sources reachable for a user who is nobody, becomes that
+//! user and then bubblewrap; inside the new sandbox it sets the ceilings and becomes the program. It reads only the
+//! plan that we wrote.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, File, OpenOptions},
+    io::{Seek as _, Write as _},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _, process::CommandExt as _},
+    },
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare},
+    sys::{
+        prctl,
+        resource::{Resource, getrlimit, setrlimit},
+        signal::Signal,
+    },
+    unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid},
+};
+
+use super::plan::{BEGUN, Ceilings, Plan, Step};
+
+/// Folders that always exist, on one of which the sources are laid out. Only this process and bubblewrap see it.
+const STAGES: &[&str] = &["/mnt", "/media", "/srv", "/opt", "/tmp"];
+
+/// The exit code when the sandbox did not come up.
+const NOT_UP: u8 = 125;
+
+#[derive(Debug, thiserror::Error)]
+enum LaunchError {
+    #[error("{what}: {error}")]
+    System { what: String, error: std::io::Error },
+    #[error("the plan cannot be read: {0}")]
+    Plan(serde_json::Error),
+    #[error("called wrongly; `sandbox-launch` is for the service's own use")]
+    Called,
+}
+
+/// Wraps what the system said.
+fn system<E: Into<std::io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> LaunchError {
+    move |error| LaunchError::System {
+        what: what.into(),
+        error: error.into(),
+    }
+}
+
+/// `loops sandbox-launch PLAN`, and `loops sandbox-launch --inside …`. Ends only if something fails.
+#[must_use]
+pub fn launch_main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().skip(2).collect();
+    let result = match args.as_slice() {
+        [first, rest @ ..] if first == "--inside" => inside(rest),
+        [plan] => launch(Path::new(plan)),
+        _ => Err(LaunchError::Called),
+    };
+    match result {
+        Ok(never) => match never {},
+        Err(error) => {
+            // If nobody reads it, the exit code still says it.
+            let _ = writeln!(std::io::stderr(), "loops: {error}");
+            ExitCode::from(NOT_UP)
+        }
+    }
+}
+
+type Never = std::convert::Infallible;
+
+fn launch(path: &Path) -> Result<Never, LaunchError> {
+    let text = fs::read(path).map_err(system(path.to_string_lossy()))?;
+    fs::remove_file(path).map_err(system(path.to_string_lossy()))?;
+    let mut plan: Plan = serde_json::from_slice(&text).map_err(LaunchError::Plan)?;
+    if let Some(uid) = plan.uid {
+        stage(&mut plan)?;
+        become_nobody(uid)?;
+    }
+    prctl::set_no_new_privs().map_err(system("giving up privileges"))?;
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(system("tying our life to our parent's"))?;
+    let words = words(&plan)?;
+    let error = Command::new(&plan.bwrap)
+        .env_clear()
+        .arg("--args")
+        .arg(words.as_raw_fd().to_string())
+        .arg("--")
+        .args(&plan.argv)
+        .exec();
+    Err(system(plan.bwrap.to_string_lossy())(error))
+}
+
+/// Makes every source reachable under one folder, whatever the rights of the folders above it: each is opened as root
+/// and mounted there, in a mount namespace of our own. Nothing on the disk changes.
+fn stage(plan: &mut Plan) -> Result<(), LaunchError> {
+    match unshare(CloneFlags::CLONE_NEWNS) {
+        Ok(()) => {}
+        // Root without the right to mount: what an ordinary user reaches is all that there can be.
+        Err(Errno::EPERM) => return Ok(()),
+        Err(error) => return Err(system("making a mount namespace")(error)),
+    }
+    let nothing = None::<&Path>;
+    mount(
+        nothing,
+        "/",
+        nothing,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        nothing,
+    )
+    .map_err(system("making mounts private"))?;
+    let opened = open_sources(plan)?;
+    let stage = STAGES
+        .iter()
+        .map(Path::new)
+        .find(|folder| folder.is_dir())
+        .unwrap_or(Path::new("/mnt"));
+    mount(
+        Some("tmpfs"),
+        stage,
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        Some("mode=0755,size=1m"),
+    )
+    .map_err(system(format!("mounting on `{}`", stage.display())))?;
+    for (number, (step, fd, folder)) in opened.into_iter().enumerate() {
+        let at = stage.join(number.to_string());
+        if folder {
+            fs::create_dir(&at)
+        } else {
+            File::create(&at).map(drop)
+        }
+        .map_err(system(at.to_string_lossy()))?;
+        let source = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        mount(
+            Some(&source),
+            &at,
+            nothing,
+            MsFlags::MS_BIND | MsFlags::MS_REC,
+            nothing,
+        )
+        .map_err(system(format!("mounting `{}`", at.display())))?;
+        if let Some(Step::Bind { source, .. }) = plan.steps.get_mut(step) {
+            *source = at;
+        }
+    }
+    Ok(())
+}
+
+/// Opens every source without reading it: the step's number, the source, and whether it is a folder.
+fn open_sources(plan: &Plan) -> Result<Vec<(usize, OwnedFd, bool)>, LaunchError> {
+    let binds = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(number, step)| match step {
+            Step::Bind { source, .. } => Some((number, source)),
+            Step::Tell(_) => None,
+        });
+    binds
+        .map(|(number, source)| {
+            let file = OpenOptions::new()
+                .read(true)
+                .custom_flags(OFlag::O_PATH.bits())
+                .open(source)
+                .map_err(system(source.to_string_lossy()))?;
+            let folder = file
+                .metadata()
+                .map_err(system(source.to_string_lossy()))?
+                .is_dir();
+            Ok((number, file.into(), folder))
+        })
+        .collect()
+}
+
+fn become_nobody(uid: u32) -> Result<(), LaunchError> {
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
+    setgroups(&[]).map_err(system("leaving root's groups"))?;
+    setresgid(group, group, group).map_err(system("leaving root's group"))?;
+    setresuid(user, user, user).map_err(system(format!("becoming user {uid}")))
+}
+
+/// What bubblewrap is told, in a file without a name, because a command line can be read by everybody.
+fn words(plan: &Plan) -> Result<File, LaunchError> {
+    let mut bytes = vec![];
+    let mut word = |word: &OsStr| {
+        bytes.extend_from_slice(word.as_bytes());
+        bytes.push(0);
+    };
+    for step in &plan.steps {
+        match step {
+            Step::Tell(words) => words.iter().for_each(|said| word(said)),
+            Step::Bind {
+                source,
+                target,
+                writable,
+            } => {
+                word(OsStr::new(if *writable { "--bind" } else { "--ro-bind" }));
+                word(source.as_os_str());
+                word(target.as_os_str());
+            }
+        }
+    }
+    let mut file: File = nix::sys::memfd::memfd_create("sandbox", nix::sys::memfd::MFdFlags::empty())
+        .map_err(system("making a file in memory"))?
+        .into();
+    file.write_all(&bytes)
+        .and_then(|()| file.rewind())
+        .map_err(system("writing to memory"))?;
+    fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).map_err(system("keeping a file open"))?;
+    Ok(file)
+}
+
+/// The second stage, already inside: `PROCESSES FILES BYTES CPUS FIRST-CPU PROGRAM ARGS…`.
+fn inside(args: &[OsString]) -> Result<Never, LaunchError> {
+    let [
+        processes,
+        open_files,
+        file_bytes,
+        cpus,
+        first_cpu,
+        program,
+        rest @ ..,
+    ] = args
+    else {
+        return Err(LaunchError::Called);
+    };
+    let number = |text: &OsString| {
+        text.to_str()
+            .and_then(|text| text.parse::<u64>().ok())
+            .ok_or(LaunchError::Called)
+    };
+    set_ceilings(&Ceilings {
+        processes: number(processes)?,
+        open_files: number(open_files)?,
+        file_bytes: number(file_bytes)?,
+        cpus: usize::try_from(number(cpus)?).unwrap_or(usize::MAX),
+        first_cpu: usize::try_from(number(first_cpu)?).unwrap_or(0),
+    })?;
+    // The file was bound for this one word; that it comes after all limits stand is what makes it true.
+    OpenOptions::new()
+        .write(true)
+        .open(BEGUN)
+        .and_then(|mut file| file.write_all(b"up"))
+        .map_err(system(BEGUN))?;
+    let error = Command::new(program).args(rest).exec();
+    Err(system(program.to_string_lossy())(error))
+}
+
+fn set_ceilings(ceilings: &Ceilings) -> Result<(), LaunchError> {
+    let limits = [
+        (Resource::RLIMIT_NPROC, ceilings.processes),
+        (Resource::RLIMIT_NOFILE, ceilings.open_files),
+        (Resource::RLIMIT_FSIZE, ceilings.file_bytes),
+        (Resource::RLIMIT_CORE, 0),
+    ];
+    for (resource, most) in limits {
+        let (_, hard) = getrlimit(resource).map_err(system("reading limits"))?;
+        let most = most.min(hard);
+        setrlimit(resource, most, most).map_err(system(format!("setting {resource:?}")))?;
+    }
+    let ourselves = Pid::from_raw(0);
+    let allowed = sched_getaffinity(ourselves).map_err(system("reading processors"))?;
+    let all: Vec<usize> = (0..CpuSet::count())
+        .filter(|cpu| allowed.is_set(*cpu) == Ok(true))
+        .collect();
+    if ceilings.cpus < all.len() {
+        let mut chosen = CpuSet::new();
+        for cpu in all
+            .iter()
+            .cycle()
+            .skip(ceilings.first_cpu % all.len())
+            .take(ceilings.cpus)
+        {
+            chosen.set(*cpu).map_err(system("choosing processors"))?;
+        }
+        sched_setaffinity(ourselves, &chosen).map_err(system("choosing processors"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,349 @@
+//! What a sandbox is to look like, worked out beforehand and written down as data for the launcher. Nothing is
+//! mounted or run here.
+
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use loops::spec::{SandboxLimits, Toolchains};
+use serde::{Deserialize, Serialize};
+
+use super::{Policy, SandboxError, etc, toolchains::Host, user};
+
+/// Where the workspace is seen.
+pub(crate) const WORKSPACE: &str = "/workspace";
+/// Where our own binary is seen.
+pub(super) const HELPER: &str = "/run/loops/loops";
+/// Where the socket to the gateway is seen.
+pub(crate) const GATEWAY_SOCKET: &str = "/run/loops/gateway.sock";
+/// Where the mirror's objects are seen; the workspace's own git looks there.
+pub(crate) const MIRROR_OBJECTS: &str = "/mirror/objects";
+/// Where the first process inside says that the sandbox is up.
+pub(super) const BEGUN: &str = "/run/loops/begun";
+const HOME: &str = "/home/agent";
+/// Variables that are the same with and without a sandbox.
+pub(super) const COMMON_ENV: &[(&str, &str)] = &[("LANG", "C.UTF-8"), ("TERM", "dumb")];
+
+/// Everything that the launcher needs to know.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Plan {
+    pub(super) bwrap: PathBuf,
+    /// Whom to become; none: we are an ordinary user already.
+    pub(super) uid: Option<u32>,
+    pub(super) steps: Vec<Step>,
+    pub(super) argv: Vec<OsString>,
+}
+
+/// One thing that bubblewrap is told, in order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Step {
+    /// An option with its values.
+    Tell(Vec<OsString>),
+    /// A path of the host that is seen inside.
+    Bind {
+        source: PathBuf,
+        target: PathBuf,
+        writable: bool,
+    },
+}
+
+/// Limits that the first process inside puts on itself and on all that follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ceilings {
+    pub(super) processes: u64,
+    pub(super) open_files: u64,
+    pub(super) file_bytes: u64,
+    pub(super) cpus: usize,
+    /// Which of the host's processors is the first; it differs from attempt to attempt.
+    pub(super) first_cpu: usize,
+}
+
+/// A plan that lies ready for the launcher. Its files go when this is dropped.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    plan: PathBuf,
+    begun: PathBuf,
+    keep: bool,
+}
+
+impl Prepared {
+    pub(super) fn plan(&self) -> &Path {
+        &self.plan
+    }
+
+    /// Whether the sandbox came up.
+    pub(super) fn begun(&self) -> bool {
+        fs::metadata(&self.begun).is_ok_and(|meta| meta.len() > 0)
+    }
+
+    /// Leaves the files to the launcher and to whoever removes the scratch folder.
+    pub(super) fn leave(mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if !self.keep {
+            // The launcher has removed the plan already, if it came that far.
+            let _ = fs::remove_file(&self.plan);
+            let _ = fs::remove_file(&self.begun);
+        }
+    }
+}
+
+/// Makes the folders, works out the plan and writes it down.
+pub(super) fn prepare(
+    bwrap: &Path,
+    helper: &Path,
+    host: &Host,
+    policy: &Policy,
+    limits: &SandboxLimits,
+    argv: &[OsString],
+) -> Result<Prepared, SandboxError> {
+    let scratch = &policy.scratch;
+    fs::create_dir_all(scratch).map_err(SandboxError::file(scratch))?;
+    let uid = user::for_attempt(&policy.workspace, scratch);
+    own_workspace(policy, uid)?;
+    for name in ["home", "tmp", "shm"] {
+        own_folder(&scratch.join(name), uid)?;
+    }
+    if let (Some(relay), Some(uid)) = (&policy.relay, uid) {
+        user::give(relay, uid)?;
+    }
+    let plans = scratch.join("plans");
+    fs::create_dir_all(&plans).map_err(SandboxError::file(&plans))?;
+    let begun = tempfile::Builder::new()
+        .suffix(".begun")
+        .tempfile_in(&plans)
+        .map_err(SandboxError::file(&plans))?;
+    if let Some(uid) = uid {
+        user::give(begun.path(), uid)?;
+    }
+    let etc = etc::write(&scratch.join("etc"))?;
+    let steps = steps(host, policy, limits, helper, begun.path(), &etc);
+    let plan = Plan {
+        bwrap: bwrap.to_owned(),
+        uid,
+        steps,
+        argv: inside(limits, scratch, argv),
+    };
+    let file = tempfile::Builder::new()
+        .suffix(".json")
+        .tempfile_in(&plans)
+        .map_err(SandboxError::file(&plans))?;
+    serde_json::to_writer(file.as_file(), &plan).map_err(|error| SandboxError::File {
+        path: file.path().to_owned(),
+        error: error.into(),
+    })?;
+    let kept = |file: tempfile::NamedTempFile| {
+        file.into_temp_path().keep().map_err(|error| SandboxError::File {
+            path: plans.clone(),
+            error: error.error,
+        })
+    };
+    Ok(Prepared {
+        plan: kept(file)?,
+        begun: kept(begun)?,
+        keep: false,
+    })
+}
+
+/// As root the workspace must be the attempt's own. One that lies in the scratch folder is made so; any other folder
+/// is somebody's.
+fn own_workspace(policy: &Policy, uid: Option<u32>) -> Result<(), SandboxError> {
+    let path = &policy.workspace;
+    let meta = fs::symlink_metadata(path).map_err(SandboxError::file(path))?;
+    if !meta.is_dir() {
+        return Err(SandboxError::NotAvailable(format!(
+            "the workspace `{}` is not a folder",
+            path.display()
+        )));
+    }
+    match uid {
+        Some(uid) if policy.writable && meta.uid() != uid => {
+            if !path.starts_with(&policy.scratch) {
+                return Err(SandboxError::NotAvailable(format!(
+                    "the workspace `{}` belongs to another user and is not in the scratch folder",
+                    path.display()
+                )));
+            }
+            user::give(path, uid)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn own_folder(folder: &Path, uid: Option<u32>) -> Result<(), SandboxError> {
+    fs::create_dir_all(folder).map_err(SandboxError::file(folder))?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(SandboxError::file(folder))?;
+    match uid {
+        Some(uid)
+            if fs::symlink_metadata(folder)
+                .map_err(SandboxError::file(folder))?
+                .uid()
+                != uid =>
+        {
+            user::give(folder, uid)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The command as the second stage gets it: our own binary sets the ceilings, then becomes the program.
+fn inside(limits: &SandboxLimits, scratch: &Path, argv: &[OsString]) -> Vec<OsString> {
+    let ceilings = Ceilings {
+        processes: 1024,
+        open_files: 16_384,
+        file_bytes: 2 << 30,
+        cpus: limits.cpus as usize,
+        first_cpu: user::from_path(scratch) as usize,
+    };
+    let numbers = [
+        ceilings.processes,
+        ceilings.open_files,
+        ceilings.file_bytes,
+        ceilings.cpus as u64,
+        ceilings.first_cpu as u64,
+    ];
+    let mut all: Vec<OsString> = vec![HELPER.into(), "sandbox-launch".into(), "--inside".into()];
+    all.extend(numbers.iter().map(|number| number.to_string().into()));
+    all.extend_from_slice(argv);
+    all
+}
+
+fn steps(
+    host: &Host,
+    policy: &Policy,
+    limits: &SandboxLimits,
+    helper: &Path,
+    begun: &Path,
+    etc: &[(PathBuf, PathBuf)],
+) -> Vec<Step> {
+    let found = host.offer(limits.toolchains == Toolchains::Auto);
+    let mut steps = Steps::default();
+    steps.tell(&[
+        "--unshare-all",
+        "--unshare-user",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+    ]);
+    steps.tell(&[
+        "--cap-drop",
+        "ALL",
+        "--uid",
+        "1000",
+        "--gid",
+        "1000",
+        "--hostname",
+        "sandbox",
+    ]);
+    steps.system();
+    steps.tell(&["--proc", "/proc", "--dev", "/dev"]);
+    // No tmpfs may be written: what is in one is memory that nobody counts.
+    steps.bind(&policy.scratch.join("shm"), "/dev/shm", true);
+    steps.tell(&["--remount-ro", "/dev"]);
+    steps.bind(&policy.scratch.join("home"), HOME, true);
+    steps.bind(&policy.scratch.join("tmp"), "/tmp", true);
+    steps.tell(&["--dir", "/var", "--symlink", "/tmp", "/var/tmp"]);
+    for (source, target) in etc {
+        steps.bind(source, target, false);
+    }
+    for bind in &found.binds {
+        steps.bind(bind, bind, false);
+    }
+    if limits.toolchains == Toolchains::Auto {
+        for (source, name) in &host.registry {
+            steps.bind(source, Path::new(HOME).join(".cargo").join(name), false);
+        }
+    }
+    steps.bind(&policy.workspace, WORKSPACE, policy.writable);
+    if let Some(objects) = &policy.mirror_objects {
+        steps.bind(objects, MIRROR_OBJECTS, false);
+    }
+    if let Some(relay) = &policy.relay {
+        steps.bind(relay, GATEWAY_SOCKET, false);
+    }
+    steps.bind(helper, HELPER, false);
+    steps.bind(begun, BEGUN, true);
+    steps.tell(&["--remount-ro", "/", "--chdir", WORKSPACE]);
+    let path = std::env::join_paths(&found.path).unwrap_or_default();
+    steps.env("PATH", path);
+    steps.env("HOME", HOME);
+    steps.env("TMPDIR", "/tmp");
+    steps.env("USER", "agent");
+    steps.env("CARGO_HOME", format!("{HOME}/.cargo"));
+    COMMON_ENV.iter().for_each(|(name, value)| steps.env(name, value));
+    found.env.iter().for_each(|(name, value)| steps.env(name, value));
+    policy.env.iter().for_each(|(name, value)| steps.env(name, value));
+    steps.0
+}
+
+#[derive(Debug, Default)]
+struct Steps(Vec<Step>);
+
+impl Steps {
+    fn tell(&mut self, words: &[&str]) {
+        self.0
+            .push(Step::Tell(words.iter().map(OsString::from).collect()));
+    }
+
+    fn bind(&mut self, source: &Path, target: impl AsRef<Path>, writable: bool) {
+        let (source, target) = (source.to_owned(), target.as_ref().to_owned());
+        self.0.push(Step::Bind {
+            source,
+            target,
+            writable,
+        });
+    }
+
+    fn env(&mut self, name: &str, value: impl Into<OsString>) {
+        self.0
+            .push(Step::Tell(vec!["--setenv".into(), name.into(), value.into()]));
+    }
+
+    /// `/usr`, the short ways into it as the host has them, and the few files of `/etc`.
+    fn system(&mut self) {
+        self.bind(Path::new("/usr"), "/usr", false);
+        for name in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
+            match fs::read_link(name) {
+                Ok(to) => self
+                    .0
+                    .push(Step::Tell(vec!["--symlink".into(), to.into(), name.into()])),
+                Err(_) if Path::new(name).is_dir() => self.bind(Path::new(name), name, false),
+                Err(_) => {}
+            }
+        }
+        for file in etc::FROM_HOST.iter().filter(|file| Path::new(file).exists()) {
+            self.bind(Path::new(file), file, false);
+        }
+    }
+}
+
+/// What bubblewrap or the launcher said when the sandbox did not come up, with the way to mend it where we know one.
+pub(super) fn explained(said: &str) -> String {
+    let said = said.trim();
+    let said = if said.is_empty() {
+        "it ended without a word"
+    } else {
+        said
+    };
+    let forbidden = [
+        "creating new namespace",
+        "create new namespace",
+        "setting up uid map",
+        "Operation not permitted",
+        "loopback",
+    ];
+    if forbidden.iter().any(|words| said.contains(words)) {
+        return format!(
+            "{said}. This system does not let ordinary users make namespaces. On Ubuntu 24.04: `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, \
+             or an AppArmor profile for bwrap; in Docker: run with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`"
+        );
+    }
+    said.to_owned()
+}

@@ -1,0 +1,244 @@
+//! Runs a loop's `setup` (`npm ci` and the like) once per command, lock files and toolchains, on the base commit in a
+//! sandbox of its own, and copies what it left into each workspace. What an agent changed never has a part in it.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use loops::spec::Setup;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Files, Name, Workspace, WorkspaceError,
+    walk::{Folder, Kind},
+};
+use crate::sandbox::{Policy, Sandbox, user};
+
+/// Files that say which dependencies there are; any of them, in any folder, is part of the cache's key.
+const MANIFESTS: &[&str] = &[
+    "package.json",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "bun.lock",
+    "requirements.txt",
+    "pyproject.toml",
+    "setup.py",
+    "setup.cfg",
+    "poetry.lock",
+    "uv.lock",
+    "Pipfile",
+    "Pipfile.lock",
+    "Cargo.toml",
+    "Cargo.lock",
+    "go.mod",
+    "go.sum",
+    "Gemfile",
+    "Gemfile.lock",
+    "composer.json",
+    "composer.lock",
+    "pom.xml",
+    "build.gradle",
+    "build.gradle.kts",
+    "gradle.lockfile",
+    "mix.exs",
+    "mix.lock",
+    "rust-toolchain",
+    "rust-toolchain.toml",
+    ".nvmrc",
+    ".python-version",
+    ".tool-versions",
+    ".npmrc",
+];
+/// The most of its output that a failure shows, in bytes.
+const TAIL: usize = 4_000;
+
+impl Workspace {
+    /// Puts what `setup` leaves (untracked files) into this workspace, from the cache or by running it now. `policy` is
+    /// the attempt's: its limits and environment hold for `setup`, too. Any number may run at once on one cache.
+    ///
+    /// # Errors
+    /// If the command fails or its sandbox does not come up.
+    pub async fn prepare(
+        &self,
+        setup: &Setup,
+        cache: &Path,
+        sandbox: &Sandbox,
+        policy: &Policy,
+    ) -> Result<(), WorkspaceError> {
+        if !setup.network.is_empty() {
+            return Err(WorkspaceError::NotAvailable(
+                "`setup.network` is not available yet: setup runs without a network; leave it out, or install the dependencies on the host".into(),
+            ));
+        }
+        let kept = cache.join(self.key(setup, sandbox, policy));
+        if !kept.is_dir() {
+            self.run_setup(setup, cache, &kept, sandbox, policy).await?;
+        }
+        self.bring(&kept).await
+    }
+
+    /// What the result depends on, as a file name.
+    fn key(&self, setup: &Setup, sandbox: &Sandbox, policy: &Policy) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        add(setup.run.as_bytes());
+        add(sandbox.toolchains(policy).as_bytes());
+        for (name, value) in &policy.env {
+            add(name.as_bytes());
+            add(value.as_bytes());
+        }
+        for (name, entry) in &self.files.base {
+            let last = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            if MANIFESTS.iter().any(|manifest| manifest.as_bytes() == last) {
+                add(name);
+                add(entry.id.as_bytes());
+            }
+        }
+        hex::encode(hash.finalize())
+    }
+
+    async fn run_setup(
+        &self,
+        setup: &Setup,
+        cache: &Path,
+        kept: &Path,
+        sandbox: &Sandbox,
+        policy: &Policy,
+    ) -> Result<(), WorkspaceError> {
+        fs::create_dir_all(cache).map_err(WorkspaceError::file(cache))?;
+        let scratch = tempfile::Builder::new()
+            .prefix("setup-")
+            .tempdir_in(cache)
+            .map_err(WorkspaceError::file(cache))?;
+        let scratch = scratch.path();
+        let sandboxed = policy.limits.is_some();
+        // Boxed: a workspace's future is large, and this one is inside it.
+        let fresh = Box::pin(Self::create_for(
+            &self.mirror,
+            &self.base,
+            None,
+            scratch,
+            sandboxed,
+        ))
+        .await?;
+        let policy = Policy {
+            workspace: fresh.root.clone(),
+            writable: true,
+            mirror_objects: Some(fresh.mirror_objects()),
+            relay: None,
+            limits: policy.limits.clone(),
+            scratch: scratch.to_owned(),
+            env: policy.env.clone(),
+        };
+        let ran = sandbox.run(&policy, &setup.run, setup.timeout.0, TAIL).await?;
+        if ran.exit_code != Some(0) {
+            let how = match (ran.stopped, ran.exit_code) {
+                (Some(limit), _) => format!("was stopped: {limit}"),
+                (None, Some(code)) => format!("failed with exit code {code}"),
+                (None, None) => format!("was stopped after {}", setup.timeout),
+            };
+            return Err(WorkspaceError::Setup {
+                command: setup.run.clone(),
+                how,
+                tail: ran.output,
+            });
+        }
+        let files = fresh.files.clone();
+        let (root, staged) = (fresh.root.clone(), scratch.join("kept"));
+        let stage = staged.clone();
+        let left = tokio::task::spawn_blocking(move || stage_outputs(&root, &stage, &files)).await;
+        left.map_err(|error| WorkspaceError::file(&staged)(std::io::Error::other(error)))??;
+        match fs::rename(&staged, kept) {
+            // Somebody else was as fast, with the same result.
+            Err(_) if kept.is_dir() => Ok(()),
+            renamed => renamed.map_err(WorkspaceError::file(kept)),
+        }
+    }
+
+    /// Copies a cached result into the workspace. Files that the base has are never touched.
+    async fn bring(&self, kept: &Path) -> Result<(), WorkspaceError> {
+        let mut names = vec![];
+        list_outputs(Folder::root(&kept.join("files"))?, &self.files, &mut names)?;
+        let owner = fs::symlink_metadata(&self.root).map(|meta| meta.uid());
+        let owner = owner.map_err(WorkspaceError::file(&self.root))?;
+        for name in &names {
+            let name_path = Path::new(OsStr::from_bytes(name));
+            let (from, to) = (kept.join("files").join(name_path), self.root.join(name_path));
+            if fs::symlink_metadata(&to).is_ok() {
+                continue;
+            }
+            if let Some(folder) = to.parent() {
+                fs::create_dir_all(folder).map_err(WorkspaceError::file(folder))?;
+            }
+            copy(&from, &to).await?;
+            if user::are_we_root() {
+                user::give(&to, owner)?;
+            }
+        }
+        if let Ok(mut from_setup) = self.files.from_setup.lock() {
+            from_setup.extend(names);
+        }
+        Ok(())
+    }
+}
+
+/// Moves what the base does not have from the workspace to the cache's folder.
+fn stage_outputs(root: &Path, staged: &Path, files: &Files) -> Result<(), WorkspaceError> {
+    let mut names = vec![];
+    list_outputs(Folder::root(root)?, files, &mut names)?;
+    let into = staged.join("files");
+    fs::create_dir_all(&into).map_err(WorkspaceError::file(&into))?;
+    for name in names {
+        let name_path = Path::new(OsStr::from_bytes(&name));
+        let to = into.join(name_path);
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder).map_err(WorkspaceError::file(folder))?;
+        }
+        fs::rename(root.join(name_path), &to).map_err(WorkspaceError::file(&to))?;
+    }
+    Ok(())
+}
+
+/// The uppermost paths that the base has nothing of.
+fn list_outputs(mut folder: Folder, files: &Files, out: &mut Vec<Name>) -> Result<(), WorkspaceError> {
+    for found in folder.list(&mut 0)? {
+        if found.last == b".git" || files.base.contains_key(&found.name) || found.stamp.kind == Kind::Other {
+            continue;
+        }
+        if !files.has_below(&found.name) {
+            out.push(found.name);
+        } else if found.stamp.kind == Kind::Folder
+            && let Some(inner) = folder.enter(&found)?
+        {
+            list_outputs(inner, files, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file or folder as it is, symlinks as symlinks, sharing blocks where the disk can.
+async fn copy(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
+    let mut command = tokio::process::Command::new("cp");
+    command
+        .args(["-a", "--reflink=auto", "--no-target-directory", "--"])
+        .arg(from)
+        .arg(to)
+        .kill_on_drop(true);
+    let copied = command.output().await.map_err(WorkspaceError::file(to))?;
+    if copied.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&copied.stderr).trim().to_owned();
+    Err(WorkspaceError::File {
+        path: PathBuf::from(to),
+        error: std::io::Error::other(said),
+    })
+}
