@@ -35,7 +35,7 @@ const WAITING: usize = 32;
 /// How an answer begins.
 pub(super) enum Opening {
     /// It goes on to the attempt.
-    Ready(Ready),
+    Ready(Box<Ready>),
     /// The provider says no after all, before it began.
     Refused(Refused),
     /// It broke off, and nothing went on yet.
@@ -70,12 +70,12 @@ pub(super) async fn open(provider: &Upstream, stream: bool, mut upstream: reqwes
             Ok(Some(piece)) => piece,
             Ok(None) if stream => return Opening::Cut("the answer ended before it began".to_owned()),
             Ok(None) => {
-                return Opening::Ready(Ready {
+                return Opening::Ready(Box::new(Ready {
                     response,
                     head: head.freeze(),
                     meter,
                     rest: None,
-                });
+                }));
             }
             Err(why) => return Opening::Cut(why),
         };
@@ -87,12 +87,12 @@ pub(super) async fn open(provider: &Upstream, stream: bool, mut upstream: reqwes
             }
         }
         if stream && (meter.begun() || head.len() > limit) {
-            return Opening::Ready(Ready {
+            return Opening::Ready(Box::new(Ready {
                 response,
                 head: head.freeze(),
                 meter,
                 rest: Some(upstream),
-            });
+            }));
         }
         if head.len() > limit {
             return Opening::Cut(format!("the answer is longer than {limit} bytes"));

@@ -1,7 +1,5 @@
 //! What a call is charged: reserved before it, settled after it. The figures that caps are compared with.
 
-use std::pin::Pin;
-
 use loops::{
     budget::{Grant, Money, Usage},
     time::Timestamp,
@@ -20,13 +18,9 @@ use crate::{
     },
 };
 
-/// A transaction as a whole. It owns what it writes: with borrows, the compiler cannot see that a spawned call which
-/// waits for it may move between threads.
-type Written<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
-
 /// Money that is set aside for a try.
 pub(super) struct Held {
-    id: String,
+    call: NewCall,
     pub(super) grant: Grant,
 }
 
@@ -42,27 +36,24 @@ impl Held {
     /// Sets aside what the call may cost at most, or says which cap does not bear it.
     pub(super) async fn reserve(call: &Call, input: u64, wanted: u64, floor: u64) -> Result<Self, Refusal> {
         let new = new_call(call, clock::now());
-        let id = new.id.clone();
-        let caps = call.guest.admission.caps;
-        let price = call.price.clone();
-        let store = call.gateway.store.clone();
-        let reserved: Written<_> = Box::pin(async move {
-            let mut tx = store.begin().await?;
-            let wish = Wish {
-                caps: &caps,
-                price: &price,
-                input_tokens: input,
-                wanted,
-                floor,
-            };
+        let caps = &call.guest.admission.caps;
+        let wish = Wish {
+            caps,
+            price: &call.price,
+            input_tokens: input,
+            wanted,
+            floor,
+        };
+        let reserved = async {
+            let mut tx = call.gateway.store.begin().await?;
             let granted = calls::reserve(&mut tx, &new, &wish).await?;
             tx.commit().await?;
-            Ok(granted)
-        });
+            Ok::<_, StoreError>(granted)
+        };
         match reserved.await {
             Ok(Ok(grant)) => {
                 call.gateway.spend_changed();
-                Ok(Self { id, grant })
+                Ok(Self { call: new, grant })
             }
             Ok(Err(over)) => {
                 let status = hyper::StatusCode::BAD_REQUEST;
@@ -114,13 +105,12 @@ impl Held {
     }
 
     async fn end(self, call: &Call, bill: Bill) -> Bill {
-        let store = call.gateway.store.clone();
-        let Bill { state, cost, usage } = bill;
-        let written: Written<_> = Box::pin(async move {
-            let mut tx = store.begin().await?;
-            calls::end(&mut tx, &self.id, state, cost, &usage, clock::now()).await?;
+        let Bill { state, cost, usage } = &bill;
+        let written = async {
+            let mut tx = call.gateway.store.begin().await?;
+            calls::end(&mut tx, &self.call, *state, *cost, usage, clock::now()).await?;
             tx.commit().await
-        });
+        };
         if let Err(error) = written.await {
             // The row stays as it is: it goes on counting with its reservation.
             tracing::error!(%error, "a call could not be settled");
@@ -133,19 +123,17 @@ impl Held {
 /// Writes down a call that was played back.
 pub(super) async fn rehearsed(call: &Call, usage: &Usage) -> Result<Bill, Refusal> {
     let new = new_call(call, clock::now());
-    let store = call.gateway.store.clone();
-    let usage = *usage;
-    let written: Written<_> = Box::pin(async move {
-        let mut tx = store.begin().await?;
-        calls::rehearse(&mut tx, &new, &usage, clock::now()).await?;
+    let written = async {
+        let mut tx = call.gateway.store.begin().await?;
+        calls::rehearse(&mut tx, &new, usage, clock::now()).await?;
         tx.commit().await
-    });
+    };
     written.await.map_err(|error| unwritten(&error))?;
     call.gateway.spend_changed();
     Ok(Bill {
         state: CallState::Settled,
         cost: Money::ZERO,
-        usage,
+        usage: *usage,
     })
 }
 

@@ -103,7 +103,7 @@ async fn what_was_recorded_plays_the_same() {
     assert!(!text.contains(KEY) && !text.contains(token.expose()));
     let tape = Cassette::load(&world.folder.path().join("tape.json")).unwrap();
     assert_eq!(tape.sessions[0].turns.len(), 2);
-    assert_eq!(tape.sessions[0].turns[0].content, [tool.clone()]);
+    assert_eq!(tape.sessions[0].turns[0].content[0], tool);
 
     let replay = World::build(|_, _| Act::HangUp, Some(tape), false).await;
     let token = replay.admit("a", Caps::default());

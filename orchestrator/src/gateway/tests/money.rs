@@ -13,7 +13,10 @@ use super::{
     provider::{Piece, end, start, whole, words},
     *,
 };
-use crate::store::calls::{NewCall, Wish, reserve};
+use crate::store::{
+    calls::{NewCall, Wish, reserve},
+    ledger::rows_of_run,
+};
 
 #[tokio::test]
 async fn a_call_is_charged_what_the_provider_says_whole_or_streamed() {
@@ -34,6 +37,38 @@ async fn a_call_is_charged_what_the_provider_says_whole_or_streamed() {
         world.gateway.spent(RunId::named("run")).await.unwrap(),
         (spend.usage, spend.cost, false)
     );
+}
+
+#[tokio::test]
+async fn every_call_that_ended_stands_in_the_ledger_with_what_it_cost() {
+    let world = World::new(|before, came| {
+        if before == 0 {
+            Act::HangUp
+        } else {
+            whole(came, 10, 2)
+        }
+    })
+    .await;
+    let token = world.admit("a", Caps::default());
+    world
+        .post(token.expose(), &request(500))
+        .await
+        .bytes()
+        .await
+        .unwrap();
+    let rows = rows_of_run(&world.store, RunId::named("run"), 0, 10)
+        .await
+        .unwrap();
+    let sum: f64 = rows
+        .iter()
+        .map(|row| row.data["cost_usd"].as_f64().unwrap())
+        .sum();
+    let states: Vec<_> = rows
+        .iter()
+        .map(|row| (row.kind.as_str(), row.data["state"].as_str().unwrap()))
+        .collect();
+    assert_eq!(states, [("call.ended", "estimated"), ("call.ended", "settled")]);
+    assert_eq!(Money::usd(sum), world.spend().await.cost);
 }
 
 #[tokio::test]
