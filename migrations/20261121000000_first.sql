@@ -243,7 +243,9 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_by_run ON calls (run);
 CREATE INDEX calls_by_attempt ON calls (attempt);
+CREATE INDEX calls_by_task ON calls (task);
 CREATE INDEX calls_by_loop ON calls (loop, at);
+CREATE INDEX calls_open ON calls (at) WHERE state = 'reserved';
 
 CREATE TABLE ledger (
     seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,

@@ -34,7 +34,7 @@ pub struct Model {
     pub context: u64,
     /// The most that it writes in one answer, tokens.
     pub max_output: u64,
-    /// Whether it takes an effort.
+    /// Whether it takes an effort (`output_config.effort` in the API); the field is dropped for one that does not.
     pub effort: bool,
     /// How many calls to it run at once.
     pub max_concurrent: usize,
@@ -162,7 +162,8 @@ impl File {
                     .to_owned(),
             );
         }
-        let key = env(&key_name).map(Secret::new);
+        let key = env(&key_name).map(|value| value.trim().to_owned());
+        let key = key.filter(|value| !value.is_empty()).map(Secret::new);
         let anthropic = Provider {
             base_url: base_url.trim_end_matches('/').to_owned(),
             key_name,

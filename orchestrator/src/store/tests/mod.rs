@@ -169,6 +169,7 @@ async fn every_statement_fits_the_tables() {
         baselines::ALL,
         proposals::ALL,
         decisions::ALL,
+        calls::ALL,
         outbox::ALL,
         resolve::ALL,
     ];
