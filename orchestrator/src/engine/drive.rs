@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use workers::git::Mirror;
 
-use super::{Definition, Engine, EngineError, Progress, Running, Watchers};
+use super::{Definition, Engine, EngineError, Progress, Running, Watchers, settle::after_run};
 use crate::{
     clock, lead,
     store::{
@@ -89,7 +89,11 @@ pub async fn run(
         jobs.shutdown().await;
         return Ok(Finished { id: running.id, end: None, trouble });
     }
-    Ok(Finished { id: running.id, end: running.state().await.end(), trouble })
+    let state = running.state().await;
+    if state.end().is_some() {
+        after_run(&engine.home.store, running.id, &state).await?;
+    }
+    Ok(Finished { id: running.id, end: state.end(), trouble })
 }
 
 async fn perform(running: Arc<Running>, action: Action) -> Result<(), EngineError> {

@@ -39,6 +39,9 @@ pub(super) struct LeadTools {
     /// F1 is the first.
     findings: Vec<FindingId>,
     report: Mutex<Option<String>>,
+    /// Calls of one message run at the same time; those that change something take turns, so that each sees what
+    /// the one before it did.
+    turn: tokio::sync::Mutex<()>,
 }
 
 type Answer = Result<String, String>;
@@ -50,6 +53,7 @@ impl LeadTools {
             repository: Repository { git: running.git(), commit: running.base.clone() },
             findings: handed::of_run(&running.engine.home.store, running.id).await?,
             report: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
         })
     }
 
@@ -126,7 +130,7 @@ impl LeadTools {
         let (name, run) = (&self.running.spec().name, self.running.id);
         tx.record(now, "finding.dismissed", Some(name), Some(run), &id.to_string(), data).await.map_err(words)?;
         tx.commit().await.map_err(words)?;
-        Ok(format!("{} is set aside until something new is reported for it", input.finding))
+        Ok(format!("{} is set aside until something new is reported for it: {}", input.finding, one_line(&input.why, 200)))
     }
 
     /// The findings that a task of this run works on or has a proposal for.
@@ -259,6 +263,8 @@ impl LeadTools {
     }
 
     async fn answer(&self, call_id: &str, name: &str, input: Value) -> Answer {
+        let changes = matches!(name, "spawn" | "send_back" | "merge" | "dismiss");
+        let _turn = if changes { Some(self.turn.lock().await) } else { None };
         match name {
             "signals" => self.signals(input::read(input)?).await,
             "list" => self.repository.list(&input::read::<input::List>(input)?.path).await,
