@@ -22,7 +22,8 @@ CREATE TABLE runs (
     ended_at BIGINT
 );
 CREATE UNIQUE INDEX runs_one_open ON runs (loop) WHERE ended_at IS NULL;
-CREATE INDEX runs_by_loop ON runs (loop, started_at);
+CREATE INDEX runs_by_loop ON runs (loop, started_at, id);
+CREATE INDEX runs_by_time ON runs (started_at, id);
 
 CREATE TABLE ticks (
     loop TEXT NOT NULL,

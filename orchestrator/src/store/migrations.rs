@@ -232,4 +232,17 @@ mod tests {
             Standing::Behind
         );
     }
+
+    #[test]
+    fn tables_are_not_changed_under_another_process_that_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("loops.db");
+        let _lock = lock::StateLock::take(folder.path()).unwrap();
+        nobody_else_works(&path).unwrap();
+        std::fs::write(folder.path().join("lock"), "1").unwrap();
+        assert!(matches!(
+            nobody_else_works(&path),
+            Err(StoreError::Held { pid: Some(1), .. })
+        ));
+    }
 }

@@ -1,8 +1,11 @@
 //! Facts about the store as a whole. What concerns opening, writing together and one aggregate stands beside this.
 
+mod answers;
+mod collected;
 mod opening;
-mod rows;
+mod problems;
 mod together;
+mod work;
 
 use ::loops::{
     finding::{Finding, FindingState},
@@ -30,6 +33,10 @@ impl Scratch {
             store: Store::open(folder.path()).await.unwrap(),
             folder,
         }
+    }
+
+    pub(super) async fn begin(&self) -> Tx {
+        self.store.begin().await.unwrap()
     }
 
     /// A way to the file past the store: what somebody with SQL at hand could do.
