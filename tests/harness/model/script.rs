@@ -16,7 +16,7 @@ pub enum Fault {
     Overloaded,
     /// 500.
     ServerError,
-    /// 402, as a gateway answers whose budget is spent.
+    /// What our gateway answers when a budget is spent.
     OutOfBudget,
     /// The connection is closed without any answer.
     CutBeforeFirstByte,

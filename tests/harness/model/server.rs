@@ -17,6 +17,8 @@ use loops::budget::Usage;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::AbortHandle};
 
+use workers::agent::OVER_BUDGET;
+
 use super::{
     Inner, Recorded, State,
     script::{Fault, Turn},
@@ -166,7 +168,7 @@ fn status(fault: Option<&Fault>, written: bool) -> u16 {
         Some(Fault::RateLimited(_)) => 429,
         Some(Fault::Overloaded) => 529,
         Some(Fault::ServerError) => 500,
-        Some(Fault::OutOfBudget) => 402,
+        Some(Fault::OutOfBudget) => 400,
         Some(Fault::CutBeforeFirstByte) => 0,
         _ => 200,
     }
@@ -194,7 +196,7 @@ impl Play {
             Some(Fault::Overloaded) => return Ok(failure(529, "overloaded_error", "Overloaded")),
             Some(Fault::ServerError) => return Ok(failure(500, "api_error", "Internal server error")),
             Some(Fault::OutOfBudget) => {
-                return Ok(failure(402, "billing_error", "the task's budget is spent"));
+                return Ok(failure(400, OVER_BUDGET, "the task's budget is spent"));
             }
             _ => {}
         }

@@ -18,8 +18,11 @@ use super::{
 };
 use crate::order::Gateway;
 
-/// The gateway sets this header to `true` on an answer that a cassette gave in place of a model.
+/// The gateway sets this header on an answer that a cassette gave in place of a model.
 pub const REHEARSED_HEADER: &str = "x-loops-rehearsed";
+
+/// The kind of the gateway's error when a cap would be passed.
+pub const OVER_BUDGET: &str = "loops_budget_exceeded";
 
 /// The version of the Messages API that is spoken.
 const API_VERSION: &str = "2023-06-01";
@@ -197,10 +200,7 @@ impl Client {
             let text = exchange.head_of_body(64 << 10).await?;
             return Err(Failure::Final(refusal(exchange.status, ApiError::read(&text))));
         }
-        let rehearsed = exchange
-            .headers
-            .get(REHEARSED_HEADER)
-            .is_some_and(|value| value == "true");
+        let rehearsed = exchange.headers.contains_key(REHEARSED_HEADER);
         let mut assembler = Assembler::default();
         let read = read_stream(&mut exchange, &mut assembler).await;
         *spent += assembler.usage();
@@ -230,10 +230,15 @@ async fn read_stream(exchange: &mut Exchange, assembler: &mut Assembler) -> Resu
     Ok(())
 }
 
+/// Whether the gateway's caps, or the account behind it, bear no more.
+fn is_about_money(kind: &str) -> bool {
+    kind == OVER_BUDGET || kind == "billing_error"
+}
+
 /// What an answer other than 200 means.
 fn refusal(status: StatusCode, error: ApiError) -> ModelError {
     let code = status.as_u16();
-    if status == StatusCode::PAYMENT_REQUIRED || error.kind == "billing_error" {
+    if status == StatusCode::PAYMENT_REQUIRED || is_about_money(&error.kind) {
         ModelError::OutOfBudget(error)
     } else if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
         ModelError::Unavailable { status: code, error }
@@ -255,7 +260,7 @@ impl From<StreamError> for Failure {
     fn from(error: StreamError) -> Self {
         match error {
             StreamError::Broken(error) => match error.kind.as_str() {
-                "billing_error" => Self::Final(ModelError::OutOfBudget(error)),
+                kind if is_about_money(kind) => Self::Final(ModelError::OutOfBudget(error)),
                 "api_error" | "overloaded_error" | "rate_limit_error" | "timeout_error" => {
                     Self::BrokeOff(format!("{} (`{}`)", error.message, error.kind))
                 }
@@ -284,7 +289,7 @@ mod tests {
         assert!(told(529, "overloaded_error").may_retry());
         assert!(!told(400, "invalid_request_error").may_retry());
         assert!(matches!(told(402, ""), ModelError::OutOfBudget(_)));
-        assert!(matches!(told(400, "billing_error"), ModelError::OutOfBudget(_)));
+        assert!(matches!(told(400, OVER_BUDGET), ModelError::OutOfBudget(_)));
     }
 
     #[tokio::test]

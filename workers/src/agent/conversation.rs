@@ -51,7 +51,7 @@ impl Conversation {
 pub struct Settings {
     /// A model's name or an alias that the gateway knows.
     pub model: String,
-    /// How hard it thinks. `medium` is the provider's own default and is not sent.
+    /// How hard it thinks. The gateway leaves it out for a model that does not know it.
     pub effort: Effort,
     /// The most tokens of one answer.
     pub max_tokens: u32,

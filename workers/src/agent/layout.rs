@@ -22,8 +22,7 @@ struct Request<'a> {
     model: &'a str,
     max_tokens: u32,
     stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_config: Option<OutputConfig>,
+    output_config: OutputConfig,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     tools: &'a [ToolDefinition],
     system: [Marked<SystemText<'a>>; 1],
@@ -99,9 +98,9 @@ pub(super) fn lay_out(conversation: &Conversation, settings: &Settings) -> Resul
         model: &settings.model,
         max_tokens: settings.max_tokens,
         stream: true,
-        output_config: (settings.effort != Effort::Medium).then_some(OutputConfig {
+        output_config: OutputConfig {
             effort: settings.effort,
-        }),
+        },
         tools: &conversation.tools,
         system: [marked(
             SystemText {
@@ -265,11 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn effort_is_sent_when_it_is_not_the_usual_one() {
-        assert_eq!(
-            laid(&conversation(), Effort::High)["output_config"],
-            json!({"effort": "high"})
-        );
-        assert_eq!(laid(&conversation(), Effort::Medium).get("output_config"), None);
+    fn effort_is_sent_as_the_order_says() {
+        let request = laid(&conversation(), Effort::Medium);
+        assert_eq!(request["output_config"], json!({"effort": "medium"}));
     }
 }

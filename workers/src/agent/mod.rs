@@ -18,7 +18,7 @@ mod transport;
 mod watch;
 mod window;
 
-pub use client::{Client, ModelError, Patience, REHEARSED_HEADER};
+pub use client::{Client, ModelError, OVER_BUDGET, Patience, REHEARSED_HEADER};
 pub use conversation::{Cause, Conversation, Ended, Keeper, Settings, Tools};
 pub use cut::cut_middle;
 pub use session::converse;
