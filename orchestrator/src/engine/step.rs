@@ -86,7 +86,7 @@ impl Running {
         for (id, run) in &after.tasks {
             let was = before.tasks.get(id);
             if was.is_none_or(|was| was.step != run.step) {
-                if run.step.is_over() || (run.step == TaskStep::Queued && was.is_some()) {
+                if run.step.is_over() || run.step == TaskStep::Queued {
                     continue;
                 }
                 self.tell(Progress::Doing { id: *id, doing: run.step.as_str().to_owned() });
