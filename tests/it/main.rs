@@ -1,3 +1,4 @@
 //! stub
+mod prove;
 mod sandbox;
 mod tools;
