@@ -32,8 +32,10 @@ pub(super) async fn logs(context: &Context, args: Args) -> Result<Exit, CliError
     let store = context.store().await?;
     let all = attempts_of(&store, &args.id).await?;
     if all.is_empty() {
-        return Err(CliError::usage(format!("there is no transcript of `{}`", plain(&args.id)))
-            .todo("`loops show ID` of a run lists its attempts"));
+        return Err(
+            CliError::usage(format!("there is no transcript of `{}`", plain(&args.id)))
+                .todo("`loops show ID` of a run lists its attempts"),
+        );
     }
     for id in all {
         one(&store, context.out, id, args.follow).await?;
@@ -48,7 +50,12 @@ async fn attempts_of(store: &Store, typed: &str) -> Result<Vec<AttemptId>, CliEr
             Kind::Attempt => found.extend(id.parse::<AttemptId>()),
             Kind::Task => {
                 if let Ok(id) = id.parse() {
-                    found.extend(attempts::of_task(store, id).await?.into_iter().map(|a| a.begun.id));
+                    found.extend(
+                        attempts::of_task(store, id)
+                            .await?
+                            .into_iter()
+                            .map(|a| a.begun.id),
+                    );
                 }
             }
             Kind::Run => {
@@ -81,7 +88,9 @@ async fn one(store: &Store, out: Out, id: AttemptId, follow: bool) -> Result<(),
             for line in lines {
                 seen = line.number;
                 match out.format {
-                    Format::Json => out.compact(&json!({ "attempt": id, "number": line.number, "at": line.at, "entry": line.entry })),
+                    Format::Json => out.compact(
+                        &json!({ "attempt": id, "number": line.number, "at": line.at, "entry": line.entry }),
+                    ),
                     Format::Text => entry(out, &line.entry),
                 }
             }
@@ -90,7 +99,11 @@ async fn one(store: &Store, out: Out, id: AttemptId, follow: bool) -> Result<(),
         if attempt.todo != todo && out.format == Format::Text && follow {
             todo = attempt.todo;
             for item in &todo {
-                out.line(format!("    [{}] {}", json!(item.state).as_str().unwrap_or("?"), plain(&item.text)));
+                out.line(format!(
+                    "    [{}] {}",
+                    json!(item.state).as_str().unwrap_or("?"),
+                    plain(&item.text)
+                ));
             }
         }
         if !follow || attempt.state != AttemptState::Running {
@@ -104,9 +117,21 @@ fn entry(out: Out, entry: &Entry) {
     let (head, text) = match entry {
         Entry::Told { text } => (out.paint("34", "told"), plain(text)),
         Entry::Said { text } => (out.paint("32", "said"), plain(text)),
-        Entry::Called { tool, input } => (out.paint("33", &format!("call {}", plain(tool))), plain(&input.to_string())),
-        Entry::Answered { tool, ok, text, duration_ms } => {
-            let head = format!("{} {} ({duration_ms} ms)", if *ok { "done" } else { "FAILED" }, plain(tool));
+        Entry::Called { tool, input } => (
+            out.paint("33", &format!("call {}", plain(tool))),
+            plain(&input.to_string()),
+        ),
+        Entry::Answered {
+            tool,
+            ok,
+            text,
+            duration_ms,
+        } => {
+            let head = format!(
+                "{} {} ({duration_ms} ms)",
+                if *ok { "done" } else { "FAILED" },
+                plain(tool)
+            );
             (out.paint(if *ok { "36" } else { "31" }, &head), plain(text))
         }
         Entry::Used { usage, rehearsed } => {
