@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Timestamp;
+
 /// US dollars, in millionths. In JSON a number of dollars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(pub i64);
@@ -56,7 +58,11 @@ impl Sum for Money {
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dollars = self.as_usd();
-        if self.0 != 0 && dollars.abs() < 0.01 { write!(f, "${dollars:.4}") } else { write!(f, "${dollars:.2}") }
+        if self.0 != 0 && dollars.abs() < 0.01 {
+            write!(f, "${dollars:.4}")
+        } else {
+            write!(f, "${dollars:.2}")
+        }
     }
 }
 
@@ -129,28 +135,117 @@ pub struct Price {
     pub cache_write: f64,
     /// The day (YYYY-MM-DD) when somebody last looked at the provider's price list.
     pub as_of: String,
+    /// What every token of a call costs instead, when the call's whole input is longer than a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_prompt: Option<LongPrompt>,
+}
+
+/// The price of a call with a long prompt, output included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LongPrompt {
+    /// It applies to calls with more input tokens than this, cached ones counted.
+    pub over_tokens: u64,
+    /// Fresh input, dollars per million tokens.
+    pub input: f64,
+    /// Output, dollars per million tokens.
+    pub output: f64,
+    /// Input read from a cache, dollars per million tokens.
+    pub cache_read: f64,
+    /// Input written to a cache, dollars per million tokens.
+    pub cache_write: f64,
+}
+
+/// The rates that hold for one call, dollars per million tokens.
+#[derive(Debug, Clone, Copy)]
+struct Rates {
+    input: f64,
+    output: f64,
+    cache_read: f64,
+    cache_write: f64,
+}
+
+impl Rates {
+    /// The most that a token of input can cost.
+    fn dearest_input(&self) -> f64 {
+        self.input.max(self.cache_write).max(self.cache_read)
+    }
 }
 
 impl Price {
     /// What `usage` costs, rounded up to a millionth of a dollar.
     pub fn cost(&self, usage: &Usage) -> Money {
-        let micros = usage.input_tokens as f64 * self.input
-            + usage.output_tokens as f64 * self.output
-            + usage.cache_read_tokens as f64 * self.cache_read
-            + usage.cache_write_tokens as f64 * self.cache_write;
+        let rates = match &self.long_prompt {
+            Some(long) if usage.all_input() > long.over_tokens => long.rates(),
+            _ => self.rates(),
+        };
+        let micros = usage.input_tokens as f64 * rates.input
+            + usage.output_tokens as f64 * rates.output
+            + usage.cache_read_tokens as f64 * rates.cache_read
+            + usage.cache_write_tokens as f64 * rates.cache_write;
         Money(micros.ceil() as i64)
     }
 
-    /// The most that a call can cost: all its input at the dearest input price, and all the output it may write.
+    /// The most that a call can cost that has at most `input_tokens`: all its input at the dearest input price,
+    /// and all the output it may write.
     pub fn worst_case(&self, input_tokens: u64, max_output_tokens: u64) -> Money {
-        let dearest = self.input.max(self.cache_write);
-        Money((input_tokens as f64 * dearest + max_output_tokens as f64 * self.output).ceil() as i64)
+        let rates = self.dearest(input_tokens);
+        Money(
+            (input_tokens as f64 * rates.dearest_input() + max_output_tokens as f64 * rates.output).ceil()
+                as i64,
+        )
     }
 
-    /// How many output tokens `left` still pays for after `input_tokens` at the dearest input price.
+    /// How many output tokens `left` still pays for after `input_tokens` at the dearest input price. A model whose
+    /// output costs nothing may write as much as it likes, once its input is paid for.
     pub fn affordable_output(&self, left: Money, input_tokens: u64) -> u64 {
-        let rest = left.0 as f64 - input_tokens as f64 * self.input.max(self.cache_write);
-        if rest <= 0.0 || self.output <= 0.0 { 0 } else { (rest / self.output).floor() as u64 }
+        let rates = self.dearest(input_tokens);
+        let rest = left.0 as f64 - input_tokens as f64 * rates.dearest_input();
+        if rest < 0.0 {
+            0
+        } else if rates.output <= 0.0 {
+            u64::MAX
+        } else {
+            (rest / rates.output).floor() as u64
+        }
+    }
+
+    /// The dearest rates that a call with at most `input_tokens` may meet: fewer tokens may still be billed as a
+    /// short prompt, so where both prices are possible the higher of each counts.
+    fn dearest(&self, input_tokens: u64) -> Rates {
+        let short = self.rates();
+        match &self.long_prompt {
+            Some(long) if input_tokens > long.over_tokens => {
+                let long = long.rates();
+                Rates {
+                    input: short.input.max(long.input),
+                    output: short.output.max(long.output),
+                    cache_read: short.cache_read.max(long.cache_read),
+                    cache_write: short.cache_write.max(long.cache_write),
+                }
+            }
+            _ => short,
+        }
+    }
+
+    fn rates(&self) -> Rates {
+        Rates {
+            input: self.input,
+            output: self.output,
+            cache_read: self.cache_read,
+            cache_write: self.cache_write,
+        }
+    }
+}
+
+impl LongPrompt {
+    fn rates(&self) -> Rates {
+        Rates {
+            input: self.input,
+            output: self.output,
+            cache_read: self.cache_read,
+            cache_write: self.cache_write,
+        }
     }
 }
 
@@ -173,5 +268,208 @@ impl fmt::Display for Cap {
             Self::Run => "run",
             Self::Day => "day",
         })
+    }
+}
+
+/// What may be spent; none: as much as it takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// By all attempts of the task.
+    pub task: Option<Money>,
+    /// By all attempts of the run, the lead agent's included.
+    pub run: Option<Money>,
+    /// By all runs of the loop since `day_start`.
+    pub day: Option<Money>,
+    /// When the loop's day began, in its zone.
+    pub day_start: Timestamp,
+}
+
+/// One cap, and what already counts against it: what was spent, and what is reserved for calls under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Whose cap it is.
+    pub cap: Cap,
+    /// How much may be spent in all.
+    pub limit: Money,
+    /// How much of it is gone or promised.
+    pub spent: Money,
+}
+
+/// What a call may do, and what has to be reserved for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// How many tokens it may write.
+    pub max_tokens: u64,
+    /// The most that it can cost.
+    pub reserved: Money,
+}
+
+/// A call that a cap does not bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the {cap}'s budget of {limit} does not bear this call: {spent} is spent or reserved, and the call needs {least}"
+)]
+pub struct OverCap {
+    /// The tightest cap.
+    pub cap: Cap,
+    /// How much may be spent in all.
+    pub limit: Money,
+    /// How much of it is gone or promised.
+    pub spent: Money,
+    /// What the call needs at least.
+    pub least: Money,
+}
+
+/// Decides what a call gets that has at most `input_tokens` and would like to write `wanted` tokens: as many as the
+/// tightest of `limits` still bears. It is refused if that is less than `floor` (or than `wanted`, if that is less),
+/// because an answer cut so short is money thrown away.
+pub fn grant(
+    price: &Price,
+    input_tokens: u64,
+    wanted: u64,
+    floor: u64,
+    limits: &[Limit],
+) -> Result<Grant, OverCap> {
+    let floor = floor.min(wanted);
+    let mut max_tokens = wanted;
+    for limit in limits {
+        let bears = price.affordable_output(limit.limit - limit.spent, input_tokens);
+        if bears < floor || limit.spent > limit.limit {
+            return Err(OverCap {
+                cap: limit.cap,
+                limit: limit.limit,
+                spent: limit.spent,
+                least: price.worst_case(input_tokens, floor),
+            });
+        }
+        max_tokens = max_tokens.min(bears);
+    }
+    Ok(Grant {
+        max_tokens,
+        reserved: price.worst_case(input_tokens, max_tokens),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn price() -> Price {
+        Price {
+            input: 4.0,
+            output: 20.0,
+            cache_read: 0.2,
+            cache_write: 5.0,
+            as_of: "2026-11-21".to_owned(),
+            long_prompt: Some(LongPrompt {
+                over_tokens: 1_000,
+                input: 8.0,
+                output: 40.0,
+                cache_read: 0.4,
+                cache_write: 10.0,
+            }),
+        }
+    }
+
+    fn limit(limit: i64, spent: i64) -> Limit {
+        Limit {
+            cap: Cap::Task,
+            limit: Money(limit),
+            spent: Money(spent),
+        }
+    }
+
+    #[test]
+    fn a_call_costs_what_each_kind_of_token_costs() {
+        let usage = Usage {
+            input_tokens: 10,
+            output_tokens: 20,
+            cache_read_tokens: 100,
+            cache_write_tokens: 3,
+        };
+        assert_eq!(price().cost(&usage), Money(40 + 400 + 20 + 15));
+    }
+
+    #[test]
+    fn a_long_prompt_makes_every_token_dearer_cached_ones_counted() {
+        let usage = Usage {
+            input_tokens: 1,
+            output_tokens: 1,
+            cache_read_tokens: 1_000,
+            cache_write_tokens: 0,
+        };
+        assert_eq!(price().cost(&usage), Money(8 + 40 + 400));
+    }
+
+    #[test]
+    fn the_tightest_cap_sets_how_much_may_be_written() {
+        let limits = [
+            limit(1_000_000, 0),
+            Limit {
+                cap: Cap::Run,
+                limit: Money(30_500),
+                spent: Money(10_000),
+            },
+        ];
+        let grant = grant(&price(), 100, 4_096, 256, &limits).unwrap();
+        assert_eq!(
+            grant,
+            Grant {
+                max_tokens: 1_000,
+                reserved: Money(20_500)
+            }
+        );
+    }
+
+    #[test]
+    fn a_cap_that_bears_less_than_the_floor_refuses_and_is_named() {
+        let over = grant(&price(), 100, 4_096, 256, &[limit(5_000, 0)]).unwrap_err();
+        assert_eq!(
+            over.to_string(),
+            "the task's budget of $0.0050 does not bear this call: $0.00 is spent or reserved, and the call needs $0.0056"
+        );
+        assert!(
+            grant(&price(), 100, 10, 256, &[limit(5_000, 0)]).is_ok(),
+            "a small wish needs no floor"
+        );
+    }
+
+    #[test]
+    fn a_free_model_is_never_refused_for_money() {
+        let free = Price {
+            input: 0.0,
+            output: 0.0,
+            cache_read: 0.0,
+            cache_write: 0.0,
+            as_of: "2026-11-21".to_owned(),
+            long_prompt: None,
+        };
+        assert_eq!(
+            grant(&free, 9_000, 500, 256, &[limit(0, 0)]).unwrap().reserved,
+            Money::ZERO
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_grant_never_passes_a_cap_and_no_usage_within_it_costs_more(
+            input in 0_u64..3_000, wanted in 1_u64..10_000, cap in 0_i64..500_000, spent in 0_i64..500_000,
+            cached in 0_u64..3_000, written in 0_u64..10_000,
+        ) {
+            if let Ok(grant) = grant(&price(), input, wanted, 256, &[limit(cap, spent)]) {
+                prop_assert!(spent + grant.reserved.0 <= cap);
+                prop_assert!(grant.max_tokens <= wanted);
+                let cache_write_tokens = cached.min(input);
+                let usage = Usage {
+                    input_tokens: input - cache_write_tokens,
+                    cache_write_tokens,
+                    cache_read_tokens: 0,
+                    output_tokens: written.min(grant.max_tokens),
+                };
+                prop_assert!(price().cost(&usage) <= grant.reserved);
+            }
+        }
     }
 }

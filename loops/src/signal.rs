@@ -3,11 +3,18 @@
 //! A signal is what somebody or something said, not yet what is wrong. Its text comes from outside and is never
 //! an instruction.
 
+mod noise;
+mod severity;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{id::SignalId, time::Timestamp};
+
+pub(crate) use noise::agrees;
+pub use noise::is_noise;
+pub(crate) use severity::severity;
 
 /// What spoke: it decides how signals are compared and how people are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,1 +1,178 @@
-//! stub
+//! The service's settings: `loops.yaml` and the environment.
+//!
+//! This is the one place that reads the environment. A secret is only ever written as `${NAME}`; its value stays
+//! in a [`Secret`], which cannot be printed. Nothing here opens a connection or a database.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+pub mod builtin;
+pub mod models;
+pub mod secret;
+
+pub use models::{Model, Models, Provider};
+pub use secret::{Secret, SecretRef};
+
+/// Larger files are not settings.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the settings file `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says things that do not hold.
+    #[error("the settings file `{}` has errors:\n{}", path.display(), lines(problems))]
+    Bad {
+        /// The file.
+        path: PathBuf,
+        /// All that was found.
+        problems: Vec<Problem>,
+    },
+    /// There is no place for the state.
+    #[error("there is no home folder to keep state in: give `--state DIR`, or set `state` in loops.yaml")]
+    NoState,
+}
+
+/// One thing that is wrong in the settings file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Line and column, counted from 1, where they are known.
+    pub at: Option<(u64, u64)>,
+    /// What is wrong, and what is allowed.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some((line, column)) => write!(f, "line {line}, column {column}: {}", self.what),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("  {problem}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The service's settings, checked and with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the database, mirrors and workspaces are kept.
+    pub state: PathBuf,
+    /// Models, what they cost, and who provides them.
+    pub models: Models,
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    state: Option<PathBuf>,
+    models: models::File,
+}
+
+impl Config {
+    /// Reads `file`, or takes the defaults if there is none; `state` (the command line's) wins over the file's.
+    pub fn load(file: Option<&Path>, state: Option<PathBuf>) -> Result<Self, Error> {
+        let (path, text) = match file {
+            None => (PathBuf::from("loops.yaml"), String::new()),
+            Some(path) => (path.to_owned(), read(path)?),
+        };
+        Self::read(&path, &text, state, &environment)
+    }
+
+    /// Reads settings from `text`; `env` answers for the environment. Paths in it are relative to the folder of `path`.
+    pub fn read(
+        path: &Path,
+        text: &str,
+        state: Option<PathBuf>,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let bad = |problems| Error::Bad {
+            path: path.to_owned(),
+            problems,
+        };
+        let file: File = parse(text).map_err(|problem| bad(vec![problem]))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut problems = Vec::new();
+        let models = file.models.resolve(folder, env, &mut problems);
+        if !problems.is_empty() {
+            return Err(bad(problems));
+        }
+        let state = state
+            .or_else(|| file.state.map(|written| folder.join(written)))
+            .or_else(|| env("XDG_STATE_HOME").map(|base| Path::new(&base).join("loops")))
+            .or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state/loops")))
+            .ok_or(Error::NoState)?;
+        Ok(Self { state, models })
+    }
+}
+
+fn parse(text: &str) -> Result<File, Problem> {
+    if text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
+        return Ok(File::default());
+    }
+    // Without a snippet: the offending line may hold a key that somebody wrote out.
+    let mut options = serde_saphyr::options::Options::default();
+    options.with_snippet = false;
+    options.strict_booleans = true;
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let at = error
+            .location()
+            .map(|location| (location.line(), location.column()));
+        let what = error.without_snippet().to_string();
+        let what = match at {
+            // The parser says the place once for each level that the error passed through.
+            Some((line, column)) => what.trim_end_matches(&format!(" at line {line}, column {column}")),
+            None => &what,
+        };
+        Problem {
+            at,
+            what: what.to_owned(),
+        }
+    })
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    let failed = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let length = std::fs::metadata(path).map_err(failed)?.len();
+    if length > MAX_BYTES {
+        let what = format!("the file has {length} bytes; at most {MAX_BYTES} are allowed");
+        return Err(Error::Bad {
+            path: path.to_owned(),
+            problems: vec![Problem { at: None, what }],
+        });
+    }
+    std::fs::read_to_string(path).map_err(failed)
+}
+
+/// The environment; a variable that is empty counts as not set.
+#[expect(clippy::disallowed_methods, reason = "this is the one door")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

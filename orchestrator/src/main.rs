@@ -1,4 +1,4 @@
-//! The binary `loops`.
+//! The binary `loops`: everything that it does is in the library beside it.
 
 use std::process::ExitCode;
 
@@ -14,5 +14,5 @@ fn main() -> ExitCode {
         Some("sandbox-tools") => return workers::tools::serve_main(),
         _ => {}
     }
-    ExitCode::SUCCESS
+    orchestrator::cli::main()
 }

@@ -1,1 +1,6 @@
-//! stub
+//! The world around the service, for tests: stateful fakes of what stands outside it.
+//!
+//! Nothing of production code lives here, and production code knows nothing of it.
+
+pub mod model;
+pub mod trace;

@@ -4,6 +4,7 @@
 //! plain data, so the same worker runs inside the service, as a child process or on another machine.
 
 pub mod agent;
+mod attempt;
 pub mod checks;
 pub mod git;
 pub mod order;
@@ -12,11 +13,5 @@ pub mod sandbox;
 pub mod tools;
 pub mod workspace;
 
+pub use attempt::{Machine, carry_out};
 pub use order::{Change, Job, Order, Outcome, Report};
-
-/// What a worker needs of the machine that it runs on.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    /// Where commands are run; none: this machine has none, and orders that need one cannot be carried out.
-    pub sandbox: Option<sandbox::Sandbox>,
-}

@@ -1,9 +1,41 @@
 //! What a person writes: a loop, in YAML. These types are the format; the parser, the errors and the JSON Schema
 //! all come from them.
+//!
+//! No file is opened here: text comes in, a loop or its errors go out.
 
+mod agents;
+mod check;
+mod de;
+mod error;
+mod forms;
+mod limits;
 mod none_or;
+mod proof;
+mod proposal;
+mod read;
+mod scalar;
+mod schema;
+mod sources;
+mod tree;
 mod types;
+mod unavailable;
 mod units;
+mod version;
+mod words;
 
+pub use agents::*;
+pub use error::{SpecError, render};
+pub use forms::RepoForm;
+pub use limits::*;
+pub use proof::*;
+pub use proposal::*;
+pub use read::{Known, decode, error_at, read};
+pub use schema::schema;
+pub use sources::*;
 pub use types::*;
+pub use unavailable::{Unavailable, unavailable};
 pub use units::{Bytes, Dollars, Span};
+pub use version::version;
+
+#[cfg(test)]
+mod tests;

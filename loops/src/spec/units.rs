@@ -15,10 +15,21 @@ pub struct Span(pub Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(pub u64);
 
-const SPANS: &[(&str, u64)] =
-    &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
+const SPANS: &[(&str, u64)] = &[
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+    ("w", 604_800_000),
+];
 
-const SIZES: &[(&str, u64)] = &[("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+const SIZES: &[(&str, u64)] = &[
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
 
 /// Splits `10m` into 10 and the size of `m`.
 fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -41,7 +52,11 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let (unit, size) = SPANS.iter().rev().find(|(_, size)| millis >= *size && millis % size == 0).unwrap_or(&SPANS[0]);
+        let (unit, size) = SPANS
+            .iter()
+            .rev()
+            .find(|(_, size)| millis >= *size && millis.is_multiple_of(*size))
+            .unwrap_or(&SPANS[0]);
         write!(f, "{}{unit}", millis / size)
     }
 }
@@ -57,7 +72,11 @@ impl FromStr for Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SIZES.iter().rev().find(|(_, size)| self.0 >= *size && self.0 % size == 0) {
+        match SIZES
+            .iter()
+            .rev()
+            .find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size))
+        {
             Some((unit, size)) => write!(f, "{}{unit}", self.0 / size),
             None => write!(f, "{}B", self.0),
         }
@@ -76,7 +95,9 @@ impl FromStr for Dollars {
             .and_then(|number| number.trim().parse::<f64>().ok())
             .filter(|dollars| dollars.is_finite() && (0.0..=1e9).contains(dollars))
             .map(|dollars| Self(Money::usd(dollars)))
-            .ok_or_else(|| format!("`{text}` is not an amount of money; write a number and USD, like `3 USD`"))
+            .ok_or_else(|| {
+                format!("`{text}` is not an amount of money; write a number and USD, like `3 USD`")
+            })
     }
 }
 
@@ -87,10 +108,20 @@ impl fmt::Display for Dollars {
 }
 
 macro_rules! written_as_text {
-    ($($name:ident, $pattern:literal, $example:literal;)*) => {$(
+    ($($name:ident, $what:literal, $pattern:literal, $example:literal;)*) => {$(
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                struct Text;
+                impl serde::de::Visitor<'_> for Text {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!($what, " with its unit, like `", $example, "`,"))
+                    }
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
             }
         }
         impl Serialize for $name {
@@ -110,7 +141,7 @@ macro_rules! written_as_text {
 }
 
 written_as_text! {
-    Span, "^[0-9]+ ?(ms|s|m|h|d|w)$", "10m";
-    Bytes, "^[0-9]+ ?(KiB|MiB|GiB|TiB)$", "4GiB";
-    Dollars, "^[0-9]+(\\.[0-9]+)? ?USD$", "3 USD";
+    Span, "a length of time", "^[0-9]+ ?(ms|s|m|h|d|w)$", "10m";
+    Bytes, "an amount of memory", "^[0-9]+ ?(KiB|MiB|GiB|TiB)$", "4GiB";
+    Dollars, "an amount of money", "^[0-9]+(\\.[0-9]+)? ?USD$", "3 USD";
 }

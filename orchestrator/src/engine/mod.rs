@@ -1,1 +1,150 @@
-//! stub
+//! The one pipeline: it carries out what [`loops::run`] decides, and writes down what happened.
+//!
+//! Every step is one transaction: the rows of what happened, the ledger's row, and the state that follows. Effects
+//! on the world come after it, and look before they repeat. No transaction is held while an agent works.
+
+mod answer;
+pub(crate) mod brief;
+mod carry;
+mod collect;
+mod drive;
+mod error;
+mod plan;
+mod progress;
+mod propose;
+mod prove;
+mod review;
+mod settle;
+mod step;
+mod triage;
+mod work;
+
+use std::{path::PathBuf, sync::Arc};
+
+use loops::{
+    id::{AttemptId, RunId},
+    run::RunState,
+    spec::LoopSpec,
+};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use workers::{Machine, git::Git};
+
+pub use self::collect::{Read, import};
+pub(crate) use self::propose::{move_finding, repository_of};
+pub use self::{
+    answer::{Answer, Answered, answer},
+    drive::{Finished, Start, run},
+    error::{EngineError, Remedy},
+    plan::{Plan, plan},
+    progress::{Progress, Watchers},
+    settle::reconcile,
+};
+use crate::{gateway::Gateway, store::Store};
+
+/// What stands on this machine, whether or not a model can be asked.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// What is remembered.
+    pub store: Store,
+    /// How tasks are carried out here.
+    pub machine: Arc<Machine>,
+    /// The state folder.
+    pub folder: PathBuf,
+}
+
+/// What every run of this process shares.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// What stands on this machine.
+    pub home: Home,
+    /// The way to the models.
+    pub gateway: Arc<Gateway>,
+}
+
+impl Home {
+    /// The bare mirror of a repository.
+    pub(crate) fn mirror(&self, repository: &str) -> PathBuf {
+        use sha2::{Digest as _, Sha256};
+        let digest = hex::encode(Sha256::digest(repository.as_bytes()));
+        self.folder.join("mirrors").join(format!("{}.git", &digest[..16]))
+    }
+
+    /// The folder of one attempt.
+    pub(crate) fn scratch(&self, attempt: AttemptId) -> PathBuf {
+        self.folder.join("attempts").join(attempt.to_string())
+    }
+
+    /// Where results of `setup` are kept.
+    pub(crate) fn setup_cache(&self) -> PathBuf {
+        self.folder.join("setup")
+    }
+}
+
+/// A loop as it was read from a file.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// What it says.
+    pub spec: Arc<LoopSpec>,
+    /// The hash of its resolved text.
+    pub version: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl Definition {
+    /// The folder that relative paths of the spec are counted from.
+    pub fn folder(&self) -> PathBuf {
+        self.path.parent().map(PathBuf::from).unwrap_or_default()
+    }
+
+    /// The repository's folder, absolute where that can be known.
+    pub fn repository(&self) -> PathBuf {
+        let path = self.folder().join(&self.spec.repo);
+        path.canonicalize().unwrap_or(path)
+    }
+}
+
+/// One run under way.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
+    pub(crate) definition: Definition,
+    pub(crate) id: RunId,
+    /// The base commit that everything of the run is made against.
+    pub(crate) base: String,
+    pub(crate) mirror: PathBuf,
+    pub(crate) watchers: Watchers,
+    pub(crate) cancel: CancellationToken,
+    state: Mutex<RunState>,
+    seen: watch::Sender<RunState>,
+    actions: mpsc::UnboundedSender<loops::run::Action>,
+    /// How many of each worker kind work at once.
+    working: std::collections::BTreeMap<String, Arc<Semaphore>>,
+    /// How many proofs run at once.
+    proving: Semaphore,
+}
+
+impl Running {
+    pub(crate) fn spec(&self) -> &LoopSpec {
+        &self.definition.spec
+    }
+
+    /// Git in the mirror.
+    pub(crate) fn git(&self) -> Git {
+        Git::at(&self.mirror)
+    }
+
+    /// The state, as it changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<RunState> {
+        self.seen.subscribe()
+    }
+
+    pub(crate) fn tell(&self, progress: Progress) {
+        self.watchers.tell(progress);
+    }
+
+    pub(crate) fn note(&self, text: impl Into<String>) {
+        self.tell(Progress::Note { text: text.into() });
+    }
+}

@@ -1,1 +1,206 @@
-//! stub
+//! The gateway: one small proxy in front of every model, for every agent.
+//!
+//! It alone holds the key, knows prices and keeps budgets. An attempt is admitted and gets a token that is worth
+//! nothing elsewhere; what it may ask is an allow-list; what it may spend is reserved before each call and settled
+//! after it. It never changes what is said, decides nothing about tasks, and keeps no prompt.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use loops::{
+    budget::{Money, Usage},
+    id::RunId,
+};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock,
+    config::Models,
+    store::{Store, StoreError, calls},
+};
+
+mod answer;
+mod bill;
+mod bound;
+mod call;
+mod cassette;
+mod lanes;
+mod meter;
+mod play;
+mod record;
+mod reply;
+mod request;
+mod server;
+#[cfg(test)]
+mod tests;
+mod token;
+mod upstream;
+
+pub use call::Patience;
+pub use cassette::{Cassette, CassetteError, Session, Turn};
+pub use loops::budget::Caps;
+pub use reply::{OVER_BUDGET, REHEARSED};
+pub use token::{Admission, Role, Token};
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// It gets no address on this machine.
+    #[error("the gateway cannot listen on this machine's loopback address: {0}")]
+    Listen(std::io::Error),
+    /// The HTTP client cannot be made.
+    #[error("the gateway cannot make its HTTP client: {0}")]
+    Client(reqwest::Error),
+    /// The recording cannot be begun.
+    #[error(transparent)]
+    Cassette(#[from] CassetteError),
+    /// What calls cost cannot be written down.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A gateway that runs. It stops when [`Gateway::shutdown`] is called.
+#[derive(Debug)]
+pub struct Gateway {
+    /// `http://127.0.0.1:PORT`.
+    pub address: String,
+    inner: Arc<Inner>,
+}
+
+/// What all calls share.
+#[derive(Debug)]
+struct Inner {
+    models: Models,
+    store: Store,
+    upstream: upstream::Upstream,
+    cassette: Option<Cassette>,
+    recorder: Option<record::Recorder>,
+    lanes: lanes::Lanes,
+    door: token::Door,
+    patience: Patience,
+    spend: watch::Sender<u64>,
+    trouble: Mutex<Option<String>>,
+    tasks: TaskTracker,
+    /// Nothing new is begun after this.
+    stop: CancellationToken,
+    /// What is under way ends after this.
+    cut: CancellationToken,
+}
+
+impl Gateway {
+    /// Starts on a loopback port of its own. With `playback` no provider is asked; with `record` the provider's
+    /// answers go to a new cassette. Calls that a crash left open are charged what was reserved for them, so no other
+    /// gateway may work on the same store.
+    pub async fn start(
+        models: &Models,
+        store: Store,
+        playback: Option<Cassette>,
+        record: Option<PathBuf>,
+    ) -> Result<Self, GatewayError> {
+        Self::start_with(models, store, playback, record, Patience::default()).await
+    }
+
+    /// As [`Gateway::start`], with other waits between tries.
+    pub async fn start_with(
+        models: &Models,
+        store: Store,
+        playback: Option<Cassette>,
+        record: Option<PathBuf>,
+        patience: Patience,
+    ) -> Result<Self, GatewayError> {
+        let mut tx = store.begin().await?;
+        let left_open = calls::estimate_open(&mut tx, clock::now()).await?;
+        tx.commit().await?;
+        if left_open > 0 {
+            tracing::warn!(
+                calls = left_open,
+                "calls were under way at the last stop; each is charged its reservation"
+            );
+        }
+        let inner = Arc::new(Inner {
+            upstream: upstream::Upstream::new(models.anthropic.clone()).map_err(GatewayError::Client)?,
+            lanes: lanes::Lanes::new(models),
+            models: models.clone(),
+            store,
+            cassette: playback,
+            recorder: record.as_deref().map(record::Recorder::begin).transpose()?,
+            door: token::Door::default(),
+            patience,
+            spend: watch::Sender::new(0),
+            trouble: Mutex::new(None),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+        });
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+            .await
+            .map_err(GatewayError::Listen)?;
+        let address = format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?);
+        inner.tasks.spawn(server::serve(Arc::clone(&inner), listener));
+        Ok(Self { address, inner })
+    }
+
+    /// Lets an attempt ask, until it is dismissed.
+    pub fn admit(&self, admission: Admission) -> Token {
+        self.inner.door.admit(admission, &self.inner.cut)
+    }
+
+    /// Ends what an attempt may do here: its token is worth nothing from now on, and its open calls are cut.
+    pub fn dismiss(&self, token: &Token) {
+        self.inner.door.dismiss(token);
+    }
+
+    /// What a run spent so far (calls under way count with their reservation), and whether any answer was played back.
+    pub async fn spent(&self, run: RunId) -> Result<(Usage, Money, bool), StoreError> {
+        let spend = calls::spend_of_run(&self.inner.store, run).await?;
+        Ok((spend.usage, spend.cost, spend.rehearsed > 0))
+    }
+
+    /// Changes whenever something was reserved or settled; then [`Gateway::spent`] has news.
+    pub fn spending(&self) -> watch::Receiver<u64> {
+        self.inner.spend.subscribe()
+    }
+
+    /// Why no model can be asked at all, if the key is missing or was refused; words for the person who runs this.
+    pub fn key_trouble(&self) -> Option<String> {
+        self.inner
+            .trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether answers come from a cassette.
+    pub fn is_rehearsal(&self) -> bool {
+        self.inner.cassette.is_some()
+    }
+
+    /// Takes no more calls, waits up to `grace` for those under way, then cuts them and waits until each is settled.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        if timeout(grace, self.inner.tasks.wait()).await.is_err() {
+            self.inner.cut.cancel();
+            self.inner.tasks.wait().await;
+        }
+    }
+}
+
+impl Inner {
+    fn spend_changed(&self) {
+        self.spend.send_modify(|version| *version += 1);
+    }
+
+    fn trouble(&self, why: &str) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+    }
+
+    fn recovered(&self) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

@@ -1,1 +1,91 @@
-//! stub
+//! Signals from files: JSONL with one signal a line, and Slack exports. Reads the operator's own disk; writes nothing,
+//! reaches no network. What the files say comes from outside and is only ever data.
+//!
+//! [`read`] waits for the disk: call it where waiting is allowed.
+
+pub mod branch;
+mod cursor;
+mod error;
+mod jsonl;
+mod paths;
+mod slack_export;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use loops::{id::SignalId, signal::Signal, spec::PathSource};
+
+pub use error::SourceError;
+
+use cursor::Cursor;
+use paths::Kind;
+
+/// What a source had to say since it was last read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// New signals, and new versions of old ones (the same id). Each id at most once.
+    pub signals: Vec<Signal>,
+    /// Signals that the source says were taken away: their text is to be erased.
+    pub deleted: Vec<SignalId>,
+    /// What could not be read, and why; the rest was.
+    pub skipped: Vec<Skipped>,
+    /// Where to go on next time. To be stored only when the signals are.
+    pub cursor: String,
+    /// Whether there is more than one batch holds: read again with the cursor.
+    pub more: bool,
+}
+
+/// A part of a source that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file and the line, or the message within it.
+    pub place: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// Reads what is new at `source` since `cursor`, which is what an earlier [`Batch`] gave. A cursor that cannot be
+/// understood counts as none: signals then come again with the same ids.
+///
+/// # Errors
+/// If there is nothing at the path, or it is not something that can be read as signals.
+pub fn read(source: &PathSource, spec_folder: &Path, cursor: Option<&str>) -> Result<Batch, SourceError> {
+    let mut cursor = cursor.map(Cursor::parse).unwrap_or_default();
+    let mut batch = Batch::default();
+    let mut seen = Vec::new();
+    for file in paths::resolve(&source.path, spec_folder)? {
+        match paths::kind(&file.path)? {
+            Kind::Lines => jsonl::read(&file, &mut cursor, &mut batch)?,
+            Kind::Folder => slack_export::read_folder(&file, &mut cursor, &mut batch)?,
+            Kind::Zip => slack_export::read_zip(&file, &mut cursor, &mut batch)?,
+        }
+        seen.push(file.name);
+    }
+    cursor.forget_all_but(&seen);
+    batch.cursor = cursor.write();
+    keep_last_versions(&mut batch);
+    Ok(batch)
+}
+
+/// Of several versions of one signal, the last one read stays, in the first one's place.
+fn keep_last_versions(batch: &mut Batch) {
+    let mut at: BTreeMap<SignalId, usize> = BTreeMap::new();
+    let mut kept: Vec<Signal> = Vec::with_capacity(batch.signals.len());
+    for signal in batch.signals.drain(..) {
+        match at.get(&signal.id) {
+            Some(place) => kept[*place] = signal,
+            None => {
+                at.insert(signal.id, kept.len());
+                kept.push(signal);
+            }
+        }
+    }
+    let deleted: BTreeSet<&SignalId> = batch.deleted.iter().collect();
+    kept.retain(|signal| !deleted.contains(&signal.id));
+    batch.signals = kept;
+}

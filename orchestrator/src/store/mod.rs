@@ -1,1 +1,40 @@
-//! stub
+//! What is remembered: loops, runs, signals, findings, work, proof, proposals and the ledger. The only SQL.
+//!
+//! Reading takes a [`Store`] or an open transaction; writing takes a [`Tx`], so that whoever decides something
+//! writes all of it, ledger rows included, in one transaction. Nothing here decides, sends or asks a model, and
+//! no transaction may be held while an agent works.
+
+pub mod attempts;
+pub mod baselines;
+pub mod calls;
+pub mod cursors;
+pub mod decisions;
+mod error;
+pub mod evidence;
+pub mod findings;
+pub mod handed;
+pub mod ledger;
+pub mod lock;
+pub mod loops;
+mod migrations;
+mod open;
+pub mod outbox;
+pub mod proposals;
+mod query;
+pub mod resolve;
+pub mod runs;
+pub mod signals;
+pub mod tasks;
+#[cfg(test)]
+mod tests;
+pub mod ticks;
+pub mod transcripts;
+pub mod turns;
+mod words;
+
+pub use self::{
+    error::{Remedy, StoreError},
+    lock::StateLock,
+    open::{FILE, Snapshot, Store, Tx},
+    query::Reader,
+};

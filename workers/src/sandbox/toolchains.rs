@@ -1,5 +1,6 @@
 //! Which programs the host has for a sandbox to see: its search path, and the toolchains that live outside `/usr`.
-//! The one place in this crate that reads the environment. It never offers a home folder, or anything above one.
+//! Beside it only git, which `PATH` has to be known to, reads the environment. It never offers a home folder, or
+//! anything above one.
 
 use std::{
     ffi::{OsStr, OsString},

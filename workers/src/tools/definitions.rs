@@ -1,9 +1,10 @@
 //! What a model is told of the tools. Every word is paid for in every session, so there are few.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// One tool, as model APIs want it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolDefinition {
     /// The name that the model calls it by.
     pub name: String,

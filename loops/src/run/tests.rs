@@ -1,0 +1,283 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn task(n: u8) -> TaskId {
+    TaskId::new(0, [n; 10])
+}
+
+fn attempt(n: u8) -> AttemptId {
+    AttemptId::new(0, [n; 10])
+}
+
+const TERMS: Terms = Terms {
+    max_attempts: 2,
+    review: true,
+};
+
+fn after(events: &[Event]) -> RunState {
+    events
+        .iter()
+        .fold(RunState::default(), |state, event| state.decide(event).0)
+}
+
+fn leading() -> Vec<Event> {
+    vec![
+        Event::Collected,
+        Event::Triaged { ready: 1 },
+        Event::Spawned {
+            task: task(1),
+            terms: TERMS,
+        },
+    ]
+}
+
+fn worked(n: u8, left: Left) -> [Event; 2] {
+    let (task, attempt) = (task(1), attempt(n));
+    [
+        Event::WorkStarted { task, attempt },
+        Event::Worked { task, attempt, left },
+    ]
+}
+
+#[test]
+fn a_run_without_findings_ends_before_any_agent() {
+    let state = after(&[Event::Collected, Event::Triaged { ready: 0 }]);
+    assert_eq!(state.end(), Some(End::NothingToDo));
+    assert!(state.due().is_empty());
+}
+
+#[test]
+fn a_proven_and_reviewed_change_is_proposed_and_the_run_ends() {
+    let mut events = leading();
+    events.extend(worked(1, Left::Change));
+    let (task, attempt) = (task(1), attempt(1));
+    events.push(Event::Proved {
+        task,
+        attempt,
+        verdict: Verdict::Passed,
+    });
+    assert!(after(&events).due().contains(&Action::Review { task, attempt }));
+    events.push(Event::Reviewed {
+        task,
+        attempt,
+        verdict: Verdict::Passed,
+    });
+    assert!(after(&events).due().contains(&Action::Propose { task, attempt }));
+    events.push(Event::Proposed { task, attempt });
+    events.push(Event::LeadEnded { well: true });
+    assert_eq!(after(&events).end(), Some(End::Done));
+}
+
+#[test]
+fn an_unproven_change_never_reaches_people() {
+    for verdict in [Verdict::Failed, Verdict::CouldNotRun] {
+        let mut events = leading();
+        for n in 1..=2 {
+            events.extend(worked(n, Left::Change));
+            events.push(Event::Proved {
+                task: task(1),
+                attempt: attempt(n),
+                verdict,
+            });
+        }
+        assert_eq!(after(&events).tasks[&task(1)].step, Step::Failed(Why::NotProven));
+    }
+}
+
+#[test]
+fn a_refuted_change_goes_back_once_and_then_to_the_person() {
+    let mut events = leading();
+    for n in 1..=2 {
+        let (task, attempt) = (task(1), attempt(n));
+        events.extend(worked(n, Left::Change));
+        events.push(Event::Proved {
+            task,
+            attempt,
+            verdict: Verdict::Passed,
+        });
+        events.push(Event::Reviewed {
+            task,
+            attempt,
+            verdict: Verdict::Failed,
+        });
+    }
+    assert_eq!(after(&events).tasks[&task(1)].step, Step::Proposing(attempt(2)));
+}
+
+#[test]
+fn a_review_that_could_not_be_done_holds_the_change_back() {
+    let mut events = leading();
+    events.extend(worked(1, Left::Change));
+    let (task, attempt) = (task(1), attempt(1));
+    events.push(Event::Proved {
+        task,
+        attempt,
+        verdict: Verdict::Passed,
+    });
+    events.push(Event::Reviewed {
+        task,
+        attempt,
+        verdict: Verdict::CouldNotRun,
+    });
+    assert_eq!(after(&events).tasks[&task].step, Step::Failed(Why::NotReviewed));
+}
+
+#[test]
+fn a_lost_attempt_is_tried_again_and_does_not_count() {
+    let mut events = leading();
+    let (task, attempt) = (task(1), attempt(1));
+    events.extend([
+        Event::WorkStarted { task, attempt },
+        Event::Lost { task, attempt },
+    ]);
+    assert!(after(&events).due().contains(&Action::Work { task, number: 1 }));
+}
+
+#[test]
+fn a_person_may_send_a_proposal_back_after_the_run_has_ended() {
+    let mut events = leading();
+    events.extend(worked(1, Left::Change));
+    let (task, attempt) = (task(1), attempt(1));
+    events.push(Event::Proved {
+        task,
+        attempt,
+        verdict: Verdict::Passed,
+    });
+    events.push(Event::Reviewed {
+        task,
+        attempt,
+        verdict: Verdict::Passed,
+    });
+    events.push(Event::Proposed { task, attempt });
+    events.push(Event::LeadEnded { well: true });
+    events.push(Event::SentBack { task });
+    let state = after(&events);
+    assert_eq!(state.due(), vec![Action::Work { task, number: 2 }]);
+    assert_eq!(
+        state.phase,
+        Phase::Draining,
+        "the lead agent is not started again"
+    );
+}
+
+#[test]
+fn a_stopped_run_begins_nothing_and_lets_running_attempts_end() {
+    let mut events = leading();
+    events.push(Event::WorkStarted {
+        task: task(1),
+        attempt: attempt(1),
+    });
+    events.push(Event::Spawned {
+        task: task(2),
+        terms: TERMS,
+    });
+    events.push(Event::Stopped {
+        end: End::OutOfBudget,
+    });
+    let state = after(&events);
+    assert!(state.due().is_empty());
+    assert_eq!(state.end(), None);
+    assert_eq!(state.tasks[&task(2)].step, Step::Failed(Why::OutOfBudget));
+    let state = state
+        .decide(&Event::Worked {
+            task: task(1),
+            attempt: attempt(1),
+            left: Left::Nothing,
+        })
+        .0;
+    assert_eq!(state.end(), Some(End::OutOfBudget));
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let ids = || (0u8..3, 0u8..4).prop_map(|(t, a)| (task(t), attempt(a)));
+    let verdict = || {
+        prop_oneof![
+            Just(Verdict::Passed),
+            Just(Verdict::Failed),
+            Just(Verdict::CouldNotRun)
+        ]
+    };
+    let left = prop_oneof![
+        Just(Left::Change),
+        Just(Left::Nothing),
+        Just(Left::NothingAndNoBudget),
+        Just(Left::Trouble),
+        Just(Left::Hopeless)
+    ];
+    prop_oneof![
+        Just(Event::Collected),
+        (0u32..2).prop_map(|ready| Event::Triaged { ready }),
+        (0u8..3, 1u32..4, any::<bool>()).prop_map(|(t, max_attempts, review)| Event::Spawned {
+            task: task(t),
+            terms: Terms { max_attempts, review }
+        }),
+        ids().prop_map(|(task, attempt)| Event::WorkStarted { task, attempt }),
+        (ids(), left).prop_map(|((task, attempt), left)| Event::Worked { task, attempt, left }),
+        (ids(), verdict()).prop_map(|((task, attempt), verdict)| Event::Proved {
+            task,
+            attempt,
+            verdict
+        }),
+        (ids(), verdict()).prop_map(|((task, attempt), verdict)| Event::Reviewed {
+            task,
+            attempt,
+            verdict
+        }),
+        ids().prop_map(|(task, attempt)| Event::Proposed { task, attempt }),
+        ids().prop_map(|(task, attempt)| Event::ProposalRefused { task, attempt }),
+        ids().prop_map(|(task, _)| Event::SentBack { task }),
+        ids().prop_map(|(task, attempt)| Event::Lost { task, attempt }),
+        ids().prop_map(|(task, _)| Event::TaskCancelled { task }),
+        any::<bool>().prop_map(|well| Event::LeadEnded { well }),
+        Just(Event::Stopped {
+            end: End::OutOfBudget
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_order_of_events_proposes_what_was_not_proven(events in prop::collection::vec(any_event(), 0..60)) {
+        let mut state = RunState::default();
+        let mut proven = std::collections::BTreeSet::new();
+        for event in &events {
+            let before = state.clone();
+            state = state.decide(event).0;
+            if let Event::Proved { task, attempt, verdict: Verdict::Passed } = event
+                && before.tasks.get(task).is_some_and(|run| run.step == Step::Proving(*attempt))
+            {
+                proven.insert((*task, *attempt));
+            }
+            for (id, run) in &state.tasks {
+                if let Step::Proposing(attempt) | Step::Proposed(attempt) = run.step {
+                    prop_assert!(proven.contains(&(*id, attempt)));
+                }
+                prop_assert!(run.attempts <= run.terms.max_attempts);
+            }
+            if state.end().is_some() {
+                prop_assert!(state.tasks.values().all(|run| run.step.is_over()));
+                prop_assert!(state.due().is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_survives_storage_and_replay(events in prop::collection::vec(any_event(), 0..40)) {
+        let state = after(&events);
+        let stored: RunState = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+        prop_assert_eq!(&stored, &state);
+        let recorded: Vec<Event> =
+            events.iter().map(|event| serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap()).collect();
+        prop_assert_eq!(after(&recorded), state);
+    }
+
+    #[test]
+    fn the_same_event_twice_is_the_same_as_once(events in prop::collection::vec(any_event(), 1..40)) {
+        let state = after(&events);
+        for event in &events {
+            let once = state.clone().decide(event).0;
+            prop_assert_eq!(&once.clone().decide(event).0, &once);
+        }
+    }
+}

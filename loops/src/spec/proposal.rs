@@ -1,0 +1,88 @@
+//! How a proven change is put before people, and who hears of it. The keys only: nothing is sent from here.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a proven change is put before people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Proposal {
+    /// In which form. Without it: a pull request for a repository on GitHub, a local review else.
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    pub form: Option<ProposalForm>,
+    /// As a draft.
+    pub draft: bool,
+    /// Labels of the pull request.
+    pub labels: Vec<String>,
+    /// Who is asked to review.
+    pub reviewers: Vec<String>,
+    /// Nothing is started while this many proposals of the loop are open.
+    #[schemars(range(min = 1))]
+    pub max_open: u32,
+    /// How far it goes by itself.
+    pub autonomy: Autonomy,
+}
+
+impl Default for Proposal {
+    fn default() -> Self {
+        Self {
+            form: None,
+            draft: true,
+            labels: vec!["loops".to_owned()],
+            reviewers: Vec::new(),
+            max_open: 5,
+            autonomy: Autonomy::Propose,
+        }
+    }
+}
+
+/// In which form a change is proposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProposalForm {
+    /// On GitHub.
+    PullRequest,
+    /// A branch in the repository and a review page here.
+    Local,
+    /// A comment where the finding came from.
+    Comment,
+    /// A report, no change.
+    Report,
+}
+
+/// How far a loop goes by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Autonomy {
+    /// It says what it found.
+    Report,
+    /// A person approves the plan first.
+    PlanFirst,
+    /// It proposes changes.
+    #[default]
+    Propose,
+    /// It merges what is green where the base is protected.
+    MergeWhenGreen,
+}
+
+/// Who hears of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// A Slack channel with `#`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slack: Option<String>,
+    /// Whether reporters hear once when theirs is proposed and once when it is merged. `on`/`off` are booleans in YAML.
+    pub reporters: OnOff,
+}
+
+/// `on` or `off`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnOff {
+    /// Yes.
+    On,
+    /// No.
+    #[default]
+    Off,
+}

@@ -1,0 +1,148 @@
+//! What starts a loop besides its schedule, where its signals come from, and how they are weighed. The keys only:
+//! nothing is read from a source here.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::units::Span;
+
+/// What starts a loop besides its schedule. One key each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// A GitHub event, for example `issues.opened`.
+    Github(String),
+    /// A Slack event, for example `message`.
+    Slack(String),
+}
+
+/// Where signals come from. One key each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Slack channels.
+    Slack(SlackSource),
+    /// Issues of the loop's repository.
+    GithubIssues(GithubIssues),
+    /// Workflow runs of the loop's repository.
+    GithubActions(GithubActions),
+    /// JUnit reports on disk.
+    Junit(PathSource),
+    /// A JSONL file, one signal a line; or a Slack export, as a folder or a zip.
+    File(PathSource),
+}
+
+/// Slack channels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SlackSource {
+    /// Channel names with `#`.
+    #[schemars(length(min = 1))]
+    pub channels: Vec<String>,
+    /// How far back to read.
+    #[serde(default = "week")]
+    pub lookback: Span,
+    /// Read threads, too.
+    #[serde(default = "yes")]
+    pub threads: bool,
+}
+
+/// Issues of the loop's repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GithubIssues {
+    /// Only issues with all of these labels.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Which states.
+    #[serde(default = "open_states")]
+    pub states: Vec<IssueState>,
+    /// Read comments, too.
+    #[serde(default = "yes")]
+    pub comments: bool,
+}
+
+/// The state of an issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IssueState {
+    /// Not closed.
+    Open,
+    /// Closed.
+    Closed,
+}
+
+/// Workflow runs of the loop's repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GithubActions {
+    /// Workflow file names; empty: all.
+    #[serde(default)]
+    pub workflows: Vec<String>,
+    /// Branches; empty: the base.
+    #[serde(default)]
+    pub branches: Vec<String>,
+}
+
+/// Files on disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PathSource {
+    /// A path or glob, from the spec's folder.
+    pub path: String,
+}
+
+fn week() -> Span {
+    Span(std::time::Duration::from_secs(7 * 86_400))
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn open_states() -> Vec<IssueState> {
+    vec![IssueState::Open]
+}
+
+/// How signals become findings, and which of them are worked on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Triage {
+    /// Fewer signals than this are left alone.
+    pub min_signals: u32,
+    /// Fewer people than this are left alone; ignored for what only machines reported.
+    pub min_reporters: u32,
+    /// After this long a signal counts half.
+    pub half_life: Span,
+    /// How many findings the lead agent gets per run, best first.
+    pub max_findings: u32,
+    /// Whose reports may lead to code.
+    pub trust: Trust,
+    /// Hours of the loop's zone in which signals are read but nothing is started, like `22:00-07:00`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"))]
+    pub quiet: Option<String>,
+}
+
+impl Default for Triage {
+    fn default() -> Self {
+        Self {
+            min_signals: 1,
+            min_reporters: 1,
+            half_life: Span(std::time::Duration::from_secs(14 * 86_400)),
+            max_findings: 3,
+            trust: Trust::default(),
+            quiet: None,
+        }
+    }
+}
+
+/// Whose reports may lead to code.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Trust {
+    /// Code is written only if that many people with write access are among the reporters; 0: anyone. The
+    /// default is 1 on GitHub; a file that the operator names is trusted as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<u32>,
+}

@@ -1,0 +1,121 @@
+//! What a loop may ask for that cannot be done yet. Such keys are checked like all others and refused when the loop is
+//! to run; they are never passed over in silence.
+
+use serde::Serialize;
+
+use super::{Autonomy, Backend, Kind, LoopSpec, OnOff, ProposalForm, RepoForm, Sandbox, Source};
+
+/// A key that is right, and what it asks for that cannot be done yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("not available yet: {words} (`{path}`)")]
+pub struct Unavailable {
+    /// The key, from the file's top.
+    pub path: String,
+    /// What it asks for, and what may stand there now.
+    pub words: String,
+}
+
+/// Everything that the loop asks for and that cannot be done yet; empty: it can run. A schedule and triggers are not
+/// among it: they matter to the service, not to a run that somebody starts.
+pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
+    let mut list = List(Vec::new());
+    if !matches!(spec.kind, Kind::Fix | Kind::Instruction) {
+        list.add("kind", "only the kinds `fix` and `instruction` can run");
+    }
+    if let Some(RepoForm::GitHub { .. }) = RepoForm::parse(&spec.repo) {
+        list.add("repo", "repositories on GitHub; name a path to a clone");
+    }
+    for (i, source) in spec.sources.iter().enumerate() {
+        if let Some(name) = later(source) {
+            list.add(
+                &format!("sources[{i}].{name}"),
+                &format!("the source `{name}`; use `file`"),
+            );
+        }
+    }
+    triage(spec, &mut list);
+    for (name, worker) in &spec.workers {
+        if !matches!(worker.agent, Backend::Builtin | Backend::Rehearsal) {
+            list.add(
+                &format!("workers.{name}.agent"),
+                "agents other than `builtin` and `rehearsal`",
+            );
+        }
+    }
+    surroundings(spec, &mut list);
+    outward(spec, &mut list);
+    list.0
+}
+
+struct List(Vec<Unavailable>);
+
+impl List {
+    fn add(&mut self, path: &str, words: &str) {
+        self.0.push(Unavailable {
+            path: path.to_owned(),
+            words: words.to_owned(),
+        });
+    }
+}
+
+/// The name of a source that cannot be read yet.
+fn later(source: &Source) -> Option<&'static str> {
+    match source {
+        Source::File(_) => None,
+        Source::Slack(_) => Some("slack"),
+        Source::GithubIssues(_) => Some("github_issues"),
+        Source::GithubActions(_) => Some("github_actions"),
+        Source::Junit(_) => Some("junit"),
+    }
+}
+
+fn triage(spec: &LoopSpec, list: &mut List) {
+    if spec.triage.trust.members.is_some_and(|members| members > 0) {
+        list.add(
+            "triage.trust.members",
+            "knowing who has write access needs GitHub; write 0 for files that you trust",
+        );
+    }
+    if spec.triage.quiet.is_some() {
+        list.add("triage.quiet", "quiet hours");
+    }
+}
+
+fn surroundings(spec: &LoopSpec, list: &mut List) {
+    if let Sandbox::Limits(limits) = &spec.sandbox {
+        if limits.image.is_some() {
+            list.add(
+                "sandbox.image",
+                "container images; leave it out to use the host's toolchains",
+            );
+        }
+        if limits.require.is_some() {
+            list.add("sandbox.require", "refusing approximate limits");
+        }
+    }
+    if spec.setup.as_ref().is_some_and(|setup| !setup.network.is_empty()) {
+        list.add("setup.network", "network for setup; leave it empty");
+    }
+    if !spec.boundaries.network.is_empty() {
+        list.add("boundaries.network", "network for agents; leave it empty");
+    }
+}
+
+fn outward(spec: &LoopSpec, list: &mut List) {
+    match spec.proposal.form {
+        None | Some(ProposalForm::Local | ProposalForm::Report) => {}
+        Some(ProposalForm::PullRequest) => list.add("proposal.as", "pull requests; use `local`"),
+        Some(ProposalForm::Comment) => list.add("proposal.as", "comments; use `local`"),
+    }
+    match spec.proposal.autonomy {
+        Autonomy::Report | Autonomy::Propose => {}
+        Autonomy::PlanFirst => list.add("proposal.autonomy", "approving a plan first; use `propose`"),
+        Autonomy::MergeWhenGreen => list.add("proposal.autonomy", "merging by itself; use `propose`"),
+    }
+    if spec.notify.slack.is_some() {
+        list.add("notify.slack", "messages to Slack");
+    }
+    if spec.notify.reporters == OnOff::On {
+        list.add("notify.reporters", "telling reporters");
+    }
+}

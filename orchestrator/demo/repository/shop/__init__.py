@@ -1,0 +1,1 @@
+"""The cart, the price list and the receipts of a small shop."""

@@ -1,0 +1,368 @@
+//! `loops doctor`: each thing that is needed, found or not, and how to mend it. It looks and tries; it changes nothing,
+//! and of a key it says whether it is set, never what it is.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use loops::spec::SandboxLimits;
+use serde::Serialize;
+use tokio::process::Command;
+use workers::sandbox::Sandbox;
+
+use super::{CliError, Context, Exit, Format, Out, specs};
+use crate::config::{Config, Models};
+
+/// What is needed, what is there, and how to mend the rest.
+#[derive(Debug, clap::Args)]
+pub(super) struct Doctor {}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Look {
+    /// What it is.
+    name: String,
+    /// How it stands.
+    state: State,
+    /// What was found, in words.
+    found: String,
+    /// What to do about it, where something is to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+}
+
+/// How a thing stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// It is there.
+    Found,
+    /// It is not there, and some loops do without.
+    Absent,
+    /// It is not there, and nothing runs without.
+    Missing,
+}
+
+/// No program that is asked for its version takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// `git merge-tree --write-tree`, which checks and merges stand on.
+const OLDEST_GIT: (u32, u32) = (2, 38);
+/// Programs that a loop's own commands may need.
+const TOOLCHAINS: &[(&str, &str)] = &[
+    ("node", "--version"),
+    ("python3", "--version"),
+    ("cargo", "--version"),
+    ("go", "version"),
+];
+
+impl Doctor {
+    /// Looks at everything; the exit says whether something that is needed is missing.
+    pub(super) async fn run(&self, context: &Context) -> Result<Exit, CliError> {
+        let mut looks = vec![git(version_of("git", "--version").await), sandbox().await];
+        match specs::config(context) {
+            Err(error) => looks.push(Look::missing("settings", error.what, "mend `loops.yaml`")),
+            Ok(config) => looks.extend(settings(&config, context)),
+        }
+        for (program, argument) in TOOLCHAINS {
+            looks.push(toolchain(program, version_of(program, argument).await));
+        }
+        looks.push(Look::absent("github", "not available yet", None));
+        looks.push(Look::absent("slack", "not available yet", None));
+        print(&looks, context.out);
+        Ok(if looks.iter().any(|look| look.state == State::Missing) {
+            Exit::Failed
+        } else {
+            Exit::Done
+        })
+    }
+}
+
+impl Look {
+    fn found(name: &str, found: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            state: State::Found,
+            found: found.into(),
+            mend: None,
+        }
+    }
+
+    fn absent(name: &str, found: impl Into<String>, mend: Option<&str>) -> Self {
+        Self {
+            name: name.to_owned(),
+            state: State::Absent,
+            found: found.into(),
+            mend: mend.map(str::to_owned),
+        }
+    }
+
+    fn missing(name: &str, found: impl Into<String>, mend: &str) -> Self {
+        Self {
+            state: State::Missing,
+            ..Self::absent(name, found, Some(mend))
+        }
+    }
+}
+
+/// The first line that a program says of its version; none if it cannot be started or fails.
+async fn version_of(program: &str, argument: &str) -> Option<String> {
+    let mut command = Command::new(program);
+    command
+        .arg(argument)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .ok()?
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output
+        .status
+        .success()
+        .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+fn git(version: Option<String>) -> Look {
+    let (major, minor) = OLDEST_GIT;
+    let mend = format!("install git {major}.{minor} or later (Debian, Ubuntu: `apt-get install git`)");
+    let Some(version) = version else {
+        return Look::missing("git", "not found", &mend);
+    };
+    let numbers: Vec<u32> = version
+        .trim_start_matches("git version ")
+        .split('.')
+        .map_while(|part| part.parse().ok())
+        .collect();
+    match numbers.as_slice() {
+        [one, two, ..] if (*one, *two) >= OLDEST_GIT => Look::found("git", version),
+        _ => Look::missing("git", format!("{version} is too old"), &mend),
+    }
+}
+
+/// Starts a real sandbox: whether one comes up depends on the kernel, its settings and bubblewrap together.
+async fn sandbox() -> Look {
+    let helper = match std::env::current_exe() {
+        Ok(helper) => helper,
+        Err(error) => return Look::missing("sandbox", error.to_string(), "start `loops` by its full path"),
+    };
+    let found = match Sandbox::find(helper) {
+        Ok(found) => found,
+        Err(error) => return Look::missing("sandbox", error.to_string(), "install bubblewrap"),
+    };
+    match found.check(&SandboxLimits::default()).await {
+        Ok(()) => Look::found("sandbox", "bubblewrap started one"),
+        Err(error) => Look::missing("sandbox", error.to_string(), &namespaces(&kernel_setting)),
+    }
+}
+
+/// What keeps a user who is not root from namespaces, by the kernel's settings, and what to do about it.
+fn namespaces(setting: &dyn Fn(&str) -> Option<String>) -> String {
+    if setting("kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1") {
+        return "AppArmor blocks user namespaces (Ubuntu 24.04 and later): give bubblewrap a profile, or \
+                `sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
+            .to_owned();
+    }
+    if setting("kernel/unprivileged_userns_clone").as_deref() == Some("0") {
+        return "user namespaces are switched off: `sysctl kernel.unprivileged_userns_clone=1`".to_owned();
+    }
+    if setting("user/max_user_namespaces").as_deref() == Some("0") {
+        return "user namespaces are switched off: `sysctl user.max_user_namespaces=15000`".to_owned();
+    }
+    "in a container, allow user namespaces and unmasked /proc to it; else see `docs/containment.md`"
+        .to_owned()
+}
+
+fn kernel_setting(name: &str) -> Option<String> {
+    std::fs::read_to_string(Path::new("/proc/sys").join(name))
+        .ok()
+        .map(|text| text.trim().to_owned())
+}
+
+fn settings(config: &Config, context: &Context) -> Vec<Look> {
+    vec![
+        database(&config.state),
+        models(&config.models),
+        key(&config.models),
+        loops_here(config, context),
+    ]
+}
+
+/// Whether the database's folder takes files: it is made if that is all that is missing.
+fn database(state: &Path) -> Look {
+    let existing = state
+        .ancestors()
+        .find(|folder| folder.exists())
+        .unwrap_or(Path::new("."));
+    match tempfile::Builder::new()
+        .prefix(".loops-doctor")
+        .tempfile_in(existing)
+    {
+        Ok(_) => Look::found("database", format!("`{}` can be written", state.display())),
+        Err(error) => Look::missing(
+            "database",
+            format!("`{}` cannot be written: {error}", state.display()),
+            "make the folder writable, or name another with `--state DIR`",
+        ),
+    }
+}
+
+fn models(models: &Models) -> Look {
+    let mut lacking = Vec::new();
+    let mut named = Vec::new();
+    for alias in models.aliases.keys() {
+        match models.find(alias) {
+            Some((name, model)) if model.price.is_some() => named.push(format!("{alias} is {name}")),
+            _ => lacking.push(format!("`{alias}`")),
+        }
+    }
+    if lacking.is_empty() {
+        Look::found("models", named.join(", "))
+    } else {
+        let found = format!("no model with a known price for {}", lacking.join(", "));
+        Look::missing(
+            "models",
+            found,
+            "give the model a price under `models.known` in `loops.yaml`",
+        )
+    }
+}
+
+fn key(models: &Models) -> Look {
+    let name = &models.anthropic.key_name;
+    if let Some(cassette) = &models.play {
+        return Look::found(
+            "model key",
+            format!("none needed: answers are played from `{}`", cassette.display()),
+        );
+    }
+    match models.anthropic.key {
+        Some(_) => Look::found("model key", format!("`{name}` is set")),
+        None => Look::absent(
+            "model key",
+            format!("`{name}` is not set"),
+            Some(&format!("`export {name}=…`; `loops demo` works without")),
+        ),
+    }
+}
+
+fn loops_here(config: &Config, context: &Context) -> Look {
+    let folder = &context.global.specs;
+    let read =
+        specs::files_in(folder).and_then(|files| specs::read_all(&files, &specs::known(&config.models)));
+    let Ok(all) = read else {
+        return Look::absent(
+            "loops",
+            format!("none in `{}`", folder.display()),
+            Some("type `loops init`"),
+        );
+    };
+    let bad = all.iter().filter(|file| file.spec.is_err()).count();
+    if bad == 0 {
+        Look::found("loops", format!("{} in `{}`", all.len(), folder.display()))
+    } else {
+        Look::absent(
+            "loops",
+            format!("{bad} of {} have errors", all.len()),
+            Some("type `loops validate`"),
+        )
+    }
+}
+
+fn toolchain(program: &str, version: Option<String>) -> Look {
+    match version {
+        Some(version) => Look::found(program, version),
+        None => Look::absent(
+            program,
+            "not found",
+            Some("needed only by loops whose commands use it"),
+        ),
+    }
+}
+
+fn print(looks: &[Look], out: Out) {
+    if out.format == Format::Json {
+        let ok = looks.iter().all(|look| look.state != State::Missing);
+        out.json(&serde_json::json!({ "ok": ok, "looks": looks }));
+        return;
+    }
+    for look in looks {
+        let (sgr, word) = match look.state {
+            State::Found => ("32", "found  "),
+            State::Absent => ("33", "absent "),
+            State::Missing => ("31", "missing"),
+        };
+        out.line(format!(
+            "{}  {:<10} {}",
+            out.paint(sgr, word),
+            look.name,
+            look.found
+        ));
+        if let Some(mend) = &look.mend {
+            out.line(format!("{:21}{mend}", ""));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_must_be_there_and_new_enough() {
+        assert_eq!(
+            git(Some("git version 2.39.5 (Apple Git-154)".to_owned())).state,
+            State::Found
+        );
+        assert_eq!(git(Some("git version 3.0.0".to_owned())).state, State::Found);
+        for old in [
+            Some("git version 2.25.1".to_owned()),
+            Some("nonsense".to_owned()),
+            None,
+        ] {
+            let look = git(old);
+            assert_eq!(look.state, State::Missing);
+            assert!(look.mend.unwrap().contains("2.38"));
+        }
+    }
+
+    #[test]
+    fn the_mending_names_the_setting_that_is_in_the_way() {
+        let only =
+            |on: &'static str, value: &'static str| move |name: &str| (name == on).then(|| value.to_owned());
+        assert!(namespaces(&only("kernel/apparmor_restrict_unprivileged_userns", "1")).contains("AppArmor"));
+        assert!(
+            namespaces(&only("kernel/unprivileged_userns_clone", "0"))
+                .contains("unprivileged_userns_clone=1")
+        );
+        assert!(namespaces(&only("user/max_user_namespaces", "0")).contains("max_user_namespaces"));
+        assert!(namespaces(&|_| None).contains("container"));
+    }
+
+    #[test]
+    fn a_key_is_told_by_its_name_only() {
+        let text = "models: { providers: { anthropic: { key: \"${SOME_KEY}\" } } }\n";
+        let value = "sk-value-of-the-key";
+        for set in [true, false] {
+            let env = |name: &str| (set && name == "SOME_KEY").then(|| value.to_owned());
+            let config = Config::read(Path::new("loops.yaml"), text, Some("/tmp".into()), &env).unwrap();
+            let look = key(&config.models);
+            assert_eq!(look.state == State::Found, set);
+            assert!(look.found.contains("`SOME_KEY`"));
+            assert!(!format!("{look:?}").contains(value));
+            assert_eq!(models(&config.models).state, State::Found);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_has_no_version() {
+        assert_eq!(version_of("no-such-program-here", "--version").await, None);
+    }
+
+    #[test]
+    fn a_state_folder_that_is_not_there_yet_is_fine_where_it_can_be_made() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(database(&folder.path().join("a/b")).state, State::Found);
+        assert!(!folder.path().join("a").exists(), "looking makes nothing");
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        assert_eq!(database(&folder.path().join("file/x")).state, State::Missing);
+    }
+}

@@ -1,0 +1,372 @@
+//! `loops review`, `approve`, `revise`, `reject`: proposals, and what a person says of them.
+
+use loops::{id::ProposalId, text::plain};
+use serde_json::json;
+use workers::git::Git;
+
+use super::{CliError, Context, Exit, Format, Out, run};
+use crate::{
+    engine::{Answer, Answered, Start, answer, reconcile},
+    store::{
+        Store,
+        proposals::{self, Proposal, ProposalState},
+        resolve::{Kind, resolve},
+    },
+};
+
+/// Proposals that wait for you; with an id, one whole: the page and the diff.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReviewArgs {
+    /// A proposal
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    /// Also those that are answered
+    #[arg(long)]
+    all: bool,
+    /// Print the page alone, as Markdown
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// Merge a proposal. Touches no checked-out tree: where the base is checked out it says what to type.
+#[derive(Debug, clap::Args)]
+pub(super) struct ApproveArgs {
+    /// A proposal
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+/// Have a proposal tried again, with your words. Works in the foreground, like `loops run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReviseArgs {
+    /// A proposal
+    #[arg(value_name = "ID")]
+    id: String,
+    /// What should be different
+    words: String,
+    /// Let a cassette answer in place of the models
+    #[arg(long, value_name = "FILE")]
+    cassette: Option<std::path::PathBuf>,
+}
+
+/// Refuse a proposal. Its finding is refused with it, and that is remembered.
+#[derive(Debug, clap::Args)]
+pub(super) struct RejectArgs {
+    /// A proposal
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Why
+    #[arg(long)]
+    reason: String,
+    /// Nothing of this kind again
+    #[arg(long)]
+    never: bool,
+}
+
+pub(super) async fn review(context: &Context, args: ReviewArgs) -> Result<Exit, CliError> {
+    let store = context.store().await?;
+    let out = context.out;
+    match args.id {
+        Some(id) => one(context, &store, &id, args.markdown).await,
+        None => {
+            notice_merges(&store, out).await?;
+            let mut all = proposals::list(&store, None, None).await?;
+            if !args.all {
+                all.retain(|p| !matches!(p.state, ProposalState::Merged | ProposalState::Rejected));
+            }
+            if out.format == Format::Json {
+                let rows: Vec<_> = all.iter().map(row).collect();
+                out.json(&rows);
+            } else if all.is_empty() {
+                out.line("no proposal waits for you");
+            } else {
+                for proposal in &all {
+                    let (id, title) = (out.paint("1", &proposal.id.short()), plain(&proposal.title));
+                    out.line(format!(
+                        "{id}  {:<9}  {}  {title}",
+                        proposal.state.as_str(),
+                        plain(&proposal.loop_name)
+                    ));
+                }
+                out.line("\nnext: loops review ID");
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+impl ReviewArgs {
+    /// To look at one proposal.
+    pub(super) fn of(id: &str) -> Self {
+        Self {
+            id: Some(id.to_owned()),
+            all: false,
+            markdown: false,
+        }
+    }
+}
+
+/// Prints a proposal's page alone.
+pub(super) fn page(context: &Context, proposal: &Proposal) {
+    context.out.text(&plain(&proposal.body));
+    context.out.line("");
+}
+
+async fn one(context: &Context, store: &Store, id: &str, markdown: bool) -> Result<Exit, CliError> {
+    let proposal = find(store, id).await?;
+    let out = context.out;
+    if out.format == Format::Json {
+        let mut value = row(&proposal);
+        value["page"] = json!(proposal.body);
+        value["diff"] = json!(diff(context, &proposal).await.unwrap_or_default());
+        out.json(&value);
+        return Ok(Exit::Done);
+    }
+    out.text(&plain(&proposal.body));
+    if markdown {
+        return Ok(Exit::Done);
+    }
+    out.line(format!(
+        "\n{}\n",
+        out.paint(
+            "2",
+            &format!(
+                "{} · {} · branch {}",
+                proposal.id.short(),
+                proposal.state.as_str(),
+                proposal.branch
+            )
+        )
+    ));
+    match diff(context, &proposal).await {
+        Some(diff) => colored(out, &diff),
+        None => out.line("the diff is not here any more: the mirror was removed"),
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn row(proposal: &Proposal) -> serde_json::Value {
+    json!({
+        "id": proposal.id, "loop": proposal.loop_name, "run": proposal.run, "task": proposal.task,
+        "finding": proposal.finding, "state": proposal.state.as_str(), "title": proposal.title,
+        "branch": proposal.branch, "base_branch": proposal.base_branch, "base": proposal.base, "head": proposal.head,
+        "created_at": proposal.created_at, "updated_at": proposal.updated_at,
+    })
+}
+
+async fn diff(context: &Context, proposal: &Proposal) -> Option<String> {
+    let home = context.home().await.ok()?;
+    let repository = crate::engine::repository_of(&home.store, proposal).await.ok()?;
+    Git::at(&home.mirror(&repository))
+        .diff(&proposal.base, &proposal.head)
+        .await
+        .ok()
+}
+
+fn colored(out: Out, diff: &str) {
+    for line in plain(diff).lines() {
+        let sgr = match line.as_bytes().first() {
+            Some(b'+') if !line.starts_with("+++") => "32",
+            Some(b'-') if !line.starts_with("---") => "31",
+            Some(b'@') => "36",
+            Some(b'd') if line.starts_with("diff ") => "1",
+            _ => {
+                out.line(line);
+                continue;
+            }
+        };
+        out.line(out.paint(sgr, line));
+    }
+}
+
+pub(super) async fn approve(context: &Context, args: ApproveArgs) -> Result<Exit, CliError> {
+    let home = context.home().await?;
+    let proposal = find(&home.store, &args.id).await?;
+    let config = context.config()?;
+    let definition = context.definition(&config.models, &proposal.loop_name).ok();
+    let answered = answer(&home, definition.as_ref(), &proposal, &Answer::Approve, &person()).await?;
+    tell(context, &proposal, answered)
+}
+
+pub(super) async fn reject(context: &Context, args: RejectArgs) -> Result<Exit, CliError> {
+    let home = context.home().await?;
+    let proposal = find(&home.store, &args.id).await?;
+    let no = Answer::Reject {
+        reason: args.reason,
+        never: args.never,
+    };
+    let answered = answer(&home, None, &proposal, &no, &person()).await?;
+    tell(context, &proposal, answered)
+}
+
+pub(super) async fn revise(context: &Context, args: ReviseArgs) -> Result<Exit, CliError> {
+    if args.words.trim().is_empty() {
+        return Err(CliError::usage("say what should be different"));
+    }
+    let config = context.config()?;
+    let home = context.home().await?;
+    let proposal = find(&home.store, &args.id).await?;
+    let definition = context.definition(&config.models, &proposal.loop_name)?;
+    run::refuse_what_is_not_there(&definition)?;
+    // Taken and given back: another process on the state folder is told of before anything is written down.
+    drop(crate::store::StateLock::take(&home.folder)?);
+    match answer(
+        &home,
+        Some(&definition),
+        &proposal,
+        &Answer::Revise(args.words),
+        &person(),
+    )
+    .await?
+    {
+        Answered::SentBack(id) => run::drive(context, &definition, Start::Again(id), args.cassette).await,
+        other => tell(context, &proposal, other),
+    }
+}
+
+fn tell(context: &Context, proposal: &Proposal, answered: Answered) -> Result<Exit, CliError> {
+    let out = context.out;
+    let id = proposal.id.short();
+    if out.format == Format::Json {
+        let (answered, exit) = match &answered {
+            Answered::Merged { commit, .. } => (json!({ "state": "merged", "commit": commit }), Exit::Done),
+            Answered::Command { why, command } => (
+                json!({ "state": "approved", "why": why, "command": command }),
+                Exit::Done,
+            ),
+            Answered::DoesNotHold { why, evidence } => (
+                json!({ "state": "open", "why": why, "evidence": evidence }),
+                Exit::CheckSaidNo,
+            ),
+            Answered::SentBack(run) => (json!({ "state": "revising", "run": run }), Exit::Done),
+            Answered::Refused { branch_removed } => (
+                json!({ "state": "rejected", "branch_removed": branch_removed }),
+                Exit::Done,
+            ),
+        };
+        out.json(&json!({ "proposal": proposal.id, "answered": answered }));
+        return Ok(exit);
+    }
+    match answered {
+        Answered::Merged { commit, proven_again } => {
+            for found in &proven_again {
+                out.line(format!(
+                    "  {} {}: {}",
+                    sign(out, found.verdict),
+                    found.name,
+                    plain(&found.words)
+                ));
+            }
+            let again = if proven_again.is_empty() {
+                ""
+            } else {
+                "; the base had moved, so it was merged and proven again"
+            };
+            out.line(format!(
+                "{id} is merged: `{}` is at {}{again}",
+                proposal.base_branch,
+                &commit[..12.min(commit.len())]
+            ));
+        }
+        Answered::Command { why, command } => {
+            out.line(format!(
+                "{id} is approved, and yours to merge: {why}\n\n  {command}\n"
+            ));
+        }
+        Answered::DoesNotHold { why, evidence } => {
+            for found in &evidence {
+                out.line(format!(
+                    "  {} {}: {}",
+                    sign(out, found.verdict),
+                    found.name,
+                    plain(&found.words)
+                ));
+            }
+            out.line(format!("{id} is not merged: {why}"));
+            return Ok(Exit::CheckSaidNo);
+        }
+        Answered::SentBack(run) => out.line(format!("{id} goes back to a worker in {}", run.short())),
+        Answered::Refused { branch_removed } => {
+            let branch = if branch_removed {
+                "; its branch is gone"
+            } else {
+                ""
+            };
+            out.line(format!(
+                "{id} is refused, and its finding with it{branch}; that is remembered"
+            ));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn sign(out: Out, verdict: loops::evidence::Verdict) -> String {
+    match verdict {
+        loops::evidence::Verdict::Passed => out.paint("32", "✓"),
+        loops::evidence::Verdict::Failed => out.paint("31", "✗"),
+        loops::evidence::Verdict::CouldNotRun => out.paint("33", "?"),
+    }
+}
+
+/// Writes down what people merged by hand since the last look.
+pub(super) async fn notice_merges(store: &Store, out: Out) -> Result<(), CliError> {
+    let mut names: Vec<String> = proposals::list(store, None, None)
+        .await?
+        .into_iter()
+        .map(|p| p.loop_name)
+        .collect();
+    names.sort();
+    names.dedup();
+    for name in names {
+        for proposal in reconcile(store, &name).await? {
+            out.note(format!(
+                "{} was merged: {}",
+                proposal.id.short(),
+                plain(&proposal.title)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The proposal that `typed` names: its id, the end of it, or its task's or finding's.
+pub(super) async fn find(store: &Store, typed: &str) -> Result<Proposal, CliError> {
+    let mut found = Vec::new();
+    for (kind, id) in resolve(store, typed).await? {
+        let proposal = match kind {
+            Kind::Proposal => match id.parse::<ProposalId>() {
+                Ok(id) => proposals::get(store, id).await?,
+                Err(_) => None,
+            },
+            Kind::Task => match id.parse() {
+                Ok(id) => proposals::of_task(store, id).await?,
+                Err(_) => None,
+            },
+            _ => None,
+        };
+        found.extend(proposal);
+    }
+    match found.len() {
+        0 => Err(
+            CliError::usage(format!("there is no proposal `{}`", plain(typed)))
+                .todo("`loops review --all` lists them"),
+        ),
+        1 => Ok(found.remove(0)),
+        n => {
+            Err(CliError::usage(format!("`{}` names {n} proposals", plain(typed)))
+                .todo("type more of the id"))
+        }
+    }
+}
+
+/// Who decides here: the person at this terminal, by the system's word.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the name of who types is no setting of the service"
+)]
+pub(super) fn person() -> String {
+    let name = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "somebody".to_owned());
+    format!("{} at the terminal", plain(&name))
+}

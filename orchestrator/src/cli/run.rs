@@ -1,0 +1,150 @@
+//! `loops run`: one run now, in the foreground.
+
+use loops::{run::End, spec};
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, Context, Exit, Format, follow, report};
+use crate::engine::{self, Definition, Start, Watchers};
+
+/// One run of a loop now, in the foreground. A run that was interrupted goes on.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The loop's name
+    #[arg(value_name = "LOOP")]
+    pub(super) name: String,
+    /// Stop before any agent: show what it would do and what it would cost at most
+    #[arg(long)]
+    dry_run: bool,
+    /// Exit with 5 when there was nothing to do
+    #[arg(long)]
+    exit_code: bool,
+    /// Let a cassette answer in place of the models
+    #[arg(long, value_name = "FILE")]
+    pub(super) cassette: Option<std::path::PathBuf>,
+}
+
+pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CliError> {
+    let config = context.config()?;
+    let definition = context.definition(&config.models, &args.name)?;
+    refuse_what_is_not_there(&definition)?;
+    if args.dry_run {
+        return dry_run(context, &definition).await;
+    }
+    let exit = drive(context, &definition, Start::NewOrOpen, args.cassette).await?;
+    Ok(if exit == Exit::NothingToDo && !args.exit_code {
+        Exit::Done
+    } else {
+        exit
+    })
+}
+
+/// Keys that are valid and whose depth is not built are refused, never ignored.
+pub(super) fn refuse_what_is_not_there(definition: &Definition) -> Result<(), CliError> {
+    let spec = &definition.spec;
+    let proposes = spec.proposal.autonomy != spec::Autonomy::Report;
+    if proposes && spec.checks.commands.is_empty() {
+        return Err(CliError::usage(format!("`{}` has no check: nothing that it makes could be proven", spec.name))
+            .todo("add `checks: { commands: [{ name: unit, run: … }] }`; `loops init` finds the commands of a repository"));
+    }
+    let missing = spec::unavailable(&definition.spec);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|key| format!("`{}`: {}", key.path, key.words))
+        .collect();
+    Err(
+        CliError::usage(format!("not available yet:\n    {}", lines.join("\n    "))).todo(format!(
+            "take it out of `{}`, or wait for a release that has it",
+            definition.path.display()
+        )),
+    )
+}
+
+/// Drives a run to its end, shows it, and says how it went.
+pub(super) async fn drive(
+    context: &Context,
+    definition: &Definition,
+    start: Start,
+    cassette: Option<std::path::PathBuf>,
+) -> Result<Exit, CliError> {
+    let service = context.service(cassette).await?;
+    let watchers = Watchers::default();
+    let cancel = CancellationToken::new();
+    let interrupt = tokio::spawn(follow::interrupt(cancel.clone()));
+    let shown = follow::show(context.out, watchers.listen());
+    let finished = engine::run(&service.engine, definition, start, &watchers, &cancel).await;
+    interrupt.abort();
+    drop(watchers);
+    shown.await;
+    let finished = finished?;
+    service
+        .engine
+        .gateway
+        .shutdown(std::time::Duration::from_millis(200))
+        .await;
+    crate::store::ledger::seal(&service.engine.home.store, crate::clock::now()).await?;
+    let summary = report::gather(&service.engine.home.store, finished.id).await?;
+    match context.out.format {
+        Format::Json => context.out.json(&summary),
+        Format::Text => report::print(context.out, &summary, definition),
+    }
+    if let Some(trouble) = finished.trouble {
+        return Err(CliError::from(trouble));
+    }
+    if let Some(trouble) = service
+        .engine
+        .gateway
+        .key_trouble()
+        .filter(|_| finished.end == Some(End::Failed))
+    {
+        return Err(CliError::new("no model could be asked")
+            .why(trouble)
+            .todo("`loops doctor` says what is missing"));
+    }
+    Ok(match finished.end {
+        None => {
+            context.out.note(format!(
+                "interrupted; nothing is lost, `loops run {}` goes on with it",
+                definition.spec.name
+            ));
+            Exit::Interrupted
+        }
+        Some(End::NothingToDo) => Exit::NothingToDo,
+        Some(End::OutOfBudget) => Exit::OutOfBudget,
+        Some(End::Failed | End::Cancelled) => Exit::Failed,
+        Some(End::Done) if summary.nothing_held() => Exit::CheckSaidNo,
+        Some(End::Done) => Exit::Done,
+    })
+}
+
+async fn dry_run(context: &Context, definition: &Definition) -> Result<Exit, CliError> {
+    let plan = context.look_ahead(definition).await?;
+    if context.out.format == Format::Json {
+        context.out.json(&serde_json::json!({ "dry_run": plan }));
+        return Ok(Exit::Done);
+    }
+    let out = context.out;
+    if plan.findings.is_empty() {
+        out.line("nothing to do: no finding is new and passes the thresholds");
+    }
+    for (at, finding) in plan.findings.iter().enumerate() {
+        out.line(format!(
+            "F{}  {:>5.1}  {} from {}  {}",
+            at + 1,
+            finding.score.total,
+            report::count(finding.signals, "signal"),
+            report::people(finding.reporters),
+            finding.title
+        ));
+    }
+    out.line(format!(
+        "\nwould start {} at most, and cost {} at most ({})",
+        report::count(plan.tasks, "task"),
+        plan.worst_case,
+        plan.because
+    ));
+    out.line("nothing was started, and nothing was written down");
+    Ok(Exit::Done)
+}

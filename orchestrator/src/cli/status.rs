@@ -1,0 +1,117 @@
+//! `loops status`, `loops runs`: what is under way, and what was.
+
+use loops::text::plain;
+use serde_json::json;
+
+use super::{
+    CliError, Context, Exit, Format, report,
+    review::{notice_merges, row},
+};
+use crate::{
+    clock,
+    store::{
+        findings,
+        proposals::{self, Proposal, ProposalState},
+        runs, tasks,
+    },
+};
+
+/// Runs, latest first.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunsArgs {
+    /// Of this loop only
+    #[arg(value_name = "LOOP")]
+    name: Option<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+}
+
+/// Shows the latest runs.
+pub(super) async fn runs(context: &Context, args: RunsArgs) -> Result<Exit, CliError> {
+    let store = context.store().await?;
+    let all = runs::list(&store, args.name.as_deref(), None, args.limit).await?;
+    let out = context.out;
+    if out.format == Format::Json {
+        let rows: Vec<_> = all
+            .iter()
+            .map(|run| json!({
+                "id": run.id, "loop": run.loop_name, "version": run.version, "state": run.phase, "base": run.base,
+                "started_at": run.started_at, "ended_at": run.ended_at,
+            }))
+            .collect();
+        out.json(&rows);
+        return Ok(Exit::Done);
+    }
+    if all.is_empty() {
+        out.line("there was no run yet; `loops run LOOP` makes one");
+    }
+    for run in all {
+        out.line(format!(
+            "{}  {}  {:<14} {}",
+            run.id.short(),
+            run.started_at,
+            run.phase,
+            plain(&run.loop_name)
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows what is under way and what waits.
+pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
+    let store = context.store().await?;
+    let out = context.out;
+    notice_merges(&store, out).await?;
+    let open = runs::all_open(&store).await?;
+    let waiting: Vec<Proposal> = proposals::list(&store, None, Some(ProposalState::Open)).await?;
+    let known = findings::list(
+        &store,
+        &findings::Filter {
+            state: Some(loops::finding::FindingState::Open),
+            ..Default::default()
+        },
+    )
+    .await?;
+    if out.format == Format::Json {
+        let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
+        out.json(&json!({
+            "now": clock::now(),
+            "runs": runs,
+            "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
+            "open_findings": known.len(),
+        }));
+        return Ok(Exit::Done);
+    }
+    for run in &open {
+        out.line(format!(
+            "{}  {}  {} since {}",
+            run.id.short(),
+            run.loop_name,
+            run.phase,
+            run.started_at
+        ));
+        for task in tasks::of_run(&store, run.id).await? {
+            out.line(format!(
+                "    T{} {}  {}",
+                task.number,
+                task.state,
+                plain(&task.task.title)
+            ));
+        }
+    }
+    if open.is_empty() {
+        out.line("no run is under way");
+    }
+    let (waits, open) = (waiting.len(), known.len());
+    let proposals = if waits == 1 {
+        "1 proposal waits".to_owned()
+    } else {
+        format!("{waits} proposals wait")
+    };
+    out.line(format!(
+        "{proposals} for you; {} open",
+        report::count(u32::try_from(open).unwrap_or(u32::MAX), "finding")
+    ));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,123 @@
+//! `loops validate`: everything that is wrong with what was written, at once. Nothing is run and nothing is changed.
+
+use std::path::PathBuf;
+
+use loops::spec::{self, Known};
+use serde_json::{Value, json};
+
+use super::{
+    CliError, Context, Exit, Format, Out,
+    specs::{self, SpecFile},
+};
+
+/// Check what is written; all errors at once.
+#[derive(Debug, clap::Args)]
+pub(super) struct Validate {
+    /// Files of loops [default: all in the `--specs` folder]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Validate {
+    /// Prints what is wrong; with errors the exit says so.
+    pub(super) fn run(&self, context: &Context) -> Result<Exit, CliError> {
+        let known = specs::known(&specs::config(context)?.models);
+        let files = if self.files.is_empty() {
+            specs::files_in(&context.global.specs)?
+        } else {
+            self.files.clone()
+        };
+        report(&files, &known, context.out)
+    }
+}
+
+fn report(files: &[PathBuf], known: &Known, out: Out) -> Result<Exit, CliError> {
+    let all = specs::read_all(files, known)?;
+    match out.format {
+        Format::Json => out.json(&as_json(&all)),
+        Format::Text => out.text(&as_text(&all, out.color)),
+    }
+    Ok(if all.iter().all(|file| file.spec.is_ok()) {
+        Exit::Done
+    } else {
+        Exit::Usage
+    })
+}
+
+fn as_json(all: &[SpecFile]) -> Value {
+    let one = |file: &SpecFile| {
+        let spec = file.spec.as_ref().ok();
+        json!({
+            "file": file.path.display().to_string(),
+            "ok": spec.is_some(),
+            "loop": spec.map(|spec| &spec.name),
+            "version": spec.map(spec::version),
+            "errors": file.errors(),
+            "not_available_yet": spec.map(spec::unavailable).unwrap_or_default(),
+        })
+    };
+    json!({ "files": all.iter().map(one).collect::<Vec<_>>() })
+}
+
+fn as_text(all: &[SpecFile], color: bool) -> String {
+    let mut out = String::new();
+    let mut errors = 0;
+    for file in all {
+        match &file.spec {
+            Err(found) => {
+                errors += found.len();
+                out += &spec::render(found, &file.text, color);
+            }
+            Ok(spec) => {
+                out += &format!(
+                    "ok  {}  {} ({})\n",
+                    file.path.display(),
+                    spec.name,
+                    spec::version(spec)
+                );
+                for later in spec::unavailable(spec) {
+                    out += &format!("    {later}\n");
+                }
+            }
+        }
+    }
+    if errors > 0 {
+        let (are, files) = (
+            if errors == 1 { "error" } else { "errors" },
+            if all.len() == 1 { "file" } else { "files" },
+        );
+        out += &format!("{errors} {are} in {} {files}\n", all.len());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_good_and_bad_loops_shows_each_and_counts_the_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let good =
+            "name: good\nkind: docs\nrepo: ..\nschedule: { every: 10m }\nsources: [{ file: { path: f } }]\n";
+        std::fs::write(folder.path().join("bad.yaml"), "name: X\n").unwrap();
+        std::fs::write(folder.path().join("good.yaml"), good).unwrap();
+        let known = Known {
+            models: vec!["top".to_owned(), "standard".to_owned()],
+        };
+        let all = specs::read_all(&specs::files_in(folder.path()).unwrap(), &known).unwrap();
+
+        let text = as_text(&all, false);
+        assert!(text.contains("bad.yaml:1:7"), "{text}");
+        assert!(
+            text.contains("good (") && text.contains("not available yet: only the kinds"),
+            "{text}"
+        );
+        assert!(text.ends_with("5 errors in 2 files\n"), "{text}");
+
+        let value = as_json(&all);
+        assert_eq!(value["files"][0]["errors"][0]["line"], 1);
+        assert_eq!(value["files"][1]["loop"], "good");
+        assert_eq!(value["files"][1]["not_available_yet"][0]["path"], "kind");
+    }
+}

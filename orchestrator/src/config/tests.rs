@@ -1,0 +1,96 @@
+use super::*;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "HOME" => Some("/home/ada".to_owned()),
+        "MODEL_KEY" => Some("sk-very-secret".to_owned()),
+        _ => None,
+    }
+}
+
+fn config(text: &str) -> Result<Config, Error> {
+    Config::read(Path::new("/etc/loops/loops.yaml"), text, None, &env)
+}
+
+fn problems(text: &str) -> String {
+    config(text).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let config = config("# nothing yet\n").unwrap();
+    assert_eq!(config.state, Path::new("/home/ada/.local/state/loops"));
+    let (name, model) = config.models.find("top").unwrap();
+    assert_eq!(name, "claude-opus-5-5");
+    assert_eq!(model.price.as_ref().unwrap().as_of, builtin::AS_OF);
+    assert_eq!(config.models.anthropic.key, None);
+}
+
+#[test]
+fn every_alias_stands_for_a_priced_model() {
+    let models = config("").unwrap().models;
+    for alias in ["top", "standard", "small"] {
+        assert!(models.find(alias).unwrap().1.price.is_some(), "{alias}");
+    }
+}
+
+#[test]
+fn what_is_written_goes_over_what_is_built_in() {
+    let config = config(
+        "state: here\nmodels:\n  aliases: { top: house-model }\n  known:\n    house-model: { context: 9000 }\n    \
+         claude-opus-5: { max_concurrent: 2 }\n  providers: { anthropic: { base_url: 'http://127.0.0.1:9/', key: \
+         '${MODEL_KEY}' } }\n",
+    )
+    .unwrap();
+    assert_eq!(config.state, Path::new("/etc/loops/here"));
+    let (name, model) = config.models.find("top").unwrap();
+    assert_eq!((name, model.context, &model.price), ("house-model", 9000, &None));
+    let opus = config.models.find("claude-opus-5").unwrap().1;
+    assert!(opus.max_concurrent == 2 && opus.price.is_some());
+    assert_eq!(config.models.anthropic.base_url, "http://127.0.0.1:9");
+    assert_eq!(
+        config.models.anthropic.key.as_ref().unwrap().expose(),
+        "sk-very-secret"
+    );
+    assert!(!format!("{config:?}").contains("very-secret"));
+}
+
+#[test]
+fn a_literal_key_is_refused_and_not_repeated() {
+    for literal in ["sk-ant-123", "123456789", "1.5", "true", "{ a: 987654 }"] {
+        let text = problems(&format!(
+            "models:\n  providers:\n    anthropic:\n      key: {literal}\n"
+        ));
+        assert!(text.contains("line 4"), "{text}");
+        assert!(!text.contains(literal) && !text.contains("987654"), "{text}");
+    }
+    let text = problems("models:\n  providers:\n    anthropic:\n      key: sk-ant-123\n");
+    insta::assert_snapshot!(text, @r"
+    the settings file `/etc/loops/loops.yaml` has errors:
+      line 4, column 12: a secret is only ever written as `${NAME}`, the name of an environment variable; what stands here is not shown
+    ");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place() {
+    insta::assert_snapshot!(problems("state: x\nmodels:\n  alias: { top: x }\n"), @r"
+    the settings file `/etc/loops/loops.yaml` has errors:
+      line 3, column 3: unknown field `alias`, expected one of aliases, known, providers, play, record
+    ");
+}
+
+#[test]
+fn all_that_cannot_be_so_is_said_at_once() {
+    let text = problems(
+        "models:\n  known:\n    m: { max_output: 0, price: { input: -1, output: 1, cache_read: 1, cache_write: 1, \
+         as_of: today } }\n  providers: { anthropic: { base_url: 'http://example.com' } }\n  play: a\n  record: b\n",
+    );
+    insta::assert_snapshot!(text, @r"
+    the settings file `/etc/loops/loops.yaml` has errors:
+      `models.known.m.price.input`: `-1` is no price in dollars per million tokens (0 to 100000)
+      `models.known.m.price.as_of`: `today` is not a day of the form YYYY-MM-DD
+      `models.known.m.max_output` must be between 1 and 100000000
+      `models.providers.anthropic.base_url`: `http://example.com` must begin with `https://` (`http://` only to this machine itself)
+      `models.play` and `models.record` cannot both be set: what is played back is no recording
+    ");
+}

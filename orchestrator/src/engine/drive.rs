@@ -1,0 +1,256 @@
+//! Drives a run from its state to its end: starts what is due, waits for what is under way, and stops in good
+//! order.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use loops::{
+    id::RunId,
+    run::{Action, End, Event, RunState, Step},
+};
+use tokio::{
+    sync::{Mutex, Semaphore, mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use workers::git::Mirror;
+
+use super::{Definition, Engine, EngineError, Progress, Running, Watchers, settle::after_run};
+use crate::{
+    clock, lead,
+    store::{
+        attempts, loops as loop_rows, runs,
+        ticks::{self, Receipt, Tick},
+    },
+};
+
+/// How many proofs run at once: each is a test suite, which wants the machine for itself.
+const PROOFS_AT_ONCE: usize = 2;
+
+/// What to drive.
+#[derive(Debug, Clone, Copy)]
+pub enum Start {
+    /// The loop's open run if there is one, else a new one.
+    NewOrOpen,
+    /// This run, which a person's words have opened again.
+    Again(RunId),
+}
+
+/// How driving ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run.
+    pub id: RunId,
+    /// Its end; none: it was interrupted, and goes on when the loop is run again.
+    pub end: Option<End>,
+    /// What went wrong with the machinery, if something did.
+    pub trouble: Option<EngineError>,
+}
+
+/// Drives a run to its end, or until `cancel`.
+///
+/// # Errors
+/// If it cannot be begun or its state cannot be kept. What single tasks meet ends those tasks only.
+pub async fn run(
+    engine: &Engine,
+    definition: &Definition,
+    start: Start,
+    watchers: &Watchers,
+    cancel: &CancellationToken,
+) -> Result<Finished, EngineError> {
+    let (running, mut actions) = begin(engine, definition, start, watchers, cancel).await?;
+    let running = Arc::new(running);
+    recover(&running).await?;
+    let mut jobs = JoinSet::new();
+    for action in running.due().await {
+        jobs.spawn(perform(Arc::clone(&running), action));
+    }
+    // What `recover` decided is due already.
+    while actions.try_recv().is_ok() {}
+    let mut trouble = None;
+    while !(jobs.is_empty() && actions.is_empty()) {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => break,
+            Some(action) = actions.recv() => { jobs.spawn(perform(Arc::clone(&running), action)); }
+            Some(done) = jobs.join_next() => {
+                if let Err(error) = done.unwrap_or_else(|panic| Err(EngineError::Record(format!("a part of the run broke: {panic}")))) {
+                    tracing::error!(run = %running.id, %error, "the run stops");
+                    running.happen(Event::Stopped { end: End::Failed }).await?;
+                    trouble.get_or_insert(error);
+                    if running.state().await.end().is_none() {
+                        // Attempts that are under way end by themselves.
+                        continue;
+                    }
+                }
+            }
+        }
+    }
+    if cancel.is_cancelled() {
+        jobs.shutdown().await;
+        return Ok(Finished {
+            id: running.id,
+            end: None,
+            trouble,
+        });
+    }
+    let state = running.state().await;
+    if state.end().is_some() {
+        after_run(&engine.home.store, running.id, &state).await?;
+    }
+    Ok(Finished {
+        id: running.id,
+        end: state.end(),
+        trouble,
+    })
+}
+
+async fn perform(running: Arc<Running>, action: Action) -> Result<(), EngineError> {
+    match action {
+        Action::Collect => running.collect().await,
+        Action::Triage => running.triage().await,
+        Action::Lead => lead::lead(&running).await,
+        Action::Work { task, number } => running.work(task, number).await,
+        Action::Prove { task, attempt } => running.prove(task, attempt).await,
+        Action::Review { task, attempt } => running.review(task, attempt).await,
+        Action::Propose { task, attempt } => running.propose(task, attempt).await,
+    }
+}
+
+async fn begin(
+    engine: &Engine,
+    definition: &Definition,
+    start: Start,
+    watchers: &Watchers,
+    cancel: &CancellationToken,
+) -> Result<(Running, mpsc::UnboundedReceiver<Action>), EngineError> {
+    let name = &definition.spec.name;
+    let repository = definition.repository().display().to_string();
+    let mirror = engine.home.mirror(&repository);
+    let open = match start {
+        Start::NewOrOpen => runs::open_run(&engine.home.store, name).await?,
+        Start::Again(id) => runs::get(&engine.home.store, id).await?,
+    };
+    let resumed = open.is_some();
+    let (id, state, base) = match open {
+        Some(run) => {
+            let state: RunState = run.state()?;
+            let base = run
+                .base
+                .ok_or_else(|| EngineError::Record(format!("{} has no base commit", run.id)))?;
+            (run.id, state, base)
+        }
+        None => {
+            let base = Mirror::update(&repository, &mirror, &definition.spec.base).await?;
+            let id = record_new(engine, definition, &base).await?;
+            (id, RunState::default(), base)
+        }
+    };
+    watchers.tell(Progress::Run { id, resumed });
+    let (actions, due) = mpsc::unbounded_channel();
+    let working: BTreeMap<_, _> = definition
+        .spec
+        .workers
+        .iter()
+        .map(|(kind, worker)| {
+            (
+                kind.clone(),
+                Arc::new(Semaphore::new(worker.max_parallel as usize)),
+            )
+        })
+        .collect();
+    let running = Running {
+        engine: engine.clone(),
+        definition: definition.clone(),
+        id,
+        base,
+        mirror,
+        watchers: watchers.clone(),
+        cancel: cancel.clone(),
+        seen: watch::Sender::new(state.clone()),
+        state: Mutex::new(state),
+        actions,
+        working,
+        proving: Semaphore::new(PROOFS_AT_ONCE),
+    };
+    Ok((running, due))
+}
+
+async fn record_new(engine: &Engine, definition: &Definition, base: &str) -> Result<RunId, EngineError> {
+    let now = clock::now();
+    let id = clock::id(RunId::new);
+    let state = RunState::default();
+    let name = &definition.spec.name;
+    let mut tx = engine.home.store.begin().await?;
+    let spec =
+        serde_json::to_value(&*definition.spec).map_err(|error| EngineError::Record(error.to_string()))?;
+    let path = definition.path.display().to_string();
+    loop_rows::upsert(&mut tx, name, &definition.version, &spec, &path, now).await?;
+    let run = runs::Run {
+        id,
+        loop_name: name.clone(),
+        version: definition.version.clone(),
+        trigger: runs::TriggerKind::Person,
+        base: Some(base.to_owned()),
+        phase: state.phase.as_str().to_owned(),
+        state: serde_json::to_value(&state).map_err(|error| EngineError::Record(error.to_string()))?,
+        report: None,
+        started_at: now,
+        ended_at: None,
+    };
+    runs::insert(&mut tx, &run).await?;
+    let tick = Tick {
+        loop_name: name.clone(),
+        due_at: now,
+        receipt: Receipt::Running,
+        why: None,
+        run: Some(id),
+    };
+    ticks::claim(&mut tx, &tick).await?;
+    let data = serde_json::json!({ "version": definition.version, "base": base, "trigger": "person" });
+    tx.record(now, "run.started", Some(name), Some(id), &id.to_string(), data)
+        .await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Attempts that were under way when the process died are lost; they do not count, and are made again.
+async fn recover(running: &Running) -> Result<(), EngineError> {
+    let state = running.state().await;
+    for (task, run) in &state.tasks {
+        if let Step::Working(attempt) = run.step {
+            running.happen(Event::Lost { task: *task, attempt }).await?;
+        }
+    }
+    let mut step = running.step().await?;
+    for attempt in attempts::lose_running(&mut step.tx, running.id, clock::now()).await? {
+        let _ = tokio::fs::remove_dir_all(running.engine.home.scratch(attempt)).await;
+    }
+    step.tx.commit().await?;
+    Ok(())
+}
+
+/// Collects and triages only, and gives what would be handed to the lead agent.
+pub(super) async fn look(
+    engine: &Engine,
+    definition: &Definition,
+    watchers: &Watchers,
+) -> Result<Vec<loops::finding::Finding>, EngineError> {
+    let mut listener = watchers.listen();
+    let (running, _due) = begin(
+        engine,
+        definition,
+        Start::NewOrOpen,
+        watchers,
+        &CancellationToken::new(),
+    )
+    .await?;
+    running.collect().await?;
+    running.triage().await?;
+    let mut found = Vec::new();
+    while let Ok(progress) = listener.try_recv() {
+        if let Progress::Findings { ready, .. } = progress {
+            found = ready;
+        }
+    }
+    Ok(found)
+}

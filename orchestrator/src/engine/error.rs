@@ -1,0 +1,75 @@
+//! Why a run cannot go on.
+
+use workers::git::GitError;
+
+use crate::{local::branch::BranchError, store::StoreError};
+
+/// Why a run cannot go on. What a single task meets is no such error: it ends the task.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store could not read or write.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Git could not do what is needed.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A branch could not be made or moved.
+    #[error(transparent)]
+    Branch(#[from] BranchError),
+    /// A source could not be read.
+    #[error("source `{source_name}` could not be read: {why}")]
+    Source {
+        /// Which.
+        source_name: String,
+        /// Why.
+        why: String,
+    },
+    /// A prompt could not be made.
+    #[error("prompt `{prompt}` could not be made: {why}")]
+    Prompt {
+        /// Which.
+        prompt: String,
+        /// Why.
+        why: String,
+    },
+    /// A file of ours could not be read or written.
+    #[error("`{path}`: {error}")]
+    File {
+        /// Which.
+        path: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The loop asks for something that is not there yet.
+    #[error("not available yet: {0}")]
+    NotYet(String),
+    /// The run belongs to another version of the spec, or its record makes no sense.
+    #[error("{0}")]
+    Record(String),
+}
+
+/// What to do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The same may go better later.
+    Retry,
+    /// It will not.
+    GiveUp,
+    /// A person has to mend something.
+    AskHuman,
+}
+
+impl EngineError {
+    /// What to do about it.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Store(_) | Self::Git(_) => Remedy::Retry,
+            Self::Branch(_)
+            | Self::Source { .. }
+            | Self::Prompt { .. }
+            | Self::File { .. }
+            | Self::NotYet(_) => Remedy::AskHuman,
+            Self::Record(_) => Remedy::GiveUp,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Has a change checked, away from the workspace that made it, and writes down what was found out.
+
+use std::sync::Arc;
+
+use loops::{
+    boundary,
+    change::Diff,
+    evidence::{CheckKind, Evidence, Verdict},
+    id::{AttemptId, TaskId},
+    run::Event,
+    spec::{CheckCommand, LoopSpec, Reproduce, Span, WeakenedTests},
+    text::one_line,
+};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use workers::{
+    Change, Job,
+    order::{Baseline, Prove, Result as JobResult},
+};
+
+use super::{EngineError, Progress, Running, carry::Shown};
+use crate::{
+    clock,
+    store::{
+        attempts::{self, AttemptState, Begun, Ended, Role},
+        baselines, evidence,
+    },
+};
+
+impl Running {
+    /// Has what `of` left checked.
+    pub(crate) async fn prove(self: &Arc<Self>, task: TaskId, of: AttemptId) -> Result<(), EngineError> {
+        let _turn = self.proving.acquire().await;
+        let tree = self.tree_of(of).await?;
+        let attempt = self.begin(task, Role::Prove).await?;
+        let mut found = vec![self.judge_boundaries(task, &tree).await?];
+        let mut caveats = Vec::new();
+        if found[0].verdict == Verdict::Passed {
+            let (evidence, said) = self.check(task, attempt, tree).await?;
+            found.extend(evidence);
+            caveats = said;
+        }
+        let verdict = sum(self.spec(), &found);
+        let mut step = self.step().await?;
+        evidence::put(&mut step.tx, attempt, task, of, &found).await?;
+        for piece in &found {
+            let data = json!({ "check": piece.name, "kind": piece.kind, "verdict": piece.verdict, "of": of });
+            let (name, id) = (&self.spec().name, self.id);
+            step.tx
+                .record(
+                    clock::now(),
+                    "evidence.found",
+                    Some(name),
+                    Some(id),
+                    &attempt.to_string(),
+                    data,
+                )
+                .await?;
+        }
+        let ended = Ended {
+            caveats,
+            ..Ended::default()
+        };
+        attempts::finish(&mut step.tx, attempt, AttemptState::Done, &ended, clock::now()).await?;
+        step.commit(Event::Proved {
+            task,
+            attempt: of,
+            verdict,
+        })
+        .await?;
+        if verdict != Verdict::Passed {
+            let failed: Vec<&str> = found
+                .iter()
+                .filter(|e| blocks(self.spec(), e))
+                .map(|e| e.name.as_str())
+                .collect();
+            self.tell(Progress::Settled {
+                id: task,
+                how: format!("not proven: {}", failed.join(", ")),
+                well: false,
+            });
+        }
+        Ok(())
+    }
+
+    async fn check(
+        self: &Arc<Self>,
+        task: TaskId,
+        attempt: AttemptId,
+        tree: String,
+    ) -> Result<(Vec<Evidence>, Vec<String>), EngineError> {
+        let spec = self.spec();
+        let commands = spec.checks.commands.clone();
+        let key = baseline_key(spec, &commands);
+        let repository = self.definition.repository().display().to_string();
+        let known: Option<Vec<Baseline>> =
+            baselines::get(&self.engine.home.store, &repository, &self.base, &key).await?;
+        let fresh = known.is_none();
+        let total = commands
+            .iter()
+            .map(|check| check.timeout.0)
+            .sum::<std::time::Duration>()
+            * 4;
+        let job = Job::Prove(Prove {
+            change: Change {
+                tree,
+                pack: Vec::new(),
+            },
+            commands,
+            reproduce: spec.checks.reproduce,
+            weakened_tests: spec.checks.weakened_tests,
+            baseline: known,
+        });
+        let timeout = Span(total + std::time::Duration::from_secs(600));
+        let order = self.order(attempt, task, None, timeout, job);
+        let outcome = self
+            .carry(
+                order,
+                Shown {
+                    attempt,
+                    task,
+                    verb: "checks",
+                },
+            )
+            .await?;
+        match outcome.result {
+            JobResult::Proved { evidence, baseline } => {
+                if fresh {
+                    let mut tx = self.engine.home.store.begin().await?;
+                    baselines::put(&mut tx, &repository, &self.base, &key, &baseline, clock::now()).await?;
+                    tx.commit().await?;
+                }
+                Ok((evidence, outcome.caveats))
+            }
+            JobResult::CouldNotRun { why, .. } => Ok((vec![could_not_run("checks", &why)], outcome.caveats)),
+            JobResult::Worked { .. } | JobResult::Reviewed { .. } => Ok((
+                vec![could_not_run("checks", "the worker answered something else")],
+                outcome.caveats,
+            )),
+        }
+    }
+
+    async fn judge_boundaries(&self, task: TaskId, tree: &str) -> Result<Evidence, EngineError> {
+        let diff = self.diff(tree).await?;
+        let task = self.task(task).await?;
+        let mut evidence = Evidence {
+            name: "boundaries".into(),
+            kind: CheckKind::Boundaries,
+            verdict: Verdict::Passed,
+            before: None,
+            after: None,
+            words: String::new(),
+            detail: String::new(),
+        };
+        match diff {
+            Ok(diff) => {
+                let violations = boundary::judge(&diff, &self.spec().boundaries, &task.task.write);
+                let files = diff.files.len();
+                if violations.is_empty() {
+                    evidence.words = format!(
+                        "{files} {} within what may be changed",
+                        if files == 1 { "file" } else { "files" }
+                    );
+                } else {
+                    evidence.verdict = Verdict::Failed;
+                    evidence.words = one_line(&violations[0].words, 300);
+                    let lines: Vec<String> = violations.iter().map(|v| one_line(&v.words, 300)).collect();
+                    evidence.detail = lines.join("\n").chars().take(4_000).collect();
+                }
+            }
+            Err(why) => {
+                evidence.verdict = Verdict::CouldNotRun;
+                evidence.words = why;
+            }
+        }
+        Ok(evidence)
+    }
+
+    /// The diff of a tree against the run's base; words, if it cannot be read.
+    pub(crate) async fn diff(&self, tree: &str) -> Result<Result<Diff, String>, EngineError> {
+        let patch = self.git().diff(&self.base, tree).await?;
+        Ok(Diff::parse(patch.as_bytes()).map_err(|error| format!("the change could not be read: {error}")))
+    }
+
+    /// Begins an attempt that needs no agent of the loop's.
+    pub(crate) async fn begin(&self, task: TaskId, role: Role) -> Result<AttemptId, EngineError> {
+        let attempt = clock::id(AttemptId::new);
+        let number = attempts::of_task(&self.engine.home.store, task)
+            .await?
+            .iter()
+            .filter(|a| a.begun.role == role)
+            .count();
+        let mut begun = Begun {
+            id: attempt,
+            task: Some(task),
+            run: self.id,
+            loop_name: self.spec().name.clone(),
+            role,
+            number: u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1),
+            backend: None,
+            model: None,
+            effort: None,
+            spec_version: self.definition.version.clone(),
+            prompt_version: None,
+            rehearsed: false,
+            words: None,
+            base: Some(self.base.clone()),
+            started_at: clock::now(),
+        };
+        if let (Role::Review, loops::spec::ReviewChoice::Agent(review)) =
+            (role, &self.spec().checks.agent_review)
+        {
+            begun.backend = Some("builtin".into());
+            begun.model = Some(review.model.clone());
+            begun.effort = Some(format!("{:?}", review.effort).to_lowercase());
+            begun.prompt_version = Some(self.prompt("review", None)?.version);
+            begun.rehearsed = self.engine.gateway.is_rehearsal();
+        }
+        let mut tx = self.engine.home.store.begin().await?;
+        attempts::insert(&mut tx, &begun).await?;
+        tx.commit().await?;
+        Ok(attempt)
+    }
+
+    pub(crate) async fn tree_of(&self, attempt: AttemptId) -> Result<String, EngineError> {
+        attempts::get(&self.engine.home.store, attempt)
+            .await?
+            .and_then(|found| found.ended.tree)
+            .ok_or_else(|| EngineError::Record(format!("{attempt} left no tree")))
+    }
+}
+
+/// Whether this piece of evidence holds the change back.
+pub(crate) fn blocks(spec: &LoopSpec, evidence: &Evidence) -> bool {
+    if evidence.verdict == Verdict::Passed {
+        return false;
+    }
+    match evidence.kind {
+        CheckKind::Command | CheckKind::Boundaries => true,
+        CheckKind::Reproduction => spec.checks.reproduce == Reproduce::Required,
+        CheckKind::WeakenedTests => spec.checks.weakened_tests == WeakenedTests::Forbid,
+        CheckKind::AgentReview => false,
+    }
+}
+
+fn sum(spec: &LoopSpec, found: &[Evidence]) -> Verdict {
+    let blocking: Vec<Verdict> = found
+        .iter()
+        .filter(|evidence| blocks(spec, evidence))
+        .map(|evidence| evidence.verdict)
+        .collect();
+    match (found.is_empty(), blocking.is_empty()) {
+        (true, _) => Verdict::CouldNotRun,
+        (_, true) => Verdict::Passed,
+        _ if blocking.contains(&Verdict::Failed) => Verdict::Failed,
+        _ => Verdict::CouldNotRun,
+    }
+}
+
+/// What a baseline depends on besides the base commit: the commands, and what is set up before them.
+fn baseline_key(spec: &LoopSpec, commands: &[CheckCommand]) -> String {
+    let what = json!([commands, spec.setup, spec.sandbox]);
+    hex::encode(Sha256::digest(what.to_string().as_bytes()))[..16].to_owned()
+}
+
+fn could_not_run(name: &str, why: &str) -> Evidence {
+    Evidence {
+        name: name.to_owned(),
+        kind: CheckKind::Command,
+        verdict: Verdict::CouldNotRun,
+        before: None,
+        after: None,
+        words: one_line(why, 400),
+        detail: String::new(),
+    }
+}

@@ -1,0 +1,269 @@
+//! Makes findings of signals, without a model: noise falls away, what speaks of the same problem is put together,
+//! what people have answered already stays answered, and the best few are handed on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use loops::{
+    cluster::{Cluster, Index, Known},
+    finding::{Event as FindingEvent, Finding, FindingState, thresholds, title},
+    id::FindingId,
+    run::Event,
+    score::{Fact, people, score},
+    signal::{Signal, is_noise},
+};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::{EngineError, Progress, Running};
+use crate::{
+    clock,
+    store::{StoreError, findings, handed, proposals, signals},
+};
+
+/// How many signals one run takes in.
+const MAX_SIGNALS: u32 = 200_000;
+/// How many signals of one finding are looked at to score it.
+const MAX_OF_FINDING: u32 = 10_000;
+
+impl Running {
+    pub(crate) async fn triage(&self) -> Result<(), EngineError> {
+        self.sort_in().await?;
+        let (ready, held) = self.choose().await?;
+        let all = findings::list(
+            &self.engine.home.store,
+            &findings::Filter {
+                loop_name: Some(&self.spec().name),
+                ..Default::default()
+            },
+        )
+        .await?
+        .len();
+        let all = u32::try_from(all).unwrap_or(u32::MAX);
+        if let Some(why) = held {
+            self.note(why);
+        }
+        self.tell(Progress::Findings {
+            ready: ready.clone(),
+            all,
+        });
+        let mut step = self.step().await?;
+        for (number, finding) in (1..).zip(&ready) {
+            handed::put(&mut step.tx, self.id, number, finding.id).await?;
+        }
+        let ready = u32::try_from(ready.len()).unwrap_or(u32::MAX);
+        step.commit(Event::Triaged { ready }).await
+    }
+
+    /// Puts every signal that belongs nowhere yet where it belongs.
+    async fn sort_in(&self) -> Result<(), EngineError> {
+        let store = &self.engine.home.store;
+        let name = &self.spec().name;
+        let fresh: Vec<Signal> = signals::unassigned(store, name, MAX_SIGNALS)
+            .await?
+            .into_iter()
+            .map(|kept| kept.signal)
+            .collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let (noise, evidence): (Vec<_>, Vec<_>) = fresh
+            .into_iter()
+            .map(|signal| (is_noise(&signal), signal))
+            .partition(|(noise, _)| noise.is_some());
+        let evidence: Vec<Signal> = evidence.into_iter().map(|(_, signal)| signal).collect();
+        let mut index = self.index(&evidence).await?;
+        let assignments = index.assign(&evidence);
+        let by_id: BTreeMap<_, _> = evidence.iter().map(|signal| (signal.id, signal)).collect();
+        let mut clusters: BTreeMap<Cluster, Vec<&Signal>> = BTreeMap::new();
+        let mut placed = BTreeSet::new();
+        for assignment in assignments {
+            if let Some(signal) = by_id.get(&assignment.signal) {
+                clusters.entry(assignment.cluster).or_default().push(signal);
+                placed.insert(assignment.signal);
+            }
+        }
+        let now = clock::now();
+        let mut tx = store.begin().await?;
+        for (why, signal) in &noise {
+            signals::set_noise(&mut tx, name, signal.id, why.unwrap_or("noise")).await?;
+        }
+        for signal in evidence.iter().filter(|signal| !placed.contains(&signal.id)) {
+            signals::set_noise(&mut tx, name, signal.id, "answers something that is no report").await?;
+        }
+        for (cluster, members) in clusters {
+            let state = index.state(cluster).unwrap_or_default();
+            let (id, woke) = match cluster {
+                Cluster::Existing(id) => {
+                    let was = findings::get(&mut tx, id)
+                        .await?
+                        .map_or(FindingState::Open, |kept| kept.finding.state);
+                    (
+                        id,
+                        Some((was, was.after(FindingEvent::NewSignals).unwrap_or(was))),
+                    )
+                }
+                Cluster::New(_) => (clock::id(FindingId::new), None),
+            };
+            if woke.is_none() {
+                let finding = blank(id, &state, &members);
+                findings::insert(&mut tx, name, &finding, &json!(state), now).await?;
+                let data = json!({ "signals": members.len() });
+                tx.record(
+                    now,
+                    "finding.found",
+                    Some(name),
+                    Some(self.id),
+                    &id.to_string(),
+                    data,
+                )
+                .await?;
+            }
+            for signal in &members {
+                signals::set_finding(&mut tx, name, signal.id, id).await?;
+            }
+            let now_state = woke.map_or(FindingState::Open, |(_, after)| after);
+            if let Some((before, after)) = woke {
+                let kind = if before == after {
+                    "finding.grew"
+                } else {
+                    "finding.came_back"
+                };
+                let data = json!({ "signals": members.len(), "state": after });
+                tx.record(now, kind, Some(name), Some(self.id), &id.to_string(), data)
+                    .await?;
+            }
+            self.weigh(&mut tx, id, now_state, &state).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn index(&self, evidence: &[Signal]) -> Result<Index, EngineError> {
+        let store = &self.engine.home.store;
+        let name = &self.spec().name;
+        let now_part_of = findings::resolved_all(store, name).await?;
+        let known = findings::clusters(store, name)
+            .await?
+            .into_iter()
+            .filter_map(|(id, state)| {
+                let finding = now_part_of.get(&id).copied().unwrap_or(id);
+                Some(Known {
+                    finding,
+                    state: state.as_str()?.to_owned(),
+                })
+            });
+        let index = Index::from_known(known).map_err(|error| EngineError::Record(error.to_string()))?;
+        let mut parents = Vec::new();
+        for signal in evidence {
+            let Some(thread) = &signal.thread else { continue };
+            let parent = Signal::id_of(&signal.source, thread);
+            if let Some(finding) = signals::get(store, name, parent)
+                .await?
+                .and_then(|kept| kept.finding)
+            {
+                parents.push((parent, finding));
+            }
+        }
+        Ok(index.with_signals(parents))
+    }
+
+    /// Counts and scores a finding anew from all its signals.
+    async fn weigh(
+        &self,
+        tx: &mut crate::store::Tx,
+        id: FindingId,
+        state: FindingState,
+        cluster: &str,
+    ) -> Result<(), EngineError> {
+        let members: Vec<Signal> = signals::of_finding(&mut *tx, id, MAX_OF_FINDING)
+            .await?
+            .into_iter()
+            .map(|kept| kept.signal)
+            .collect();
+        let members: Vec<&Signal> = members.iter().collect();
+        let facts: Vec<Fact> = members.iter().map(|signal| Fact::of(signal)).collect();
+        let now = clock::now();
+        let finding = Finding {
+            state,
+            score: score(&facts, now, self.spec().triage.half_life.0),
+            ..blank(id, cluster, &members)
+        };
+        findings::update(tx, &self.spec().name, &finding, &json!(cluster), now).await?;
+        Ok(())
+    }
+
+    /// The best findings that are worth work now; and why there are none, if something holds the loop back.
+    async fn choose(&self) -> Result<(Vec<Finding>, Option<String>), EngineError> {
+        let store = &self.engine.home.store;
+        let spec = self.spec();
+        let open = findings::list(
+            store,
+            &findings::Filter {
+                loop_name: Some(&spec.name),
+                state: Some(FindingState::Open),
+                ..Default::default()
+            },
+        )
+        .await?;
+        let mut ready = Vec::new();
+        for kept in open {
+            // What a run has looked at without result waits for news.
+            let news = kept.finding.signals > kept.considered;
+            if !news || findings::suppression(store, kept.finding.id).await?.is_some() {
+                continue;
+            }
+            let facts = self.facts(kept.finding.id).await?;
+            if thresholds(&facts, spec.triage.min_signals, spec.triage.min_reporters).is_ok() {
+                let score = score(&facts, clock::now(), spec.triage.half_life.0);
+                ready.push(Finding {
+                    score,
+                    ..kept.finding
+                });
+            }
+        }
+        ready.sort_by(|a, b| {
+            b.score
+                .total
+                .total_cmp(&a.score.total)
+                .then_with(|| a.id.cmp(&b.id))
+        });
+        let waiting = proposals::open_count(store, &spec.name).await?;
+        if waiting >= spec.proposal.max_open && !ready.is_empty() {
+            let why = format!(
+                "{waiting} proposals wait for a person and `max_open` is {}: nothing is started until one is answered (`loops review`)",
+                spec.proposal.max_open
+            );
+            return Ok((Vec::new(), Some(why)));
+        }
+        ready.truncate(spec.triage.max_findings as usize);
+        Ok((ready, None))
+    }
+
+    /// What counts of a finding's signals.
+    async fn facts(&self, finding: FindingId) -> Result<Vec<Fact>, StoreError> {
+        let kept = signals::of_finding(&self.engine.home.store, finding, MAX_OF_FINDING).await?;
+        Ok(kept.iter().map(|kept| Fact::of(&kept.signal)).collect())
+    }
+}
+
+/// What the findings of one cluster have in common, short enough to stand in a row.
+fn fingerprint_of(cluster: &str) -> String {
+    hex::encode(Sha256::digest(cluster.as_bytes()))[..16].to_owned()
+}
+
+/// A finding with what can be counted of its signals, open and not yet scored.
+fn blank(id: FindingId, fingerprint: &str, members: &[&Signal]) -> Finding {
+    let facts: Vec<Fact> = members.iter().map(|signal| Fact::of(signal)).collect();
+    let times = || members.iter().map(|signal| signal.at);
+    Finding {
+        id,
+        title: title(members),
+        fingerprint: fingerprint_of(fingerprint),
+        state: FindingState::Open,
+        score: loops::score::Score::default(),
+        signals: u32::try_from(members.len()).unwrap_or(u32::MAX),
+        reporters: people(&facts),
+        first_at: times().min().unwrap_or_default(),
+        last_at: times().max().unwrap_or_default(),
+    }
+}

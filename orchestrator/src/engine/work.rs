@@ -1,0 +1,296 @@
+//! One working attempt: an agent in its own workspace, until it says that it is done or has nothing left.
+
+use std::sync::Arc;
+
+use loops::{
+    id::{AttemptId, TaskId},
+    run::{Event, Left},
+    spec::{Backend, Sandbox, Worker},
+};
+use serde_json::json;
+use workers::{
+    Change, Job, Order, Outcome,
+    order::{AgentSettings, Ending, Gateway as GatewayAddress, Result as JobResult, Work},
+};
+
+use super::{EngineError, Progress, Running, brief, carry::Shown};
+use crate::{
+    clock,
+    gateway::{self, Admission, Token},
+    store::{
+        attempts::{self, AttemptState, Begun, Ended, Role},
+        evidence, tasks,
+    },
+};
+
+/// After this many turns a worker ends with what it has.
+const MAX_TURNS: u32 = 80;
+
+impl Running {
+    /// Lets a worker try.
+    pub(crate) async fn work(self: &Arc<Self>, id: TaskId, number: u32) -> Result<(), EngineError> {
+        let task = self.task(id).await?;
+        let worker = self.worker(&task.task.worker);
+        let _turn = match self.working.get(&task.task.worker) {
+            Some(places) => Some(places.acquire().await),
+            None => None,
+        };
+        let attempt = clock::id(AttemptId::new);
+        let prompt = self.prompt(&task.task.worker, worker.prompt.as_deref())?;
+        let words = self.words_for(id).await?;
+        let begun = Begun {
+            id: attempt,
+            task: Some(id),
+            run: self.id,
+            loop_name: self.spec().name.clone(),
+            role: Role::Work,
+            number,
+            backend: Some(self.backend(worker.agent).to_owned()),
+            model: Some(worker.model.clone()),
+            effort: Some(format!("{:?}", worker.effort).to_lowercase()),
+            spec_version: self.definition.version.clone(),
+            prompt_version: Some(prompt.version),
+            rehearsed: self.engine.gateway.is_rehearsal(),
+            words: words.clone(),
+            base: Some(self.base.clone()),
+            started_at: clock::now(),
+        };
+        let mut step = self.step().await?;
+        attempts::insert(&mut step.tx, &begun).await?;
+        step.commit(Event::WorkStarted { task: id, attempt }).await?;
+        if self.running_attempt(id).await != Some(attempt) {
+            // The task was stopped while it waited for a place.
+            return self.finish(attempt, AttemptState::Lost, &Ended::default()).await;
+        }
+        let signals = self.signals_of(&task.task).await?;
+        let token = self.admit(Some(id), attempt, gateway::Role::Work, &task.task.worker, number);
+        let job = Job::Work(Work {
+            agent: AgentSettings {
+                backend: worker.agent,
+                model: worker.model.clone(),
+                effort: worker.effort,
+                instructions: prompt.text,
+                brief: brief::work(&task.task, &signals, words.as_deref()),
+                max_turns: MAX_TURNS,
+                deny_commands: self.spec().boundaries.commands.deny.clone(),
+                gateway: GatewayAddress {
+                    address: self.engine.gateway.address.clone(),
+                    token: token.expose().to_owned(),
+                },
+            },
+        });
+        let start = self.last_change(id).await?;
+        let order = self.order(attempt, id, start, worker.timeout, job);
+        let outcome = self
+            .carry(
+                order,
+                Shown {
+                    attempt,
+                    task: id,
+                    verb: "works",
+                },
+            )
+            .await;
+        self.engine.gateway.dismiss(&token);
+        self.worked(id, attempt, outcome?).await
+    }
+
+    async fn worked(&self, task: TaskId, attempt: AttemptId, outcome: Outcome) -> Result<(), EngineError> {
+        let mut ended = Ended {
+            caveats: outcome.caveats,
+            ..Ended::default()
+        };
+        let mut state = AttemptState::Done;
+        let left = match outcome.result {
+            JobResult::Worked {
+                change,
+                summary,
+                ending,
+            } => {
+                ended.summary = Some(summary);
+                ended.ending = Some(json!(ending).as_str().unwrap_or_default().to_owned());
+                match (change, ending) {
+                    (Some(change), _) => {
+                        self.git().import(&change.pack).await?;
+                        ended.tree = Some(change.tree);
+                        Left::Change
+                    }
+                    (None, Ending::OutOfBudget) => Left::NothingAndNoBudget,
+                    (None, Ending::ModelFailed) => Left::Trouble,
+                    (None, Ending::Finished | Ending::OutOfTurns | Ending::OutOfTime) => Left::Nothing,
+                }
+            }
+            JobResult::CouldNotRun { why, retry } => {
+                state = AttemptState::Failed;
+                self.tell(Progress::Settled {
+                    id: task,
+                    how: format!("could not work: {why}"),
+                    well: false,
+                });
+                ended.summary = Some(why);
+                if retry { Left::Trouble } else { Left::Hopeless }
+            }
+            JobResult::Proved { .. } | JobResult::Reviewed { .. } => Left::Hopeless,
+        };
+        let mut step = self.step().await?;
+        attempts::finish(&mut step.tx, attempt, state, &ended, clock::now()).await?;
+        step.commit(Event::Worked { task, attempt, left }).await?;
+        if left == Left::Nothing {
+            self.tell(Progress::Settled {
+                id: task,
+                how: "the attempt changed nothing".into(),
+                well: false,
+            });
+        }
+        Ok(())
+    }
+
+    /// An order for an attempt of this run.
+    pub(crate) fn order(
+        &self,
+        attempt: AttemptId,
+        task: TaskId,
+        start: Option<Change>,
+        timeout: loops::spec::Span,
+        job: Job,
+    ) -> Order {
+        Order {
+            attempt,
+            task,
+            run: self.id,
+            mirror: self.mirror.clone(),
+            base: self.base.clone(),
+            start,
+            scratch: self.engine.home.scratch(attempt),
+            sandbox: match &self.spec().sandbox {
+                Sandbox::None => None,
+                Sandbox::Limits(limits) => Some(limits.clone()),
+            },
+            setup: self.spec().setup.clone(),
+            setup_cache: self.engine.home.setup_cache(),
+            timeout,
+            job,
+        }
+    }
+
+    /// A token for one attempt's model calls.
+    pub(crate) fn admit(
+        &self,
+        task: Option<TaskId>,
+        attempt: AttemptId,
+        role: gateway::Role,
+        label: &str,
+        number: u32,
+    ) -> Token {
+        let spec = self.spec();
+        let zone = spec
+            .schedule
+            .as_ref()
+            .map_or("UTC", |schedule| schedule.timezone.as_str());
+        self.engine.gateway.admit(Admission {
+            attempt,
+            task,
+            run: self.id,
+            loop_name: spec.name.clone(),
+            role,
+            label: label.to_owned(),
+            number,
+            caps: gateway::Caps {
+                task: task.map(|_| spec.budget.task.0),
+                run: Some(spec.budget.run.0),
+                day: Some(spec.budget.day.0),
+                day_start: loops::schedule::day_start(zone, clock::now()),
+            },
+            models: None,
+        })
+    }
+
+    /// Why the next attempt is made: what the checks, the reviewer or a person said of the last one.
+    async fn words_for(&self, task: TaskId) -> Result<Option<String>, EngineError> {
+        let Some(last) = self.last_worked(task).await? else {
+            return Ok(None);
+        };
+        let asked = self.task(task).await?.words;
+        if let Some((words, _)) = asked.filter(|(_, at)| *at >= last.ended_at.unwrap_or_default()) {
+            return Ok(Some(words));
+        }
+        let found = evidence::of_change(&self.engine.home.store, task, last.begun.id).await?;
+        let evidence: Vec<_> = found.into_iter().map(|kept| kept.evidence).collect();
+        if evidence.is_empty() {
+            return Ok(last.begun.words);
+        }
+        Ok(Some(brief::sent_back(&evidence)))
+    }
+
+    /// What the last attempt left, to begin the next one from.
+    async fn last_change(&self, task: TaskId) -> Result<Option<Change>, EngineError> {
+        // The mirror has the tree: there is nothing to send along.
+        Ok(self
+            .last_worked(task)
+            .await?
+            .and_then(|last| last.ended.tree)
+            .map(|tree| Change {
+                tree,
+                pack: Vec::new(),
+            }))
+    }
+
+    async fn last_worked(&self, task: TaskId) -> Result<Option<attempts::Attempt>, EngineError> {
+        let all = attempts::of_task(&self.engine.home.store, task).await?;
+        Ok(all
+            .into_iter()
+            .rev()
+            .find(|attempt| attempt.begun.role == Role::Work && attempt.ended.tree.is_some()))
+    }
+
+    pub(crate) async fn task(&self, id: TaskId) -> Result<tasks::Kept, EngineError> {
+        tasks::get(&self.engine.home.store, id)
+            .await?
+            .ok_or_else(|| EngineError::Record(format!("{id} is not in the store")))
+    }
+
+    pub(crate) async fn signals_of(
+        &self,
+        task: &loops::task::Task,
+    ) -> Result<Vec<crate::store::signals::Kept>, EngineError> {
+        let mut all = Vec::new();
+        for finding in &task.findings {
+            all.extend(crate::store::signals::of_finding(&self.engine.home.store, *finding, 200).await?);
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn finish(
+        &self,
+        attempt: AttemptId,
+        state: AttemptState,
+        ended: &Ended,
+    ) -> Result<(), EngineError> {
+        let mut tx = self.engine.home.store.begin().await?;
+        attempts::finish(&mut tx, attempt, state, ended, clock::now()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn running_attempt(&self, task: TaskId) -> Option<AttemptId> {
+        match self.state().await.tasks.get(&task)?.step {
+            loops::run::Step::Working(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn worker(&self, kind: &str) -> Worker {
+        self.spec().workers.get(kind).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn backend(&self, backend: Backend) -> &'static str {
+        match backend {
+            Backend::Builtin => "builtin",
+            Backend::Rehearsal => "rehearsal",
+            Backend::ClaudeCode => "claude-code",
+            Backend::Codex => "codex",
+            Backend::Acp => "acp",
+            Backend::Command => "command",
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Reads how much a call used out of its answer, in passing. It changes no byte of it.
+
+use loops::budget::Usage;
+use serde::Deserialize;
+
+/// A line of an event stream longer than this is not read; the call then counts as cut.
+const MAX_LINE: usize = 16 * 1024 * 1024;
+
+/// Bytes of output that make a token at least: texts have 2.5 to 4, so this errs on the dear side.
+const BYTES_PER_TOKEN: u64 = 2;
+
+/// What is known of a call's usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nothing: what was reserved must count.
+    Nothing,
+    /// The answer was cut. Input is as the provider said. Output is estimated from what came, and is the whole grant
+    /// where hidden thinking was under way.
+    Part(Usage),
+    /// All, as the provider said.
+    All(Usage),
+}
+
+/// The usage of an answer, as the API has it.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(default)]
+struct Figures {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+}
+
+impl Figures {
+    fn raise(self, usage: &mut Usage) {
+        // Later figures are sums, so the larger one holds.
+        usage.input_tokens = usage.input_tokens.max(self.input_tokens.unwrap_or(0));
+        usage.output_tokens = usage.output_tokens.max(self.output_tokens.unwrap_or(0));
+        usage.cache_read_tokens = usage
+            .cache_read_tokens
+            .max(self.cache_read_input_tokens.unwrap_or(0));
+        usage.cache_write_tokens = usage
+            .cache_write_tokens
+            .max(self.cache_creation_input_tokens.unwrap_or(0));
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Event {
+    MessageStart {
+        message: Message,
+    },
+    ContentBlockStart {
+        content_block: Kind,
+    },
+    ContentBlockDelta {
+        delta: serde_json::Value,
+    },
+    ContentBlockStop,
+    MessageDelta {
+        #[serde(default)]
+        usage: Figures,
+    },
+    MessageStop,
+    Error {
+        error: Kind,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Message {
+    #[serde(default)]
+    usage: Option<Figures>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kind {
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+/// Reads an answer that comes as a stream of events.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    line: Vec<u8>,
+    /// The line is too long to be kept.
+    skipping: bool,
+    usage: Option<Usage>,
+    text_bytes: u64,
+    thinking: bool,
+    stopped: bool,
+    refused: Option<String>,
+}
+
+impl Meter {
+    /// Takes the next piece of the stream, cut anywhere.
+    pub(super) fn feed(&mut self, mut piece: &[u8]) {
+        while let Some(end) = piece.iter().position(|&byte| byte == b'\n') {
+            self.keep(&piece[..end]);
+            let line = std::mem::take(&mut self.line);
+            if !std::mem::take(&mut self.skipping) {
+                self.read(&line);
+            }
+            piece = &piece[end + 1..];
+        }
+        self.keep(piece);
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
+        if self.line.len() + piece.len() > MAX_LINE {
+            self.skipping = true;
+            self.line = Vec::new();
+        } else if !self.skipping {
+            self.line.extend_from_slice(piece);
+        }
+    }
+
+    fn read(&mut self, line: &[u8]) {
+        let Some(data) = line.strip_prefix(b"data:") else {
+            return;
+        };
+        let Ok(event) = serde_json::from_slice::<Event>(data) else {
+            return;
+        };
+        match event {
+            Event::MessageStart { message } => {
+                if let Some(figures) = message.usage {
+                    figures.raise(self.usage.get_or_insert_default());
+                }
+            }
+            Event::ContentBlockStart { content_block } => {
+                self.thinking = content_block.kind.contains("thinking")
+            }
+            Event::ContentBlockDelta { delta } => {
+                let texts = ["text", "thinking", "partial_json", "signature"];
+                let bytes = texts
+                    .iter()
+                    .filter_map(|key| delta.get(key)?.as_str())
+                    .map(|text| text.len() as u64);
+                self.text_bytes += bytes.sum::<u64>();
+            }
+            Event::ContentBlockStop => self.thinking = false,
+            Event::MessageDelta { usage } => {
+                if let Some(so_far) = &mut self.usage {
+                    usage.raise(so_far);
+                }
+            }
+            Event::MessageStop => self.stopped = true,
+            Event::Error { error } if self.usage.is_none() => self.refused = Some(error.kind),
+            Event::Error { .. } | Event::Other => {}
+        }
+    }
+
+    /// Whether the provider has begun to answer: from here on it is billed.
+    pub(super) fn begun(&self) -> bool {
+        self.usage.is_some()
+    }
+
+    /// Whether the provider said that the answer is whole.
+    pub(super) fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// The type of the error that came in place of an answer.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    /// What is known at the end, or at the cut, of a call that might write `max_tokens`.
+    pub(super) fn seen(&self, max_tokens: u64) -> Seen {
+        match self.usage {
+            None => Seen::Nothing,
+            Some(usage) if self.stopped => Seen::All(usage),
+            Some(usage) => {
+                let written = self.text_bytes.div_ceil(BYTES_PER_TOKEN).min(max_tokens);
+                let output = if self.thinking { max_tokens } else { written };
+                Seen::Part(Usage {
+                    output_tokens: usage.output_tokens.max(output),
+                    ..usage
+                })
+            }
+        }
+    }
+}
+
+/// Reads an answer that came whole.
+pub(super) fn whole(body: &[u8]) -> Seen {
+    match serde_json::from_slice::<Message>(body) {
+        Ok(Message { usage: Some(figures) }) => {
+            let mut usage = Usage::default();
+            figures.raise(&mut usage);
+            Seen::All(usage)
+        }
+        _ => Seen::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"cache_read_input_tokens\":90,\"cache_creation_input_tokens\":null,\"output_tokens\":1}}}\n\n";
+    const TEXT: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"0123456789\"}}\n\n";
+    const THINK: &str = "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\"}}\n\n";
+    const DELTA: &str = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":42}}\n\n";
+    const STOP: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+    fn usage(output_tokens: u64) -> Usage {
+        Usage {
+            input_tokens: 7,
+            cache_read_tokens: 90,
+            output_tokens,
+            cache_write_tokens: 0,
+        }
+    }
+
+    fn seen(parts: &[&str]) -> Seen {
+        let mut meter = Meter::default();
+        meter.feed(parts.concat().as_bytes());
+        meter.seen(1_000)
+    }
+
+    #[test]
+    fn a_whole_stream_is_counted_as_the_provider_says_wherever_it_is_cut_into_pieces() {
+        let stream = [START, TEXT, DELTA, STOP].concat();
+        for size in [1, 2, 7, 64, stream.len()] {
+            let mut meter = Meter::default();
+            stream.as_bytes().chunks(size).for_each(|piece| meter.feed(piece));
+            assert_eq!(meter.seen(1_000), Seen::All(usage(42)), "{size}");
+        }
+        assert_eq!(seen(&[&stream.replace('\n', "\r\n")]), Seen::All(usage(42)));
+    }
+
+    #[test]
+    fn a_cut_stream_keeps_its_input_and_is_never_charged_less_than_came() {
+        assert_eq!(seen(&[START, TEXT, TEXT]), Seen::Part(usage(10)));
+        assert_eq!(seen(&[START, TEXT, DELTA]), Seen::Part(usage(42)));
+    }
+
+    #[test]
+    fn a_cut_within_hidden_thinking_is_charged_all_that_it_might_have_written() {
+        assert_eq!(seen(&[START, THINK]), Seen::Part(usage(1_000)));
+    }
+
+    #[test]
+    fn a_stream_that_never_began_says_nothing() {
+        assert_eq!(
+            seen(&[
+                "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+                "data: {\n\ndata: 7\n\n"
+            ]),
+            Seen::Nothing
+        );
+        assert_eq!(seen(&[DELTA, STOP]), Seen::Nothing);
+    }
+
+    #[test]
+    fn a_whole_answer_is_counted_as_the_provider_says() {
+        assert_eq!(whole(br#"{"type":"message","usage":{"input_tokens":7,"cache_read_input_tokens":90,"output_tokens":3}}"#), Seen::All(usage(3)));
+        assert_eq!(whole(b"<html>"), Seen::Nothing);
+    }
+}

@@ -1,0 +1,142 @@
+//! The HTTP side: who is asking, for what, and is it small enough to be read at all.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{AUTHORIZATION, HeaderMap},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpListener, sync::oneshot, time::timeout};
+
+use super::{
+    Inner,
+    call::{self, Call},
+    reply::{Body, Refusal},
+    request,
+};
+
+/// The largest request that is read: a full context window and some images.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// How long a client may take to send its request's head, and the rest.
+const HEAD: Duration = Duration::from_secs(30);
+const BODY: Duration = Duration::from_secs(60);
+
+/// Serves until the gateway stops; connections that are open then may end what they are at.
+pub(super) async fn serve(gateway: Arc<Inner>, listener: TcpListener) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = gateway.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                // Events are small and must not wait for more to come.
+                let _ = stream.set_nodelay(true);
+                gateway.tasks.spawn(connection(Arc::clone(&gateway), stream));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                // Out of file handles, most likely: accepting again at once would spin.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn connection(gateway: Arc<Inner>, stream: tokio::net::TcpStream) {
+    let service = service_fn(|request| {
+        let gateway = Arc::clone(&gateway);
+        async move { Ok::<_, Infallible>(answer(gateway, request).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = gateway.stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+async fn answer(gateway: Arc<Inner>, request: Request<Incoming>) -> Response<Body> {
+    match admit(gateway, request).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            tracing::info!(
+                status = refusal.status.as_u16(),
+                kind = refusal.kind,
+                "model call refused"
+            );
+            refusal.into_response()
+        }
+    }
+}
+
+async fn admit(gateway: Arc<Inner>, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    if request.method() != Method::POST || request.uri().path() != "/v1/messages" {
+        let message = "the gateway offers `POST /v1/messages` and nothing else";
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found_error", message));
+    }
+    let guest = token(request.headers())
+        .and_then(|token| gateway.door.find(token))
+        .ok_or_else(|| {
+            let message = "this token is not admitted: it is wrong, or its attempt has ended";
+            Refusal::new(StatusCode::UNAUTHORIZED, "authentication_error", message)
+        })?;
+    let seat = Arc::clone(&guest.seats).try_acquire_owned().map_err(|_| {
+        let message = "this attempt has too many calls under way; wait for one of them";
+        let retry_after = Some(Duration::from_secs(1));
+        Refusal {
+            retry_after,
+            ..Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", message)
+        }
+    })?;
+    let bytes = body(request.into_body()).await?;
+    let asked = request::read(&bytes)?;
+    let call = Call::prepare(Arc::clone(&gateway), guest, asked)?;
+    // A task of its own: when the client goes away, what was reserved must still be settled.
+    let (sender, answer) = oneshot::channel();
+    gateway.tasks.spawn(async move {
+        call::make(call, sender).await;
+        drop(seat);
+    });
+    answer
+        .await
+        .map_err(|_| Refusal::broken("the call ended without an answer"))
+}
+
+/// `x-api-key`, or a bearer token, as the API's clients send it.
+fn token(headers: &HeaderMap) -> Option<&str> {
+    match headers.get("x-api-key") {
+        Some(value) => value.to_str().ok(),
+        None => headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer "),
+    }
+}
+
+async fn body(incoming: Incoming) -> Result<bytes::Bytes, Refusal> {
+    match timeout(BODY, Limited::new(incoming, MAX_BODY).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let message = format!("a request may have {MAX_BODY} bytes at most");
+            Err(Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "request_too_large",
+                message,
+            ))
+        }
+        Ok(Err(_)) => Err(Refusal::invalid("the request was cut")),
+        Err(_) => Err(Refusal::invalid("the request took too long to arrive")),
+    }
+}

@@ -1,0 +1,138 @@
+//! Who may ask: an attempt is admitted, gets a token, and is dismissed when it ends.
+//!
+//! A token is worth something only here and only while its attempt lasts. It is kept as a hash, so neither a memory
+//! dump of this map nor the time that a look-up takes says anything about it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use loops::{
+    budget::Caps,
+    id::{AttemptId, RunId, TaskId},
+};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::bound::Known;
+
+/// How many calls one attempt may have under way: more than an agent needs, few enough that a hostile one cannot
+/// fill the memory with them.
+const SEATS: usize = 8;
+
+/// What an attempt does; the gateway only shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The top-level agent.
+    Lead,
+    /// A worker's agent.
+    Work,
+    /// A reviewing agent.
+    Review,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lead => "lead",
+            Self::Work => "work",
+            Self::Review => "review",
+        })
+    }
+}
+
+/// An attempt that may ask.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Which try of its task it is, from 1; a cassette can answer the second try otherwise than the first.
+    pub number: u32,
+    /// Its task; none for the lead agent.
+    pub task: Option<TaskId>,
+    /// Its run.
+    pub run: RunId,
+    /// The loop's name.
+    pub loop_name: String,
+    /// What it does.
+    pub role: Role,
+    /// What may be spent.
+    pub caps: Caps,
+    /// The models (aliases or names) that it may ask; none: any that has a price.
+    pub models: Option<Vec<String>>,
+    /// What kind of session it is (`lead`, `fix`, `review`): cassettes are told apart by it.
+    pub label: String,
+}
+
+/// An attempt's token. It prints as `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// The token itself, for the order that carries it to the attempt.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// An admitted attempt, as the gateway remembers it.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) admission: Admission,
+    /// Fires when the attempt is dismissed; its streams end then.
+    pub(super) gone: CancellationToken,
+    /// How many calls it may have under way.
+    pub(super) seats: Arc<Semaphore>,
+    /// What its last call taught about how many tokens its conversation has.
+    pub(super) known: Mutex<Option<Known>>,
+}
+
+/// Everybody who is admitted, by the hash of the token.
+#[derive(Debug, Default)]
+pub(super) struct Door {
+    guests: Mutex<HashMap<[u8; 32], Arc<Guest>>>,
+}
+
+impl Door {
+    /// Lets an attempt in, until [`Door::dismiss`] or until `all` fires.
+    pub(super) fn admit(&self, admission: Admission, all: &CancellationToken) -> Token {
+        let token = Token(format!("loops-{}", hex::encode(rand::random::<[u8; 32]>())));
+        let guest = Guest {
+            admission,
+            gone: all.child_token(),
+            seats: Arc::new(Semaphore::new(SEATS)),
+            known: Mutex::new(None),
+        };
+        self.lock().insert(hash(&token.0), Arc::new(guest));
+        token
+    }
+
+    /// Shows an attempt out: its token is worth nothing from here on, and its streams end.
+    pub(super) fn dismiss(&self, token: &Token) {
+        if let Some(guest) = self.lock().remove(&hash(&token.0)) {
+            guest.gone.cancel();
+        }
+    }
+
+    /// Who holds this token.
+    pub(super) fn find(&self, token: &str) -> Option<Arc<Guest>> {
+        self.lock().get(&hash(token)).cloned()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Arc<Guest>>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}

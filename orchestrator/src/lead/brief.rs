@@ -1,0 +1,63 @@
+//! What the lead agent is told at the beginning.
+
+use std::sync::Arc;
+
+use loops::library;
+
+use crate::{
+    engine::{EngineError, Running},
+    store::{findings, handed, signals},
+};
+
+/// How many bytes of a finding's first report stand in the brief; the rest is there for the asking.
+const QUOTED: usize = 400;
+
+/// The findings of the run, with their names F1, F2 …
+pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError> {
+    let store = &running.engine.home.store;
+    let spec = running.spec();
+    let mut text = format!("The loop `{}` has run. Its findings, best first:\n", spec.name);
+    for (at, id) in handed::of_run(store, running.id).await?.into_iter().enumerate() {
+        let Some(kept) = findings::get(store, id).await? else {
+            continue;
+        };
+        let finding = kept.finding;
+        let parts: Vec<String> = finding
+            .score
+            .parts
+            .iter()
+            .map(|(name, part)| format!("{name} {part:.1}"))
+            .collect();
+        text.push_str(&format!(
+            "\nF{}: {} signals, {} people, first {}, last {}; score {:.1} ({})\n",
+            at + 1,
+            finding.signals,
+            finding.reporters,
+            finding.first_at,
+            finding.last_at,
+            finding.score.total,
+            parts.join(", ")
+        ));
+        text.push_str(&library::untrusted("the finding's title", &finding.title));
+        text.push('\n');
+        if let Some(first) = signals::of_finding(store, id, 1).await?.first() {
+            let words: String = first.signal.text.chars().take(QUOTED).collect();
+            text.push_str(&library::untrusted("its first report", &words));
+            text.push('\n');
+        }
+    }
+    text.push_str(&format!(
+        "\nKinds of workers: {}. Budget of the run: {}.",
+        spec.workers.keys().cloned().collect::<Vec<_>>().join(", "),
+        spec.budget.run.0
+    ));
+    if let Some(prompt) = &spec.prompt {
+        text.push_str(&format!(
+            "\n\nWhat the loop is for, in its owner's words:\n{prompt}\n"
+        ));
+    }
+    if spec.proposal.autonomy == loops::spec::Autonomy::Report {
+        text.push_str("\nThis loop reports only: no task can be spawned. Finish with a report of what is wrong and where.\n");
+    }
+    Ok(text)
+}

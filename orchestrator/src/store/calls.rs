@@ -1,0 +1,324 @@
+//! Table `calls`: calls to models, what is reserved for each, what it cost, and the sums that caps are compared with.
+//!
+//! A row counts with its reservation until it is settled. What a call may do is decided in `loops::budget`; here the
+//! sums and the reservation are one transaction, so that no two callers are promised the same money. Each call leaves
+//! a row in the ledger when it ends.
+
+use ::loops::{
+    budget::{Cap, Caps, Grant, Limit, Money, OverCap, Price, Usage, grant},
+    id::{AttemptId, RunId, TaskId},
+    time::Timestamp,
+};
+
+use serde_json::json;
+
+use super::{
+    Reader, StoreError, Tx,
+    query::{Query, Row, statements},
+    words::words,
+};
+
+words! {
+    /// How a call ended.
+    CallState {
+        /// It is under way, and counts with what was reserved.
+        Reserved = "reserved",
+        /// The provider said what it used.
+        Settled = "settled",
+        /// Nobody knows all that it used; it is charged what it may have.
+        Estimated = "estimated",
+        /// It was not carried out, and costs nothing.
+        Released = "released",
+    }
+}
+
+/// The sums over some calls.
+macro_rules! spend_where {
+    ($column:literal) => {
+        concat!(
+            "SELECT COUNT(*) AS calls, COALESCE(SUM(cost), 0) AS cost, \
+             COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(output_tokens), 0) AS output_tokens, \
+             COALESCE(SUM(cache_read_tokens), 0) AS cache_read_tokens, \
+             COALESCE(SUM(cache_write_tokens), 0) AS cache_write_tokens, \
+             COALESCE(SUM(rehearsed), 0) AS rehearsed, \
+             COALESCE(SUM(CASE WHEN state = 'estimated' THEN 1 ELSE 0 END), 0) AS estimated \
+             FROM calls WHERE ",
+            $column,
+            " = $1"
+        )
+    };
+}
+
+statements! { "calls":
+    /// What already counts against a task, in whichever runs it was worked on.
+    TASK = "SELECT COALESCE(SUM(cost), 0) AS spent FROM calls WHERE task = $1";
+    RUN = "SELECT COALESCE(SUM(cost), 0) AS spent FROM calls WHERE run = $1";
+    DAY = "SELECT COALESCE(SUM(cost), 0) AS spent FROM calls WHERE loop = $1 AND at >= $2";
+    BEGIN = "INSERT INTO calls (id, attempt, task, run, loop, model, state, reserved, cost, at) \
+             VALUES ($1, $2, $3, $4, $5, $6, 'reserved', $7, $7, $8)";
+    REHEARSE = "INSERT INTO calls (id, attempt, task, run, loop, model, state, reserved, cost, input_tokens, \
+                output_tokens, cache_read_tokens, cache_write_tokens, rehearsed, at, ended_at) \
+                VALUES ($1, $2, $3, $4, $5, $6, 'settled', 0, 0, $7, $8, $9, $10, 1, $11, $12)";
+    END = "UPDATE calls SET state = $2, cost = $3, input_tokens = $4, output_tokens = $5, cache_read_tokens = $6, \
+           cache_write_tokens = $7, ended_at = $8 WHERE id = $1 AND state = 'reserved'";
+    OPEN = "SELECT id, attempt, task, run, loop, model, at, reserved FROM calls WHERE state = 'reserved'";
+    SPEND_OF_RUN = spend_where!("run");
+    SPEND_OF_TASK = spend_where!("task");
+    SPEND_OF_ATTEMPT = spend_where!("attempt");
+}
+
+/// A call that is about to be made.
+#[derive(Debug, Clone)]
+pub struct NewCall {
+    /// Its id, unique for ever.
+    pub id: String,
+    /// The attempt that asks.
+    pub attempt: AttemptId,
+    /// Its task; none for the lead agent.
+    pub task: Option<TaskId>,
+    /// Its run.
+    pub run: RunId,
+    /// The loop's name.
+    pub loop_name: String,
+    /// The model's name.
+    pub model: String,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// What a call would like to have.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// What may be spent.
+    pub caps: &'a Caps,
+    /// What the model costs.
+    pub price: &'a Price,
+    /// It has at most so many input tokens.
+    pub input_tokens: u64,
+    /// It would like to write so many tokens.
+    pub wanted: u64,
+    /// With fewer than this it is not worth making.
+    pub floor: u64,
+}
+
+/// What calls used and cost. Calls under way count with their reservation, and with no tokens yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spend {
+    /// How many calls.
+    pub calls: u64,
+    /// What they cost.
+    pub cost: Money,
+    /// What they used.
+    pub usage: Usage,
+    /// How many of them were played back from a cassette.
+    pub rehearsed: u64,
+    /// How many of them are charged what they may have cost, because nobody knows.
+    pub estimated: u64,
+}
+
+/// Reserves what `wish` may cost, or says which cap does not bear it. Nothing is promised before the transaction is
+/// committed.
+pub async fn reserve(
+    tx: &mut Tx,
+    call: &NewCall,
+    wish: &Wish<'_>,
+) -> Result<Result<Grant, OverCap>, StoreError> {
+    let mut limits = Vec::with_capacity(3);
+    if let (Some(limit), Some(task)) = (wish.caps.task, call.task) {
+        let spent = TASK
+            .first(&mut *tx, |query| query.bind(task.to_string()), spent)
+            .await?;
+        limits.push(Limit {
+            cap: Cap::Task,
+            limit,
+            spent: spent.unwrap_or_default(),
+        });
+    }
+    if let Some(limit) = wish.caps.run {
+        let spent = RUN
+            .first(&mut *tx, |query| query.bind(call.run.to_string()), spent)
+            .await?;
+        limits.push(Limit {
+            cap: Cap::Run,
+            limit,
+            spent: spent.unwrap_or_default(),
+        });
+    }
+    if let Some(limit) = wish.caps.day {
+        let since = wish.caps.day_start.0;
+        let spent = DAY
+            .first(
+                &mut *tx,
+                |query| query.bind(call.loop_name.clone()).bind(since),
+                spent,
+            )
+            .await?;
+        limits.push(Limit {
+            cap: Cap::Day,
+            limit,
+            spent: spent.unwrap_or_default(),
+        });
+    }
+    let grant = match grant(wish.price, wish.input_tokens, wish.wanted, wish.floor, &limits) {
+        Ok(grant) => grant,
+        Err(over) => return Ok(Err(over)),
+    };
+    BEGIN
+        .run(tx, |query| {
+            whose(query, call).bind(grant.reserved.0).bind(call.at.0)
+        })
+        .await?;
+    Ok(Ok(grant))
+}
+
+/// Ends a call that was reserved: what it cost counts from here on. A call that has ended already stays as it is.
+pub async fn end(
+    tx: &mut Tx,
+    call: &NewCall,
+    state: CallState,
+    cost: Money,
+    usage: &Usage,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let bind = |query: Query| {
+        let query = query.bind(call.id.clone()).bind(state.as_str()).bind(cost.0);
+        tokens(query, usage).bind(at.0)
+    };
+    if END.run(tx, bind).await? == 0 {
+        return Err(StoreError::Missing {
+            what: "open call",
+            id: call.id.clone(),
+        });
+    }
+    record(tx, call, state, cost, usage, false, at).await
+}
+
+/// Writes down a call that was played back from a cassette: its tokens are shown, and it costs nothing.
+pub async fn rehearse(
+    tx: &mut Tx,
+    call: &NewCall,
+    usage: &Usage,
+    ended: Timestamp,
+) -> Result<(), StoreError> {
+    let bind = |query: Query| tokens(whose(query, call), usage).bind(call.at.0).bind(ended.0);
+    REHEARSE.run(tx, bind).await?;
+    record(tx, call, CallState::Settled, Money::ZERO, usage, true, ended).await
+}
+
+/// Charges what was reserved for every call that is still open, and says how many there were. Only when nobody can
+/// be working on one: at the start.
+pub async fn estimate_open(tx: &mut Tx, at: Timestamp) -> Result<usize, StoreError> {
+    let open = OPEN
+        .all(
+            &mut *tx,
+            |query| query,
+            |row| Ok((open_call(row)?, Money(row.number("reserved")?))),
+        )
+        .await?;
+    for (call, reserved) in &open {
+        end(tx, call, CallState::Estimated, *reserved, &Usage::default(), at).await?;
+    }
+    Ok(open.len())
+}
+
+/// The ledger's row of a call that has ended.
+async fn record(
+    tx: &mut Tx,
+    call: &NewCall,
+    state: CallState,
+    cost: Money,
+    usage: &Usage,
+    rehearsed: bool,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let data = json!({
+        "attempt": call.attempt, "task": call.task, "model": call.model, "state": state, "cost_usd": cost,
+        "usage": usage, "rehearsed": rehearsed,
+    });
+    tx.record(
+        at,
+        "call.ended",
+        Some(&call.loop_name),
+        Some(call.run),
+        &call.id,
+        data,
+    )
+    .await
+}
+
+/// What a run spent so far.
+pub async fn spend_of_run(from: impl Reader, run: RunId) -> Result<Spend, StoreError> {
+    let row = SPEND_OF_RUN
+        .first(from, |query| query.bind(run.to_string()), spend)
+        .await?;
+    Ok(row.unwrap_or_default())
+}
+
+/// What all attempts of a task spent so far.
+pub async fn spend_of_task(from: impl Reader, task: TaskId) -> Result<Spend, StoreError> {
+    let row = SPEND_OF_TASK
+        .first(from, |query| query.bind(task.to_string()), spend)
+        .await?;
+    Ok(row.unwrap_or_default())
+}
+
+/// What an attempt spent so far.
+pub async fn spend_of_attempt(from: impl Reader, attempt: AttemptId) -> Result<Spend, StoreError> {
+    let row = SPEND_OF_ATTEMPT
+        .first(from, |query| query.bind(attempt.to_string()), spend)
+        .await?;
+    Ok(row.unwrap_or_default())
+}
+
+fn whose(query: Query, call: &NewCall) -> Query {
+    query
+        .bind(call.id.clone())
+        .bind(call.attempt.to_string())
+        .bind(call.task.map(|task| task.to_string()))
+        .bind(call.run.to_string())
+        .bind(call.loop_name.clone())
+        .bind(call.model.clone())
+}
+
+fn tokens(query: Query, usage: &Usage) -> Query {
+    let counts = [
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+    ];
+    counts.into_iter().fold(query, |query, count| {
+        query.bind(i64::try_from(count).unwrap_or(i64::MAX))
+    })
+}
+
+fn open_call(row: &Row) -> Result<NewCall, StoreError> {
+    Ok(NewCall {
+        id: row.text("id")?,
+        attempt: row.parsed("attempt")?,
+        task: row.maybe_parsed("task")?,
+        run: row.parsed("run")?,
+        loop_name: row.text("loop")?,
+        model: row.text("model")?,
+        at: row.time("at")?,
+    })
+}
+
+fn spent(row: &Row) -> Result<Money, StoreError> {
+    row.number("spent").map(Money)
+}
+
+fn spend(row: &Row) -> Result<Spend, StoreError> {
+    Ok(Spend {
+        calls: row.number("calls")?,
+        cost: Money(row.number("cost")?),
+        usage: Usage {
+            input_tokens: row.number("input_tokens")?,
+            output_tokens: row.number("output_tokens")?,
+            cache_read_tokens: row.number("cache_read_tokens")?,
+            cache_write_tokens: row.number("cache_write_tokens")?,
+        },
+        rehearsed: row.number("rehearsed")?,
+        estimated: row.number("estimated")?,
+    })
+}

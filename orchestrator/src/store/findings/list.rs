@@ -1,0 +1,56 @@
+//! Many findings at once: for people, best first; for the clustering, only what it keeps.
+
+use ::loops::{finding::FindingState, id::FindingId};
+use serde_json::Value;
+
+use super::{Kept, columns, read};
+use crate::store::{Reader, StoreError, query::statements};
+
+/// Which findings are wanted. The default is all that were not merged into others.
+#[derive(Debug, Clone, Default)]
+pub struct Filter<'a> {
+    /// Of this loop only.
+    pub loop_name: Option<&'a str>,
+    /// In this state only; merged ones are given only if asked for here.
+    pub state: Option<FindingState>,
+    /// With at least this score.
+    pub min_score: Option<f64>,
+    /// At most this many; none: all.
+    pub limit: Option<u32>,
+}
+
+statements! { "findings":
+    LIST = concat!("SELECT ", columns!(), " FROM findings
+        WHERE (loop = $1 OR CAST($1 AS TEXT) IS NULL)
+        AND (state = $2 OR (CAST($2 AS TEXT) IS NULL AND state <> 'merged')) AND score >= $3
+        ORDER BY score DESC, last_at DESC, id LIMIT $4");
+    CLUSTERS = "SELECT id, cluster FROM findings WHERE loop = $1 ORDER BY id";
+}
+
+/// Findings, best score first.
+pub async fn list(from: impl Reader, filter: &Filter<'_>) -> Result<Vec<Kept>, StoreError> {
+    let limit = filter.limit.map_or(i64::MAX, i64::from);
+    LIST.all(
+        from,
+        |q| {
+            q.bind(filter.loop_name)
+                .bind(filter.state.map(FindingState::as_str))
+                .bind(filter.min_score.unwrap_or(f64::MIN))
+                .bind(limit)
+        },
+        read,
+    )
+    .await
+}
+
+/// What the clustering kept of every finding of a loop, merged and refused ones too: new signals that are like them
+/// belong to them. Give the result of [`super::resolved_all`] beside it.
+pub async fn clusters(from: impl Reader, loop_name: &str) -> Result<Vec<(FindingId, Value)>, StoreError> {
+    CLUSTERS
+        .all(
+            from,
+            |q| q.bind(loop_name),
+            |row| Ok((row.parsed("id")?, row.json("cluster")?)),
+        )
+        .await
+}

@@ -1,0 +1,121 @@
+//! One loops at a time works on a state folder. Readers (`status`, `show`, `logs`) do not ask.
+//!
+//! The lock is the kernel's and ends with the process that took it, however that ends, so a lock file that is
+//! left behind means nothing. It says nothing about database transactions.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
+
+use super::{StoreError, open};
+
+/// The right to work on a state folder; dropping it gives it back.
+#[derive(Debug)]
+pub struct StateLock {
+    _file: Flock<File>,
+}
+
+impl StateLock {
+    /// Takes the lock of `folder`, which is made if it is not there. Does not wait: if another process has it,
+    /// the error is [`StoreError::Held`] and names that process.
+    pub fn take(folder: &Path) -> Result<Self, StoreError> {
+        open::make_folder(folder)?;
+        match try_lock(folder)? {
+            Ok(mut lock) => {
+                write_pid(&mut lock).map_err(|source| StoreError::Folder {
+                    path: folder.join(FILE),
+                    source,
+                })?;
+                Ok(Self { _file: lock })
+            }
+            Err(pid) => Err(StoreError::Held {
+                folder: folder.to_owned(),
+                pid,
+            }),
+        }
+    }
+}
+
+/// Who works on the state in `folder` now; none: nobody. The inner value is its process id, if it can be read.
+pub fn holder(folder: &Path) -> Result<Option<Option<u32>>, StoreError> {
+    if !folder.join(FILE).exists() {
+        return Ok(None);
+    }
+    Ok(try_lock(folder)?.err())
+}
+
+const FILE: &str = "lock";
+
+/// The lock, or the process that has it.
+fn try_lock(folder: &Path) -> Result<Result<Flock<File>, Option<u32>>, StoreError> {
+    let path = folder.join(FILE);
+    let failed = |source| StoreError::Folder {
+        path: path.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Ok(lock)),
+        Err((mut file, Errno::EWOULDBLOCK)) => Ok(Err(read_pid(&mut file))),
+        Err((_, errno)) => Err(failed(errno.into())),
+    }
+}
+
+fn write_pid(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// At most a line: the file is small whoever wrote it.
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_loops_on_the_same_folder_is_told_who_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = StateLock::take(folder.path()).unwrap();
+        let refused = StateLock::take(folder.path()).unwrap_err();
+        assert!(matches!(refused, StoreError::Held { pid: Some(pid), .. } if pid == std::process::id()));
+        assert!(
+            refused
+                .to_string()
+                .contains(&format!("process {}", std::process::id()))
+        );
+        assert_eq!(holder(folder.path()).unwrap(), Some(Some(std::process::id())));
+        drop(first);
+        assert_eq!(holder(folder.path()).unwrap(), None);
+        StateLock::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_lock_file_left_behind_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), "4000000").unwrap();
+        StateLock::take(folder.path()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert_eq!(text.trim(), std::process::id().to_string());
+    }
+}

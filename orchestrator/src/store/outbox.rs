@@ -1,0 +1,112 @@
+//! Table `outbox`: what is to leave the system. Written in the transaction that decides it, carried out afterwards.
+
+use ::loops::time::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    Reader, StoreError, Tx,
+    query::{Row, statements},
+    words::words,
+};
+
+words! {
+    /// How an effect stands.
+    EffectState {
+        /// It is to be carried out, or may have been: look first.
+        Pending = "pending",
+        /// It was carried out.
+        Done = "done",
+        /// It was given up.
+        Failed = "failed",
+    }
+}
+
+/// Something that is to leave the system, or has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// What makes it the same effect if it is decided again.
+    pub key: String,
+    /// What is to be done; see [`Effect::effect`].
+    pub effect: Value,
+    /// How it stands.
+    pub state: EffectState,
+    /// How often it was tried in vain.
+    pub tries: u32,
+    /// What went wrong the last time.
+    pub why: Option<String>,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// When it was carried out or given up.
+    pub done_at: Option<Timestamp>,
+}
+
+impl Effect {
+    /// What is to be done, as the type that it was put from.
+    pub fn effect<T: DeserializeOwned>(&self) -> Result<T, StoreError> {
+        T::deserialize(&self.effect).map_err(|error| StoreError::Undecodable {
+            table: "outbox",
+            column: "effect",
+            why: error.to_string(),
+        })
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "key, effect, state, tries, why, decided_at, done_at"
+    };
+}
+
+statements! { "outbox":
+    PUT = "INSERT INTO outbox (key, effect, state, decided_at) VALUES ($1, $2, 'pending', $3) ON CONFLICT (key) DO NOTHING";
+    DONE = "UPDATE outbox SET state = 'done', why = NULL, done_at = $2 WHERE key = $1 AND state = 'pending'";
+    TRIED = "UPDATE outbox SET tries = tries + 1, why = $2 WHERE key = $1 AND state = 'pending'";
+    FAILED = "UPDATE outbox SET state = 'failed', tries = tries + 1, why = $2, done_at = $3
+        WHERE key = $1 AND state = 'pending'";
+    PENDING = concat!("SELECT ", columns!(), " FROM outbox WHERE state = 'pending' ORDER BY decided_at, key LIMIT $1");
+    GET = concat!("SELECT ", columns!(), " FROM outbox WHERE key = $1");
+}
+
+/// Decides an effect. False: one with this key was decided before, and stays as it is.
+pub async fn put(tx: &mut Tx, key: &str, effect: &impl Serialize, at: Timestamp) -> Result<bool, StoreError> {
+    let effect = serde_json::to_string(effect)?;
+    Ok(PUT.run(tx, |q| q.bind(key).bind(effect).bind(at.0)).await? > 0)
+}
+
+/// It was carried out. False: it was not pending.
+pub async fn done(tx: &mut Tx, key: &str, at: Timestamp) -> Result<bool, StoreError> {
+    Ok(DONE.run(tx, |q| q.bind(key).bind(at.0)).await? > 0)
+}
+
+/// It went wrong and is to be tried again. False: it was not pending.
+pub async fn tried(tx: &mut Tx, key: &str, why: &str) -> Result<bool, StoreError> {
+    Ok(TRIED.run(tx, |q| q.bind(key).bind(why)).await? > 0)
+}
+
+/// It went wrong and is given up. False: it was not pending.
+pub async fn failed(tx: &mut Tx, key: &str, why: &str, at: Timestamp) -> Result<bool, StoreError> {
+    Ok(FAILED.run(tx, |q| q.bind(key).bind(why).bind(at.0)).await? > 0)
+}
+
+/// What is to be carried out, oldest first, at most `limit`.
+pub async fn pending(from: impl Reader, limit: u32) -> Result<Vec<Effect>, StoreError> {
+    PENDING.all(from, |q| q.bind(i64::from(limit)), read).await
+}
+
+/// The effect with that key.
+pub async fn get(from: impl Reader, key: &str) -> Result<Option<Effect>, StoreError> {
+    GET.first(from, |q| q.bind(key), read).await
+}
+
+fn read(row: &Row) -> Result<Effect, StoreError> {
+    Ok(Effect {
+        key: row.text("key")?,
+        effect: row.json("effect")?,
+        state: row.word("state", EffectState::parse)?,
+        tries: row.number("tries")?,
+        why: row.maybe_text("why")?,
+        decided_at: row.time("decided_at")?,
+        done_at: row.maybe_time("done_at")?,
+    })
+}

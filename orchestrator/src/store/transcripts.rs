@@ -1,0 +1,74 @@
+//! Table `transcripts`: what an attempt said and did, line by line, for people.
+
+use ::loops::{id::AttemptId, time::Timestamp};
+use workers::order::Entry;
+
+use super::{Reader, StoreError, Tx, query::statements};
+
+/// One line of a transcript.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Its number within the attempt, from 1, without gaps.
+    pub number: u32,
+    /// When it was said or done.
+    pub at: Timestamp,
+    /// The line.
+    pub entry: Entry,
+}
+
+statements! { "transcripts":
+    LAST = "SELECT COALESCE(MAX(number), 0) AS number FROM transcripts WHERE attempt = $1";
+    APPEND = "INSERT INTO transcripts (attempt, number, at, entry) VALUES ($1, $2, $3, $4)";
+    AFTER = "SELECT number, at, entry FROM transcripts WHERE attempt = $1 AND number > $2 ORDER BY number LIMIT $3";
+}
+
+/// Adds lines at the end, in their order; the number of the last line after that.
+pub async fn append(
+    tx: &mut Tx,
+    attempt: AttemptId,
+    entries: &[(Timestamp, Entry)],
+) -> Result<u32, StoreError> {
+    let attempt = attempt.to_string();
+    let mut number: u32 = LAST
+        .first(&mut *tx, |q| q.bind(&attempt), |row| row.number("number"))
+        .await?
+        .unwrap_or(0);
+    for (at, entry) in entries {
+        number = number.saturating_add(1);
+        let entry = serde_json::to_string(entry)?;
+        APPEND
+            .run(tx, |q| {
+                q.bind(&attempt).bind(i64::from(number)).bind(at.0).bind(entry)
+            })
+            .await?;
+    }
+    Ok(number)
+}
+
+/// At most `limit` lines after line `number` (0: from the start). Following a transcript is asking again with the
+/// number of the last line that one has.
+pub async fn after(
+    from: impl Reader,
+    attempt: AttemptId,
+    number: u32,
+    limit: u32,
+) -> Result<Vec<Line>, StoreError> {
+    let read = |row: &super::query::Row| {
+        Ok(Line {
+            number: row.number("number")?,
+            at: row.time("at")?,
+            entry: row.json("entry")?,
+        })
+    };
+    AFTER
+        .all(
+            from,
+            |q| {
+                q.bind(attempt.to_string())
+                    .bind(i64::from(number))
+                    .bind(i64::from(limit))
+            },
+            read,
+        )
+        .await
+}
