@@ -22,6 +22,10 @@ const RAREST: f32 = 2.5;
 const PRIOR_TEXTS: f32 = 40.0;
 /// By how many of its heaviest features a text is looked up.
 const LOOKED_UP: usize = 24;
+/// What more groups than this have does not narrow the search,
+const CROWDED: usize = 256;
+/// but this many features are looked up however many have them.
+const SEARCHED: usize = 6;
 /// How many groups, most promising first, a text is compared with.
 const COMPARED: usize = 24;
 /// A middle keeps this many features while it grows.
@@ -157,9 +161,17 @@ impl Groups {
 
     /// The groups that share the most telling features with a text, most promising first.
     pub(super) fn promising(&self, weighted: &Vector) -> Vec<usize> {
+        let heaviest = weighted.heaviest(LOOKED_UP).into_iter();
+        let mut lists: Vec<(&Vec<usize>, f32)> = heaviest
+            .filter_map(|(feature, weight)| self.postings.get(&feature).map(|list| (list, weight)))
+            .collect();
+        lists.sort_by_key(|(list, _)| list.len());
         let mut votes: HashMap<usize, f32> = HashMap::new();
-        for (feature, weight) in weighted.heaviest(LOOKED_UP) {
-            for at in self.postings.get(&feature).into_iter().flatten() {
+        for (n, (list, weight)) in lists.into_iter().enumerate() {
+            if n >= SEARCHED && list.len() > CROWDED {
+                break;
+            }
+            for at in list {
                 *votes.entry(*at).or_default() += weight * weight;
             }
         }

@@ -7,8 +7,9 @@ use std::{
 };
 
 use loops::{
-    cluster::{Cluster, Index},
+    cluster::{Cluster, Index, Known},
     finding::{thresholds, title},
+    id::FindingId,
     score::{Fact, score},
     signal::{Voice, is_noise},
     time::Timestamp,
@@ -425,4 +426,46 @@ fn the_demos_feedback_makes_three_findings_and_they_come_first() {
         Receipt shows the wrong time, it is in UTC and not in our shop's time zone
         Would be lovely to have a dark mode in the back office some day
         "#);
+}
+
+/// The same feedback as it comes in life: a message a run, with nothing kept between runs but the states.
+#[test]
+fn feedback_that_comes_a_message_a_run_is_never_mixed() {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo");
+    let labels = fs::read_to_string(demo.join("labels.json")).expect("labels");
+    let labels: BTreeMap<String, BTreeSet<String>> = serde_json::from_str(&labels).expect("labels");
+    let mut states: BTreeMap<FindingId, String> = BTreeMap::new();
+    let mut placed: BTreeMap<SignalId, FindingId> = BTreeMap::new();
+    let mut found: BTreeMap<FindingId, BTreeSet<&String>> = BTreeMap::new();
+    for signal in get(&demo, "feedback.jsonl", None)
+        .signals
+        .iter()
+        .filter(|signal| is_noise(signal).is_none())
+    {
+        let known = states.iter().map(|(finding, state)| Known {
+            finding: *finding,
+            state: state.clone(),
+        });
+        let mut index = Index::from_known(known)
+            .expect("our own states")
+            .with_signals(placed.clone());
+        let cluster = index.assign(std::slice::from_ref(signal))[0].cluster;
+        let finding = match cluster {
+            Cluster::Existing(finding) => finding,
+            Cluster::New(_) => FindingId::named(&signal.external_id),
+        };
+        states.insert(finding, index.state(cluster).expect("a state"));
+        placed.insert(signal.id, finding);
+        let label = labels
+            .iter()
+            .find(|(_, ids)| ids.contains(&signal.external_id))
+            .expect("a label")
+            .0;
+        found.entry(finding).or_default().insert(label);
+    }
+    assert!(found.values().all(|labels| labels.len() == 1), "{found:?}");
+    assert!(
+        found.len() <= 5,
+        "four problems and wishes, one of them in two parts: {found:?}"
+    );
 }
