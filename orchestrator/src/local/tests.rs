@@ -184,6 +184,25 @@ fn an_unchanged_old_file_is_not_even_opened_for_reading() {
 }
 
 #[test]
+fn a_file_that_changed_just_now_is_read_whatever_its_time_says() {
+    let at = folder();
+    let path = at.path().join("f.jsonl");
+    let now = std::time::SystemTime::now();
+    let write = |text: &str| {
+        fs::write(&path, text).expect("written");
+        File::options()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_modified(now))
+            .expect("a time");
+    };
+    write("{\"text\": \"one\"}\n");
+    let first = get(at.path(), "f.jsonl", None);
+    write("{\"text\": \"two\"}\n");
+    assert_eq!(texts(&get(at.path(), "f.jsonl", Some(&first.cursor))), ["two"]);
+}
+
+#[test]
 fn a_cursor_that_cannot_be_understood_counts_as_none() {
     let at = folder();
     fs::write(at.path().join("f.jsonl"), "{\"text\": \"one\"}\n").expect("written");
@@ -240,14 +259,14 @@ const EXPORT: &[(&str, &str)] = &[
     (
         "shop/2026-11-03.json",
         r#"[
-        {"type": "message", "user": "U2", "ts": "1762156931.000200", "text": "total is wrong, see <https://x.example|this> &amp; ask <@U1>",
+        {"type": "message", "user": "U2", "ts": "1762156931.000200", "thread_ts": "1762156931.000200", "text": "total is wrong, see <https://x.example|this> &amp; ask <@U1>",
          "reactions": [{"name": "+1::skin-tone-2", "users": ["U1"], "count": 1}, {"name": "+1", "count": 2}]},
         {"type": "message", "subtype": "channel_join", "user": "U1", "ts": "1762156932.000000", "text": "<@U1> has joined the channel"},
         {"type": "message", "user": "U1", "ts": "1762156933.000000", "thread_ts": "1762156931.000200", "text": "same here"},
         {"type": "message", "subtype": "bot_message", "bot_id": "B1", "username": "ci", "ts": "1762156934.5", "text": "", "attachments": [{"fallback": "build failed"}]},
         {"type": "message", "user": "U2", "ts": "1762156935.000000", "text": "will be deleted"},
         {"type": "message", "subtype": "message_deleted", "deleted_ts": "1762156935.000000", "ts": "1762156936.000000"},
-        {"type": "message", "subtype": "message_changed", "ts": "1762156937.000000", "message": {"user": "U2", "ts": "1762156931.000200", "text": "total is wrong, edited"}},
+        {"type": "message", "subtype": "message_changed", "ts": "1762156937.000000", "message": {"user": "U2", "ts": "1762156931.000200", "thread_ts": "1762156931.000200", "text": "total is wrong, edited"}},
         {"type": "message", "user": "U2", "text": "no time"}, 5]"#,
     ),
     (
