@@ -10,6 +10,7 @@ use super::{CliError, Context, Exit, Format, Out};
 use crate::store::{
     Store,
     attempts::{self, AttemptState},
+    proposals,
     resolve::{Kind, resolve},
     transcripts,
 };
@@ -17,10 +18,10 @@ use crate::store::{
 /// How often a growing transcript is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
-/// A transcript: of an attempt, or of the attempts of a task or a run.
+/// A transcript: of an attempt, or of all attempts of a task, a proposal or a run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// An attempt, a task or a run
+    /// An attempt, a task, a proposal or a run
     #[arg(value_name = "ID")]
     id: String,
     /// Go on until it ends
@@ -63,7 +64,19 @@ async fn attempts_of(store: &Store, typed: &str) -> Result<Vec<AttemptId>, CliEr
                     found.extend(attempts::of_run(store, id).await?.into_iter().map(|a| a.begun.id));
                 }
             }
-            Kind::Finding | Kind::Proposal | Kind::Signal => {}
+            Kind::Proposal => {
+                if let Ok(id) = id.parse()
+                    && let Some(proposal) = proposals::get(store, id).await?
+                {
+                    found.extend(
+                        attempts::of_task(store, proposal.task)
+                            .await?
+                            .into_iter()
+                            .map(|a| a.begun.id),
+                    );
+                }
+            }
+            Kind::Finding | Kind::Signal => {}
         }
     }
     Ok(found)

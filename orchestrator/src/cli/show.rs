@@ -112,8 +112,12 @@ async fn run(store: &Store, out: Out, summary: &report::Summary) -> Result<(), C
         out.line(format!("lead {} {}", lead.begun.id.short(), lead.state.as_str()));
     }
     let rows = ledger::rows_of_run(store, run.id, 0, 1_000).await?;
-    out.line(format!("ledger: {} rows", rows.len()));
-    for row in rows {
+    // Many signals are read and calls made at once; the other rows tell the story.
+    let (quiet, told): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .partition(|row| row.kind == "signal.read" || row.kind == "call.ended");
+    out.line(format!("ledger: {} rows of signals and calls, and:", quiet.len()));
+    for row in told {
         out.line(format!(
             "    {}  {:<22} {}",
             row.at,
@@ -219,7 +223,12 @@ async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Result<(), CliE
                 found.name,
                 plain(&found.words)
             ));
-            for line in found.detail.lines().take(20) {
+            let shown = if found.verdict == loops::evidence::Verdict::Passed {
+                0
+            } else {
+                20
+            };
+            for line in found.detail.lines().take(shown) {
                 out.line(format!("        {}", plain(line)));
             }
         }

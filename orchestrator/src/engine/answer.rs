@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use loops::{
-    evidence::Evidence,
+    evidence::{Evidence, Verdict, verdict},
     finding::Event as FindingEvent,
     id::{AttemptId, DecisionId, RunId},
     run::{Event, RunState},
@@ -23,7 +23,6 @@ use workers::{
 use super::{
     Definition, EngineError, Home,
     propose::{PutBranch, move_finding},
-    prove::blocks,
     settle::{findings_of, record_merged},
 };
 use crate::{
@@ -225,7 +224,7 @@ async fn merge_again(
         }
     };
     let evidence = prove_tree(home, definition, proposal, effect, base, &tree).await?;
-    if evidence.is_empty() || evidence.iter().any(|found| blocks(&definition.spec, found)) {
+    if verdict(&evidence, &definition.spec.checks) != Verdict::Passed {
         return no(
             "the base has moved, and the change does not pass its checks there".into(),
             evidence,

@@ -190,6 +190,11 @@ async fn finish(
     } else {
         AttemptState::Failed
     };
+    let report = if well {
+        report
+    } else {
+        format!("The lead agent ended early: {cause}")
+    };
     let ended = Ended {
         summary: Some(report.clone()),
         ending: Some(cause.to_string()),
