@@ -3,6 +3,8 @@
 
 mod agent;
 mod carry_out;
+mod docs;
+mod house;
 mod prove;
 mod sandbox;
 mod tools;
