@@ -116,6 +116,9 @@ pub struct Baseline {
     pub failed: Vec<String>,
     /// Names of the tests that were skipped.
     pub skipped: Vec<String>,
+    /// Why tests could not be compiled or loaded, if some could not.
+    #[serde(default)]
+    pub load_errors: Vec<String>,
 }
 
 /// Read a change and its evidence and try to refute them.
@@ -304,6 +307,8 @@ mod as_base64 {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        STANDARD.decode(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        STANDARD
+            .decode(String::deserialize(deserializer)?)
+            .map_err(serde::de::Error::custom)
     }
 }

@@ -78,7 +78,10 @@ impl Context {
             specs: folder.join(".loops"),
             ..self.global.clone()
         };
-        Self { global, out: self.out }
+        Self {
+            global,
+            out: self.out,
+        }
     }
 }
 
@@ -164,8 +167,16 @@ pub fn main() -> ExitCode {
         out.text(OVERVIEW);
         return ExitCode::SUCCESS;
     };
+<<<<<<< HEAD
     let context = Context { global: cli.global, out };
     telemetry(context.global.verbose, out.color && std::io::stderr().is_terminal());
+=======
+    let context = Context {
+        global: cli.global,
+        out,
+    };
+    telemetry(context.global.verbose);
+>>>>>>> main
     let ended = match runtime() {
         Ok(runtime) => runtime.block_on(dispatch(&context, command)),
         Err(error) => Err(CliError::new("the process could not be set up").why(error)),
@@ -173,7 +184,9 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
-            context.out.note(format!("{} {error}", context.out.paint("31", "error:")));
+            context
+                .out
+                .note(format!("{} {error}", context.out.paint("31", "error:")));
             ExitCode::from(error.exit.code())
         }
     }
@@ -221,5 +234,13 @@ fn telemetry(verbose: u8, color: bool) {
         1 => "loops=info,orchestrator=info,workers=info,warn",
         _ => "orchestrator=debug,workers=debug,info",
     };
+<<<<<<< HEAD
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_target(verbose > 1).with_ansi(color).init();
+=======
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_writer(std::io::stderr)
+        .with_target(verbose > 1)
+        .init();
+>>>>>>> main
 }

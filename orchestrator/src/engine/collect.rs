@@ -41,7 +41,11 @@ impl Running {
             let (store, name) = (&self.engine.home.store, &self.spec().name);
             let read = take_in(store, name, Some(self.id), file, &self.definition.folder()).await?;
             let source = format!("file:{}", file.path);
-            self.tell(Progress::Read { source, new: read.new, skipped: read.skipped });
+            self.tell(Progress::Read {
+                source,
+                new: read.new,
+                skipped: read.skipped,
+            });
         }
         self.happen(Event::Collected).await
     }
@@ -51,7 +55,12 @@ impl Running {
 ///
 /// # Errors
 /// If the source cannot be read at all.
-pub async fn import(store: &Store, loop_name: &str, source: &PathSource, folder: &Path) -> Result<Read, EngineError> {
+pub async fn import(
+    store: &Store,
+    loop_name: &str,
+    source: &PathSource,
+    folder: &Path,
+) -> Result<Read, EngineError> {
     take_in(store, loop_name, None, source, folder).await
 }
 
@@ -70,7 +79,10 @@ async fn take_in(
         tokio::task::spawn_blocking(move || local::read(&file, &folder, cursor.as_deref()))
             .await
             .map_err(|panic| EngineError::Record(panic.to_string()))?
-            .map_err(|error| EngineError::Source { source_name: source.clone(), why: error.to_string() })?
+            .map_err(|error| EngineError::Source {
+                source_name: source.clone(),
+                why: error.to_string(),
+            })?
     };
     let mut new = 0;
     if !batch.signals.is_empty() || cursor.as_deref() != Some(&batch.cursor) {
@@ -84,8 +96,10 @@ async fn take_in(
                 Reading::Refreshed { .. } | Reading::Unchanged => continue,
             };
             new += 1;
-            let data = json!({ "reading": edition, "source": source, "words": ledger::digest(salt, &signal.text) });
-            tx.record(now, "signal.read", Some(name), run, &signal.id.to_string(), data).await?;
+            let data =
+                json!({ "reading": edition, "source": source, "words": ledger::digest(salt, &signal.text) });
+            tx.record(now, "signal.read", Some(name), run, &signal.id.to_string(), data)
+                .await?;
         }
         cursors::put(&mut tx, name, &source, &batch.cursor, now).await?;
         tx.commit().await?;

@@ -106,7 +106,11 @@ impl Store {
         make_folder(folder)?;
         let file = folder.join(FILE).display().to_string();
         let mut connection = self.writer.acquire().await.map_err(|error| self.sort(error))?;
-        sqlx::query("VACUUM INTO $1").bind(file).execute(&mut *connection).await.map_err(|error| self.sort(error))?;
+        sqlx::query("VACUUM INTO $1")
+            .bind(file)
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| self.sort(error))?;
         Ok(())
     }
 
