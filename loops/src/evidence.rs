@@ -3,8 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod gate;
 mod output;
 
+pub use gate::refusals;
 pub use output::{Counts, TestReport, TestResult, TestStatus, read_junit, read_output};
 
 /// What a check said.

@@ -116,6 +116,9 @@ pub struct Baseline {
     pub failed: Vec<String>,
     /// Names of the tests that were skipped.
     pub skipped: Vec<String>,
+    /// Why tests could not be compiled or loaded, if some could not.
+    #[serde(default)]
+    pub load_errors: Vec<String>,
 }
 
 /// Read a change and its evidence and try to refute them.

@@ -80,6 +80,10 @@ pub fn weakened_by_results(
         &vanished,
         "passed on the base and did not run on the change",
     );
+    if before.executed().is_some_and(|was| was > 0) && after.counts.is_none() && weakenings.is_empty() {
+        let words = "tests ran on the base, and nothing says that any ran on the change".to_owned();
+        weakenings.push(Weakening { path: None, line: None, kind: WeakeningKind::FewerRan, words });
+    }
     if let (Some(was), Some(is)) = (before.executed(), after.executed())
         && is < was
         && weakenings.is_empty()
