@@ -14,6 +14,7 @@ use crate::{
         Cause, Ended,
         builtin::{Bench, NotBegun},
     },
+    checks,
     order::{self, AgentSettings, Change, Job, Order, Outcome, Report},
     sandbox::{Policy, Sandbox, SandboxError},
     tools::ToolHost,
@@ -48,8 +49,6 @@ enum Failure {
     Sandbox(#[from] SandboxError),
     #[error(transparent)]
     NotBegun(#[from] NotBegun),
-    #[error("not available yet: proof")]
-    NoProof,
     #[error("the agent could do nothing: {0}")]
     Nothing(Cause),
     #[error("the reviewer gave no verdict: {0}")]
@@ -62,7 +61,7 @@ impl Failure {
     /// Whether the same order may go better later, or elsewhere.
     fn may_retry(&self) -> bool {
         match self {
-            Self::NoBackend(_) | Self::NoProof | Self::NotBegun(NotBegun::Model(_)) => false,
+            Self::NoBackend(_) | Self::NotBegun(NotBegun::Model(_)) => false,
             // The base's own setup, or something that this version lacks: it would be the same again.
             Self::Setup(_) | Self::Workspace(WorkspaceError::NotAvailable(_)) => false,
             Self::Sandbox(SandboxError::NoBubblewrap | SandboxError::NotAvailable(_)) => false,
@@ -110,7 +109,10 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn run(&mut self) -> Result<order::Result, Failure> {
         match &self.order.job {
-            Job::Prove(_) => Err(Failure::NoProof),
+            Job::Prove(prove) => {
+                make_scratch(&self.order.scratch).await?;
+                Ok(checks::prove(prove, self.order, self.machine, self.reports).await)
+            }
             Job::Work(work) => self.work(&work.agent).await,
             Job::Review(review) => self.review(&review.agent, &review.change).await,
         }

@@ -15,10 +15,3 @@ pub mod workspace;
 
 pub use attempt::{Machine, carry_out};
 pub use order::{Change, Job, Order, Outcome, Report};
-
-/// What a worker needs of the machine that it runs on.
-#[derive(Debug, Clone)]
-pub struct Machine {
-    /// Where commands are run; none: this machine has none, and orders that need one cannot be carried out.
-    pub sandbox: Option<sandbox::Sandbox>,
-}
