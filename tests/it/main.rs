@@ -3,6 +3,7 @@
 
 mod agent;
 mod carry_out;
+mod five_bugs;
 mod sandbox;
 mod tools;
 mod trace;
