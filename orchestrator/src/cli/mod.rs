@@ -167,16 +167,14 @@ pub fn main() -> ExitCode {
         out.text(OVERVIEW);
         return ExitCode::SUCCESS;
     };
-<<<<<<< HEAD
-    let context = Context { global: cli.global, out };
-    telemetry(context.global.verbose, out.color && std::io::stderr().is_terminal());
-=======
     let context = Context {
         global: cli.global,
         out,
     };
-    telemetry(context.global.verbose);
->>>>>>> main
+    telemetry(
+        context.global.verbose,
+        out.color && std::io::stderr().is_terminal(),
+    );
     let ended = match runtime() {
         Ok(runtime) => runtime.block_on(dispatch(&context, command)),
         Err(error) => Err(CliError::new("the process could not be set up").why(error)),
@@ -234,13 +232,10 @@ fn telemetry(verbose: u8, color: bool) {
         1 => "loops=info,orchestrator=info,workers=info,warn",
         _ => "orchestrator=debug,workers=debug,info",
     };
-<<<<<<< HEAD
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_target(verbose > 1).with_ansi(color).init();
-=======
     tracing_subscriber::fmt()
         .with_env_filter(level)
         .with_writer(std::io::stderr)
         .with_target(verbose > 1)
+        .with_ansi(color)
         .init();
->>>>>>> main
 }

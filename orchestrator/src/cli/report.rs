@@ -100,7 +100,8 @@ impl Summary {
             Why::NotReviewed,
             Why::CouldNotRun,
         ];
-        all.into_iter().find(|why| tasks.iter().any(|task| task.why.as_deref() == Some(why.words())))
+        all.into_iter()
+            .find(|why| tasks.iter().any(|task| task.why.as_deref() == Some(why.words())))
     }
 }
 

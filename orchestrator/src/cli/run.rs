@@ -103,41 +103,26 @@ pub(super) async fn drive(
     if let Some(trouble) = finished.trouble {
         return Err(CliError::from(trouble));
     }
-<<<<<<< HEAD
     let ending = lead_ending(&service.engine.home.store, finished.id).await?;
     let name = &definition.spec.name;
     match finished.end {
         None => {
-            context.out.note(format!("interrupted; nothing is lost, `loops run {name}` goes on with it"));
-            Ok(Exit::Interrupted)
-=======
-    if let Some(trouble) = service
-        .engine
-        .gateway
-        .key_trouble()
-        .filter(|_| finished.end == Some(End::Failed))
-    {
-        return Err(CliError::new("no model could be asked")
-            .why(trouble)
-            .todo("`loops doctor` says what is missing"));
-    }
-    Ok(match finished.end {
-        None => {
             context.out.note(format!(
-                "interrupted; nothing is lost, `loops run {}` goes on with it",
-                definition.spec.name
+                "interrupted; nothing is lost, `loops run {name}` goes on with it"
             ));
-            Exit::Interrupted
->>>>>>> main
+            Ok(Exit::Interrupted)
         }
         Some(End::Failed) => Err(match (service.engine.gateway.key_trouble(), ending) {
-            (Some(trouble), _) => {
-                CliError::new("no model could be asked").why(trouble).todo("`loops doctor` says what is missing")
-            }
+            (Some(trouble), _) => CliError::new("no model could be asked")
+                .why(trouble)
+                .todo("`loops doctor` says what is missing"),
             (None, Some(ending)) => CliError::new("the lead agent could not do its work")
                 .why(ending)
-                .todo(format!("nothing is lost: `loops run {name}` takes up the same findings again")),
-            (None, None) => CliError::new("the run failed").todo(format!("`loops show {}` says where", finished.id.short())),
+                .todo(format!(
+                    "nothing is lost: `loops run {name}` takes up the same findings again"
+                )),
+            (None, None) => CliError::new("the run failed")
+                .todo(format!("`loops show {}` says where", finished.id.short())),
         }),
         Some(End::OutOfBudget) => Err(out_of_budget(definition, ending)),
         Some(End::NothingToDo) => Ok(Exit::NothingToDo),
@@ -152,14 +137,23 @@ pub(super) async fn drive(
 }
 
 fn out_of_budget(definition: &Definition, why: Option<String>) -> CliError {
-    let told = CliError::new("a budget stopped the run")
-        .todo(format!("raise `budget` in `{}`; what was done is kept", definition.path.display()));
-    CliError { why, exit: Exit::OutOfBudget, ..told }
+    let told = CliError::new("a budget stopped the run").todo(format!(
+        "raise `budget` in `{}`; what was done is kept",
+        definition.path.display()
+    ));
+    CliError {
+        why,
+        exit: Exit::OutOfBudget,
+        ..told
+    }
 }
 
 /// How the lead agent's session ended, in its last words about itself.
 async fn lead_ending(store: &Store, run: RunId) -> Result<Option<String>, CliError> {
-    let lead = attempts::of_run(store, run).await?.into_iter().rfind(|attempt| attempt.begun.role == Role::Lead);
+    let lead = attempts::of_run(store, run)
+        .await?
+        .into_iter()
+        .rfind(|attempt| attempt.begun.role == Role::Lead);
     Ok(lead.and_then(|attempt| attempt.ended.ending))
 }
 

@@ -85,28 +85,12 @@ pub async fn run(
             }
         }
     }
-<<<<<<< HEAD
     jobs.shutdown().await;
-    Ok(Finished { id: running.id, end: running.state().await.end(), trouble })
-=======
-    if cancel.is_cancelled() {
-        jobs.shutdown().await;
-        return Ok(Finished {
-            id: running.id,
-            end: None,
-            trouble,
-        });
-    }
-    let state = running.state().await;
-    if state.end().is_some() {
-        after_run(&engine.home.store, running.id, &state).await?;
-    }
     Ok(Finished {
         id: running.id,
-        end: state.end(),
+        end: running.state().await.end(),
         trouble,
     })
->>>>>>> main
 }
 
 async fn perform(running: Arc<Running>, action: Action) -> Result<(), EngineError> {

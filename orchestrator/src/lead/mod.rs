@@ -205,7 +205,9 @@ async fn finish(
     runs::set_report(&mut step.tx, running.id, &report).await?;
     // One event, for the first one may end the run: whatever came after that would not count.
     let event = match cause {
-        Cause::Model(ModelError::OutOfBudget(_)) => Event::Stopped { end: End::OutOfBudget },
+        Cause::Model(ModelError::OutOfBudget(_)) => Event::Stopped {
+            end: End::OutOfBudget,
+        },
         _ => Event::LeadEnded { well },
     };
     step.commit(event).await?;
