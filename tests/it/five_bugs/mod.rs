@@ -1,0 +1,120 @@
+//! Five bugs in five small repositories, from what people said to an approved merge. Only the model is scripted.
+
+mod node;
+mod python;
+mod rust;
+
+use harness::{
+    model::Script,
+    world::{Ran, Repository, World},
+};
+use serde_json::{Value, json};
+
+/// Runs the loop `fix`, which must end well with one open proposal; gives the run.
+async fn run(world: &World) -> Value {
+    let ran = world.loops(["run", "fix", "--format", "json"]).await;
+    assert_eq!(ran.code, 0, "{ran}\n{:#?}", world.model().complaints());
+    ran.json()["run"].clone()
+}
+
+/// The proposal's id in a run of one task.
+fn proposal(run: &Value) -> &str {
+    assert_eq!(run["tasks"].as_array().map(Vec::len), Some(1), "{run:#}");
+    let proposal = &run["tasks"][0]["proposal"];
+    assert_eq!(proposal["state"], "open", "{run:#}");
+    proposal["id"].as_str().unwrap()
+}
+
+/// Every attempt of the run's one task at working, proving and reviewing, in order.
+fn attempts(run: &Value) -> Vec<String> {
+    run["tasks"][0]["attempts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|attempt| attempt["role"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// `name: verdict` of each piece of evidence of the run's one task.
+fn evidence(run: &Value) -> Vec<String> {
+    let all = run["tasks"][0]["evidence"].as_array().unwrap().iter();
+    let words = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    all.map(|found| format!("{}: {}", words(&found["name"]), words(&found["verdict"])))
+        .collect()
+}
+
+/// What all that passed looks like.
+const PROVEN: [&str; 5] = [
+    "boundaries: passed",
+    "unit: passed",
+    "reproduction: passed",
+    "weakened tests: passed",
+    "independent review: passed",
+];
+
+/// A person looks at the proposal and says yes; the base branch holds the change then, and `check` passes in a fresh
+/// clone of it. It must not have held it before.
+async fn look_and_approve(
+    world: &World,
+    origin: &Repository,
+    run: &Value,
+    file: &str,
+    fix: &str,
+    check: &str,
+) -> Ran {
+    let id = proposal(run);
+    let base = origin.head("main");
+    assert!(
+        !origin.file("main", file).contains(fix),
+        "the fix is not in the base yet"
+    );
+    let page = world.loops(["review", id]).await;
+    assert_eq!(page.code, 0, "{page}");
+    assert!(
+        page.stdout.contains("reproduction") && page.stdout.contains(fix),
+        "{page}"
+    );
+
+    let approved = world.loops(["approve", id]).await;
+    assert_eq!(approved.code, 0, "{approved}");
+    assert!(approved.stdout.contains("is merged"), "{approved}");
+    assert!(origin.file("main", file).contains(fix));
+    assert_eq!(
+        origin.git(&["rev-list", "--count", &format!("{base}..main")]),
+        "1"
+    );
+    let (well, output) = origin.runs(check);
+    assert!(well, "{output}");
+
+    let findings = world.loops(["findings", "--format", "json"]).await.json();
+    let fixed = findings
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|finding| finding["finding"]["state"] == "fixed");
+    assert_eq!(fixed.count(), 1, "{findings:#}");
+    page
+}
+
+/// A lead agent that reads the first finding, spawns one task for it, waits and reports.
+fn lead(script: Script, file: &str, title: &str, goal: &str) -> Script {
+    let task =
+        json!({"findings": ["F1"], "worker": "fix", "title": title, "goal": goal, "acceptance": [goal]});
+    script
+        .calls([
+            ("signals", json!({"finding": "F1"})),
+            ("read", json!({"path": file})),
+        ])
+        .call("spawn", task)
+        .call("wait", json!({}))
+        .call("outcome", json!({"task": "T1"}))
+        .call("finish", json!({"report": format!("{title}: proposed.")}))
+}
+
+/// A verdict that approves.
+fn approves(script: Script, file: &str) -> Script {
+    script.call("read", json!({"path": file})).call(
+        "verdict",
+        json!({"approve": true, "concerns": [], "summary": "It holds for what I tried."}),
+    )
+}
