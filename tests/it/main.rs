@@ -6,5 +6,6 @@ mod carry_out;
 mod five_bugs;
 mod prove;
 mod sandbox;
+mod shapes;
 mod tools;
 mod trace;
