@@ -39,7 +39,8 @@ fn attempts(run: &Value) -> Vec<String> {
 fn evidence(run: &Value) -> Vec<String> {
     let all = run["tasks"][0]["evidence"].as_array().unwrap().iter();
     let words = |value: &Value| value.as_str().unwrap_or("?").to_owned();
-    all.map(|found| format!("{}: {}", words(&found["name"]), words(&found["verdict"]))).collect()
+    all.map(|found| format!("{}: {}", words(&found["name"]), words(&found["verdict"])))
+        .collect()
 }
 
 /// What all that passed looks like.
@@ -53,33 +54,57 @@ const PROVEN: [&str; 5] = [
 
 /// A person looks at the proposal and says yes; the base branch holds the change then, and `check` passes in a fresh
 /// clone of it. It must not have held it before.
-async fn look_and_approve(world: &World, origin: &Repository, run: &Value, file: &str, fix: &str, check: &str) -> Ran {
+async fn look_and_approve(
+    world: &World,
+    origin: &Repository,
+    run: &Value,
+    file: &str,
+    fix: &str,
+    check: &str,
+) -> Ran {
     let id = proposal(run);
     let base = origin.head("main");
-    assert!(!origin.file("main", file).contains(fix), "the fix is not in the base yet");
+    assert!(
+        !origin.file("main", file).contains(fix),
+        "the fix is not in the base yet"
+    );
     let page = world.loops(["review", id]).await;
     assert_eq!(page.code, 0, "{page}");
-    assert!(page.stdout.contains("reproduction") && page.stdout.contains(fix), "{page}");
+    assert!(
+        page.stdout.contains("reproduction") && page.stdout.contains(fix),
+        "{page}"
+    );
 
     let approved = world.loops(["approve", id]).await;
     assert_eq!(approved.code, 0, "{approved}");
     assert!(approved.stdout.contains("is merged"), "{approved}");
     assert!(origin.file("main", file).contains(fix));
-    assert_eq!(origin.git(&["rev-list", "--count", &format!("{base}..main")]), "1");
+    assert_eq!(
+        origin.git(&["rev-list", "--count", &format!("{base}..main")]),
+        "1"
+    );
     let (well, output) = origin.runs(check);
     assert!(well, "{output}");
 
     let findings = world.loops(["findings", "--format", "json"]).await.json();
-    let fixed = findings.as_array().into_iter().flatten().filter(|finding| finding["finding"]["state"] == "fixed");
+    let fixed = findings
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|finding| finding["finding"]["state"] == "fixed");
     assert_eq!(fixed.count(), 1, "{findings:#}");
     page
 }
 
 /// A lead agent that reads the first finding, spawns one task for it, waits and reports.
 fn lead(script: Script, file: &str, title: &str, goal: &str) -> Script {
-    let task = json!({"findings": ["F1"], "worker": "fix", "title": title, "goal": goal, "acceptance": [goal]});
+    let task =
+        json!({"findings": ["F1"], "worker": "fix", "title": title, "goal": goal, "acceptance": [goal]});
     script
-        .calls([("signals", json!({"finding": "F1"})), ("read", json!({"path": file}))])
+        .calls([
+            ("signals", json!({"finding": "F1"})),
+            ("read", json!({"path": file})),
+        ])
         .call("spawn", task)
         .call("wait", json!({}))
         .call("outcome", json!({"task": "T1"}))
@@ -88,7 +113,8 @@ fn lead(script: Script, file: &str, title: &str, goal: &str) -> Script {
 
 /// A verdict that approves.
 fn approves(script: Script, file: &str) -> Script {
-    script
-        .call("read", json!({"path": file}))
-        .call("verdict", json!({"approve": true, "concerns": [], "summary": "It holds for what I tried."}))
+    script.call("read", json!({"path": file})).call(
+        "verdict",
+        json!({"approve": true, "concerns": [], "summary": "It holds for what I tried."}),
+    )
 }

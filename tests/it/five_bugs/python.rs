@@ -23,9 +23,18 @@ async fn a_mean_of_nothing_is_nothing_after_a_wrong_edit_a_wrong_file_and_a_brok
     ]);
     world.define(&LoopFile::new("fix", CHECK).write(["ratings/**", "tests/**"]));
     world.feedback(&[
-        Said::by("anna", "The page of a product without ratings crashes with ZeroDivisionError: division by zero"),
-        Said::by("ben", "ZeroDivisionError: division by zero on products that have no ratings yet"),
-        Said::by("cleo", "Opening a new product that has no ratings crashes: ZeroDivisionError division by zero"),
+        Said::by(
+            "anna",
+            "The page of a product without ratings crashes with ZeroDivisionError: division by zero",
+        ),
+        Said::by(
+            "ben",
+            "ZeroDivisionError: division by zero on products that have no ratings yet",
+        ),
+        Said::by(
+            "cleo",
+            "Opening a new product that has no ratings crashes: ZeroDivisionError division by zero",
+        ),
         Said::by("dora", "thanks, great shop!"),
     ]);
     world.lead(|s| lead(s, "ratings/stats.py", TITLE, "mean([]) is 0"));
@@ -57,9 +66,20 @@ async fn a_mean_of_nothing_is_nothing_after_a_wrong_edit_a_wrong_file_and_a_brok
     let session = world.model().requests_of(&format!("# Task: {TITLE}\n"));
     let heard: Vec<String> = session.iter().flat_map(|request| request.last_texts()).collect();
     for trouble in ["statistics.py", "No module named unitest", "test_nothing", "OK"] {
-        assert!(heard.iter().any(|text| text.contains(trouble)), "{trouble} is not in {heard:#?}");
+        assert!(
+            heard.iter().any(|text| text.contains(trouble)),
+            "{trouble} is not in {heard:#?}"
+        );
     }
-    let page = look_and_approve(&world, &origin, &run, "ratings/stats.py", "if ratings else 0", CHECK).await;
+    let page = look_and_approve(
+        &world,
+        &origin,
+        &run,
+        "ratings/stats.py",
+        "if ratings else 0",
+        CHECK,
+    )
+    .await;
     assert!(page.stdout.contains("3 people"), "{page}");
     world.close().await;
 }
@@ -83,13 +103,26 @@ async fn a_sham_fix_is_sent_back_with_words_and_the_second_one_is_right() {
         &world.path("export"),
         "booking-feedback",
         &[
-            Said::by("emil", "I booked for 3.4.2026 and the confirmation says the 4th of March, day and month are swapped"),
-            Said::by("fay", "day and month are swapped in my confirmation: booked 3.4.2026, it says 4th of March"),
+            Said::by(
+                "emil",
+                "I booked for 3.4.2026 and the confirmation says the 4th of March, day and month are swapped",
+            ),
+            Said::by(
+                "fay",
+                "day and month are swapped in my confirmation: booked 3.4.2026, it says 4th of March",
+            ),
             Said::by("gus", "good morning everyone"),
         ],
     );
     world.define(&LoopFile::new("fix", CHECK).source("../export"));
-    world.lead(|s| lead(s, "booking/dates.py", TITLE, "read(\"3.4.2026\") is the third of April"));
+    world.lead(|s| {
+        lead(
+            s,
+            "booking/dates.py",
+            TITLE,
+            "read(\"3.4.2026\") is the third of April",
+        )
+    });
     let fix = json!({"path": "booking/dates.py", "old": "int(first), int(second))", "new": "int(second), int(first))"});
     let added = |day: &str, month: u32| {
         format!(
@@ -117,8 +150,19 @@ async fn a_sham_fix_is_sent_back_with_words_and_the_second_one_is_right() {
     assert_eq!(evidence(&run), PROVEN, "of the change that is proposed");
     let again = &world.model().requests_of(&format!("{TITLE} told reproduction"))[0];
     let told = again.last_texts().join("\n");
-    assert!(told.contains("- reproduction:") && told.contains("these did not pass"), "{told}");
-    look_and_approve(&world, &origin, &run, "booking/dates.py", "int(second), int(first)", CHECK).await;
+    assert!(
+        told.contains("- reproduction:") && told.contains("these did not pass"),
+        "{told}"
+    );
+    look_and_approve(
+        &world,
+        &origin,
+        &run,
+        "booking/dates.py",
+        "int(second), int(first)",
+        CHECK,
+    )
+    .await;
     assert!(origin.file("main", "tests/test_dates.py").contains("3.4.2026"));
     world.close().await;
 }
