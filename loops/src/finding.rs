@@ -32,8 +32,14 @@ pub enum FindingState {
 
 impl FindingState {
     /// All states, in the order of a finding's life.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Working, Self::Proposed, Self::Fixed, Self::Refused, Self::Merged];
+    pub const ALL: [Self; 6] = [
+        Self::Open,
+        Self::Working,
+        Self::Proposed,
+        Self::Fixed,
+        Self::Refused,
+        Self::Merged,
+    ];
 
     /// The word that is stored and shown.
     pub fn as_str(self) -> &'static str {

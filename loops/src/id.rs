@@ -21,7 +21,9 @@ pub const SHORT_LEN: usize = 8;
 
 /// Whether `typed` (a full id, or the end of one, with or without its prefix) names the id `full`.
 pub fn matches(full: &str, typed: &str) -> bool {
-    let Some((prefix, digits)) = full.split_once('-') else { return false };
+    let Some((prefix, digits)) = full.split_once('-') else {
+        return false;
+    };
     let wanted = match typed.split_once('-') {
         Some((typed_prefix, rest)) if typed_prefix == prefix => rest,
         Some(_) => return false,
@@ -129,6 +131,9 @@ mod tests {
         assert!(matches(&id.to_string(), &id.short()));
         assert!(matches(&id.to_string(), "abababab"));
         assert!(!matches(&id.to_string(), "run-abababab"));
-        assert!(!matches(&id.to_string(), "aba"), "three digits are too few to mean anything");
+        assert!(
+            !matches(&id.to_string(), "aba"),
+            "three digits are too few to mean anything"
+        );
     }
 }

@@ -183,16 +183,29 @@ impl Page {
                     inline(&one_line(concern, 400))
                 )
             }))
-            .chain(self.caveats.iter().map(|caveat| inline(&one_line(caveat, 300))))
+            .chain(self.weaker())
             .collect();
         if unproven.is_empty() {
             return;
         }
-        page.push_str("## What was not\n\n");
+        page.push_str("## What was not proven\n\n");
         for line in unproven {
             let _ = writeln!(page, "- {line}");
         }
         page.push('\n');
+    }
+
+    /// What the sandbox could not hold exactly, in one line: it is about the machine, not about the change.
+    fn weaker(&self) -> Option<String> {
+        if self.caveats.is_empty() {
+            return None;
+        }
+        let list: Vec<String> = self
+            .caveats
+            .iter()
+            .map(|caveat| inline(&one_line(caveat, 200)))
+            .collect();
+        Some(format!("The sandbox of this machine: {}", list.join("; ")))
     }
 
     fn risk_and_cost(&self, page: &mut String) {

@@ -56,9 +56,15 @@ pub async fn lay_out(folder: &Path, rehearse: bool, now: Timestamp) -> Result<St
     write(&folder.join(".loops/feedback-to-fix.yaml"), LOOP)?;
     write(&folder.join("feedback.jsonl"), &redated(now))?;
     write(&cassette, CASSETTE)?;
-    write(&folder.join("loops.yaml"), if rehearse { REHEARSED } else { LIVE })?;
+    write(
+        &folder.join("loops.yaml"),
+        if rehearse { REHEARSED } else { LIVE },
+    )?;
     repository(folder).await?;
-    Ok(Stage { folder: folder.to_owned(), cassette })
+    Ok(Stage {
+        folder: folder.to_owned(),
+        cassette,
+    })
 }
 
 const REHEARSED: &str = "\
@@ -83,21 +89,29 @@ async fn repository(folder: &Path) -> Result<(), DemoError> {
     let (origin, clone) = (folder.join("shop.git"), work.join(".git"));
     let (origin_path, clone_path) = (origin.display().to_string(), clone.display().to_string());
     let nowhere = Git::nowhere();
-    nowhere.run(&["init", "--quiet", "--bare", "--initial-branch=main", &origin_path]).await?;
-    nowhere.run(&["init", "--quiet", "--bare", "--initial-branch=main", &clone_path]).await?;
+    nowhere
+        .run(&["init", "--quiet", "--bare", "--initial-branch=main", &origin_path])
+        .await?;
+    nowhere
+        .run(&["init", "--quiet", "--bare", "--initial-branch=main", &clone_path])
+        .await?;
     let git = Git::at(&clone);
     git.run(&["config", "core.bare", "false"]).await?;
     let git = git.work_tree(&work);
     git.run(&["add", "--all"]).await?;
     let tree = git.line(&["write-tree"]).await?;
     let by = ("Shop", "shop@shop.example");
-    let first = git.commit_tree(&tree, &[], "Sell mugs\n", by, 1_793_520_000).await?;
+    let first = git
+        .commit_tree(&tree, &[], "Sell mugs\n", by, 1_793_520_000)
+        .await?;
     git.run(&["update-ref", "refs/heads/main", &first]).await?;
     git.run(&["remote", "add", "origin", "../shop.git"]).await?;
     git.run(&["push", "--quiet", &origin_path, "main:main"]).await?;
-    git.run(&["fetch", "--quiet", &origin_path, "main:refs/remotes/origin/main"]).await?;
+    git.run(&["fetch", "--quiet", &origin_path, "main:refs/remotes/origin/main"])
+        .await?;
     git.run(&["config", "branch.main.remote", "origin"]).await?;
-    git.run(&["config", "branch.main.merge", "refs/heads/main"]).await?;
+    git.run(&["config", "branch.main.merge", "refs/heads/main"])
+        .await?;
     Ok(())
 }
 
@@ -107,7 +121,10 @@ fn files<'a>(dir: &'a Dir<'a>) -> Vec<&'a include_dir::File<'a>> {
 
 /// The messages, moved in time so that the newest one is from a while ago.
 fn redated(now: Timestamp) -> String {
-    let lines: Vec<Value> = FEEDBACK.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let lines: Vec<Value> = FEEDBACK
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
     let at = |line: &Value| line.get("at").and_then(Value::as_str).and_then(Timestamp::parse);
     let newest = lines.iter().filter_map(at).max().unwrap_or(now);
     let shift = now.minus(NEWEST).0 - newest.0;
@@ -123,7 +140,10 @@ fn redated(now: Timestamp) -> String {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), DemoError> {
-    let failed = |error| DemoError::File { path: path.to_owned(), error };
+    let failed = |error| DemoError::File {
+        path: path.to_owned(),
+        error,
+    };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
@@ -141,7 +161,15 @@ mod tests {
         let text = redated(now);
         let times: Vec<i64> = text
             .lines()
-            .map(|line| Timestamp::parse(serde_json::from_str::<Value>(line).unwrap()["at"].as_str().unwrap()).unwrap().0)
+            .map(|line| {
+                Timestamp::parse(
+                    serde_json::from_str::<Value>(line).unwrap()["at"]
+                        .as_str()
+                        .unwrap(),
+                )
+                .unwrap()
+                .0
+            })
             .collect();
         assert_eq!(times.len(), 40);
         assert_eq!(times.iter().max(), Some(&now.minus(NEWEST).0));

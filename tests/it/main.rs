@@ -4,6 +4,7 @@
 mod agent;
 mod carry_out;
 mod five_bugs;
+mod prove;
 mod sandbox;
 mod tools;
 mod trace;

@@ -127,6 +127,11 @@ fn modes_links_and_binary_files_are_refused() {
     };
     assert_eq!(with(&|file| file.new_mode = Some(0o120_000)), [Rule::Symlink]);
     assert_eq!(with(&|file| file.new_mode = Some(0o160_000)), [Rule::Submodule]);
+    let gone = |file: &mut FileChange| {
+        (file.status, file.new_path, file.old_mode, file.new_mode) =
+            (Status::Deleted, None, Some(0o160_000), None);
+    };
+    assert_eq!(with(&gone), [Rule::Submodule]);
     assert_eq!(with(&|file| file.new_mode = Some(0o100_755)), [Rule::FileMode]);
     assert_eq!(with(&|file| file.new_mode = Some(0o100_664)), [Rule::FileMode]);
     assert_eq!(with(&|file| file.new_mode = None), [Rule::FileMode]);

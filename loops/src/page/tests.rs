@@ -94,7 +94,7 @@ Now it is taken from the line.
 | ✓ unit | passes (4 ok, 0 failed) | passes (5 ok, 0 failed) | 0.4 s | all 5 tests pass |
 | ✗ reproduction |  |  |  | the new test passes on the base, too |
 
-## What was not
+## What was not proven
 
 - reproduction: the new test passes on the base, too
 

@@ -32,16 +32,24 @@ pub(super) async fn audit(context: &Context, args: Args) -> Result<Exit, CliErro
                 context.out.json(&json!({ "whole": true, "rows": verified.rows, "seals": verified.seals, "head": verified.head }));
             } else {
                 let head = verified.head.as_deref().unwrap_or("nothing");
-                context.out.line(format!("the ledger is whole: {} rows under {} seals, head {head}", verified.rows, verified.seals));
+                context.out.line(format!(
+                    "the ledger is whole: {} rows under {} seals, head {head}",
+                    verified.rows, verified.seals
+                ));
             }
             Ok(Exit::Done)
         }
         Err(Broken::Store(error)) => Err(error.into()),
         Err(broken) => {
             if context.out.format == Format::Json {
-                context.out.json(&json!({ "whole": false, "why": broken.to_string() }));
+                context
+                    .out
+                    .json(&json!({ "whole": false, "why": broken.to_string() }));
             }
-            Err(CliError { exit: Exit::CheckSaidNo, ..CliError::new("the ledger is not whole").why(broken) })
+            Err(CliError {
+                exit: Exit::CheckSaidNo,
+                ..CliError::new("the ledger is not whole").why(broken)
+            })
         }
     }
 }

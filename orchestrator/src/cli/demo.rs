@@ -26,7 +26,8 @@ pub(super) struct Args {
 pub(super) async fn demo(context: &Context, args: Args) -> Result<Exit, CliError> {
     let has_key = context.config()?.models.anthropic.key.is_some();
     if args.live && !has_key {
-        return Err(CliError::usage("there is no model key").todo("set ANTHROPIC_API_KEY, or leave `--live` out for the rehearsal"));
+        return Err(CliError::usage("there is no model key")
+            .todo("set ANTHROPIC_API_KEY, or leave `--live` out for the rehearsal"));
     }
     let rehearse = args.rehearse || !has_key;
     let folder = fresh(args.folder)?;
@@ -36,7 +37,9 @@ pub(super) async fn demo(context: &Context, args: Args) -> Result<Exit, CliError
         .map_err(|error| CliError::new("the demo's folder could not be made").why(error))?;
     let shown = shown(&stage.folder);
     out.note(format!("Made {shown}: a small shop with three real bugs (shop.git), tests that miss them, and forty messages about it (feedback.jsonl)."));
-    out.note("Real: triage, the lead agent's session and tools, workspaces, sandbox, edits, tests, proofs, git.");
+    out.note(
+        "Real: triage, the lead agent's session and tools, workspaces, sandbox, edits, tests, proofs, git.",
+    );
     out.note(if rehearse {
         "Rehearsed: the model. Its answers are a cassette that we wrote (cassette.json); nothing is bought.\n"
     } else {
@@ -47,15 +50,27 @@ pub(super) async fn demo(context: &Context, args: Args) -> Result<Exit, CliError
     let definition = inner.definition(&config.models, "feedback-to-fix")?;
     let exit = run::drive(&inner, &definition, Start::NewOrOpen, None).await?;
     let store = inner.store().await?;
-    let first = proposals::list(&store, None, Some(ProposalState::Open)).await?.into_iter().next();
+    let first = proposals::list(&store, None, Some(ProposalState::Open))
+        .await?
+        .into_iter()
+        .next();
     if let (Some(first), Format::Text) = (first, out.format) {
         out.line(format!("\n{}\n", "─".repeat(72)));
         super::review::page(&inner, &first);
-        out.line(format!("{}\nThe diff, the others, and your answer:\n", "─".repeat(72)));
+        out.line(format!(
+            "{}\nThe diff, the others, and your answer:\n",
+            "─".repeat(72)
+        ));
         out.line(format!("  cd {shown}"));
-        out.line(format!("  loops review {}    # the page and the diff", first.id.short()));
+        out.line(format!(
+            "  loops review {}    # the page and the diff",
+            first.id.short()
+        ));
         out.line("  loops review                      # all that wait for you");
-        out.line(format!("  loops approve {}   # merge it into shop.git", first.id.short()));
+        out.line(format!(
+            "  loops approve {}   # merge it into shop.git",
+            first.id.short()
+        ));
         out.line("  git -C shop pull                  # and see it");
         out.line("  loops run feedback-to-fix         # nothing new: no model is asked\n");
     }
@@ -66,14 +81,26 @@ pub(super) async fn demo(context: &Context, args: Args) -> Result<Exit, CliError
 fn fresh(asked: Option<PathBuf>) -> Result<PathBuf, CliError> {
     let folder = match asked {
         Some(folder) => {
-            if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-                return Err(CliError::usage(format!("`{}` is there already, and not empty", folder.display()))
-                    .todo("name another folder"));
+            if folder
+                .read_dir()
+                .is_ok_and(|mut entries| entries.next().is_some())
+            {
+                return Err(CliError::usage(format!(
+                    "`{}` is there already, and not empty",
+                    folder.display()
+                ))
+                .todo("name another folder"));
             }
             folder
         }
         None => (1..)
-            .map(|n| PathBuf::from(if n == 1 { "loops-demo".to_owned() } else { format!("loops-demo-{n}") }))
+            .map(|n| {
+                PathBuf::from(if n == 1 {
+                    "loops-demo".to_owned()
+                } else {
+                    format!("loops-demo-{n}")
+                })
+            })
             .find(|folder| !folder.exists())
             .unwrap_or_default(),
     };

@@ -14,7 +14,9 @@ use crate::engine::Progress;
 /// Cancels at the first Ctrl-C or SIGTERM; at the second one the process ends at once.
 pub(super) async fn interrupt(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
     for round in 0.. {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
@@ -65,7 +67,14 @@ struct Line {
 impl Screen {
     fn new(out: Out) -> Self {
         let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { out, bars, tasks: BTreeMap::new(), lead: None, spend: None, last: String::new() }
+        Self {
+            out,
+            bars,
+            tasks: BTreeMap::new(),
+            lead: None,
+            spend: None,
+            last: String::new(),
+        }
     }
 
     fn say(&mut self, line: String) {
@@ -99,7 +108,10 @@ impl Screen {
                 }
             }
             Progress::Findings { ready, all } => {
-                self.say(format!("triage    {} to work on, {all} known", super::report::count(u32::try_from(ready.len()).unwrap_or(0), "finding")));
+                self.say(format!(
+                    "triage    {} to work on, {all} known",
+                    super::report::count(u32::try_from(ready.len()).unwrap_or(0), "finding")
+                ));
                 for (at, finding) in ready.iter().enumerate() {
                     self.say(format!(
                         "          F{} {:>5.1}  {}, {}  {}",
@@ -118,7 +130,13 @@ impl Screen {
                 if let Some(bar) = &bar {
                     bar.set_prefix(format!("T{number}"));
                 }
-                self.tasks.entry(id).or_insert(Line { number, title, bar, todo: String::new(), doing: String::new() });
+                self.tasks.entry(id).or_insert(Line {
+                    number,
+                    title,
+                    bar,
+                    todo: String::new(),
+                    doing: String::new(),
+                });
             }
             Progress::Doing { id, doing } => self.doing(id, doing),
             Progress::Todo { id, items } => {
@@ -132,14 +150,26 @@ impl Screen {
                 let sign = if well { "✓" } else { "✗" };
                 self.say(format!("{sign} T{number}      {how}"));
             }
-            Progress::Spent { money, usage, rehearsed } => {
+            Progress::Spent {
+                money,
+                usage,
+                rehearsed,
+            } => {
                 if self.spend.is_none() {
                     self.spend = self.bar();
                 }
                 if let Some(bar) = &self.spend {
-                    let how = if rehearsed { " (rehearsed: nothing is bought)" } else { "" };
+                    let how = if rehearsed {
+                        " (rehearsed: nothing is bought)"
+                    } else {
+                        ""
+                    };
                     bar.set_prefix("spent");
-                    bar.set_message(format!("{money}, {} tokens in, {} out{how}", usage.all_input(), usage.output_tokens));
+                    bar.set_message(format!(
+                        "{money}, {} tokens in, {} out{how}",
+                        usage.all_input(),
+                        usage.output_tokens
+                    ));
                 }
             }
             Progress::Note { text } => self.say(format!("note      {text}")),
@@ -160,7 +190,9 @@ impl Screen {
     }
 
     fn doing(&mut self, id: TaskId, doing: String) {
-        let Some(line) = self.tasks.get_mut(&id) else { return };
+        let Some(line) = self.tasks.get_mut(&id) else {
+            return;
+        };
         if line.bar.is_some() {
             line.doing = doing;
             return line.refresh();
@@ -179,14 +211,30 @@ impl Screen {
 impl Line {
     fn refresh(&self) {
         if let Some(bar) = &self.bar {
-            let todo = if self.todo.is_empty() { String::new() } else { format!("  [{}]", self.todo) };
-            bar.set_message(format!("{}  {}{todo}", one_line(&self.title, 40), one_line(&self.doing, 60)));
+            let todo = if self.todo.is_empty() {
+                String::new()
+            } else {
+                format!("  [{}]", self.todo)
+            };
+            bar.set_message(format!(
+                "{}  {}{todo}",
+                one_line(&self.title, 40),
+                one_line(&self.doing, 60)
+            ));
         }
     }
 }
 
 fn todo(items: &[TodoItem]) -> String {
-    let done = items.iter().filter(|item| matches!(item.state, TodoState::Done | TodoState::Dropped)).count();
-    let now = items.iter().find(|item| item.state == TodoState::Doing).map(|item| one_line(&item.text, 40));
-    format!("{done}/{} {}", items.len(), now.unwrap_or_default()).trim_end().to_owned()
+    let done = items
+        .iter()
+        .filter(|item| matches!(item.state, TodoState::Done | TodoState::Dropped))
+        .count();
+    let now = items
+        .iter()
+        .find(|item| item.state == TodoState::Doing)
+        .map(|item| one_line(&item.text, 40));
+    format!("{done}/{} {}", items.len(), now.unwrap_or_default())
+        .trim_end()
+        .to_owned()
 }

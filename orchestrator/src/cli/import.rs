@@ -22,13 +22,23 @@ pub(super) async fn import(context: &Context, args: Args) -> Result<Exit, CliErr
         None => context.only_loop()?,
     };
     let here = std::env::current_dir().map_err(|error| CliError::new("this folder is gone").why(error))?;
-    let source = PathSource { path: args.path.clone() };
-    let read = engine::import(&store, &name, &source, &here).await.map_err(CliError::from)?;
+    let source = PathSource {
+        path: args.path.clone(),
+    };
+    let read = engine::import(&store, &name, &source, &here)
+        .await
+        .map_err(CliError::from)?;
     if context.out.format == Format::Json {
-        context.out.json(&serde_json::json!({ "loop": name, "new": read.new, "skipped": read.skipped }));
+        context
+            .out
+            .json(&serde_json::json!({ "loop": name, "new": read.new, "skipped": read.skipped }));
         return Ok(Exit::Done);
     }
-    context.out.line(format!("{}: {} new or edited", args.path, super::report::count(read.new, "signal")));
+    context.out.line(format!(
+        "{}: {} new or edited",
+        args.path,
+        super::report::count(read.new, "signal")
+    ));
     for line in read.skipped {
         context.out.line(format!("  skipped {line}"));
     }

@@ -10,6 +10,7 @@ use super::{CliError, Context, Exit, Format, Out};
 use crate::store::{
     Store,
     attempts::{self, AttemptState},
+    proposals,
     resolve::{Kind, resolve},
     transcripts,
 };
@@ -17,10 +18,10 @@ use crate::store::{
 /// How often a growing transcript is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
-/// A transcript: of an attempt, or of the attempts of a task or a run.
+/// A transcript: of an attempt, or of all attempts of a task, a proposal or a run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// An attempt, a task or a run
+    /// An attempt, a task, a proposal or a run
     #[arg(value_name = "ID")]
     id: String,
     /// Go on until it ends
@@ -32,8 +33,10 @@ pub(super) async fn logs(context: &Context, args: Args) -> Result<Exit, CliError
     let store = context.store().await?;
     let all = attempts_of(&store, &args.id).await?;
     if all.is_empty() {
-        return Err(CliError::usage(format!("there is no transcript of `{}`", plain(&args.id)))
-            .todo("`loops show ID` of a run lists its attempts"));
+        return Err(
+            CliError::usage(format!("there is no transcript of `{}`", plain(&args.id)))
+                .todo("`loops show ID` of a run lists its attempts"),
+        );
     }
     for id in all {
         one(&store, context.out, id, args.follow).await?;
@@ -48,7 +51,12 @@ async fn attempts_of(store: &Store, typed: &str) -> Result<Vec<AttemptId>, CliEr
             Kind::Attempt => found.extend(id.parse::<AttemptId>()),
             Kind::Task => {
                 if let Ok(id) = id.parse() {
-                    found.extend(attempts::of_task(store, id).await?.into_iter().map(|a| a.begun.id));
+                    found.extend(
+                        attempts::of_task(store, id)
+                            .await?
+                            .into_iter()
+                            .map(|a| a.begun.id),
+                    );
                 }
             }
             Kind::Run => {
@@ -56,7 +64,19 @@ async fn attempts_of(store: &Store, typed: &str) -> Result<Vec<AttemptId>, CliEr
                     found.extend(attempts::of_run(store, id).await?.into_iter().map(|a| a.begun.id));
                 }
             }
-            Kind::Finding | Kind::Proposal | Kind::Signal => {}
+            Kind::Proposal => {
+                if let Ok(id) = id.parse()
+                    && let Some(proposal) = proposals::get(store, id).await?
+                {
+                    found.extend(
+                        attempts::of_task(store, proposal.task)
+                            .await?
+                            .into_iter()
+                            .map(|a| a.begun.id),
+                    );
+                }
+            }
+            Kind::Finding | Kind::Signal => {}
         }
     }
     Ok(found)
@@ -81,7 +101,9 @@ async fn one(store: &Store, out: Out, id: AttemptId, follow: bool) -> Result<(),
             for line in lines {
                 seen = line.number;
                 match out.format {
-                    Format::Json => out.compact(&json!({ "attempt": id, "number": line.number, "at": line.at, "entry": line.entry })),
+                    Format::Json => out.compact(
+                        &json!({ "attempt": id, "number": line.number, "at": line.at, "entry": line.entry }),
+                    ),
                     Format::Text => entry(out, &line.entry),
                 }
             }
@@ -90,7 +112,11 @@ async fn one(store: &Store, out: Out, id: AttemptId, follow: bool) -> Result<(),
         if attempt.todo != todo && out.format == Format::Text && follow {
             todo = attempt.todo;
             for item in &todo {
-                out.line(format!("    [{}] {}", json!(item.state).as_str().unwrap_or("?"), plain(&item.text)));
+                out.line(format!(
+                    "    [{}] {}",
+                    json!(item.state).as_str().unwrap_or("?"),
+                    plain(&item.text)
+                ));
             }
         }
         if !follow || attempt.state != AttemptState::Running {
@@ -104,9 +130,21 @@ fn entry(out: Out, entry: &Entry) {
     let (head, text) = match entry {
         Entry::Told { text } => (out.paint("34", "told"), plain(text)),
         Entry::Said { text } => (out.paint("32", "said"), plain(text)),
-        Entry::Called { tool, input } => (out.paint("33", &format!("call {}", plain(tool))), plain(&input.to_string())),
-        Entry::Answered { tool, ok, text, duration_ms } => {
-            let head = format!("{} {} ({duration_ms} ms)", if *ok { "done" } else { "FAILED" }, plain(tool));
+        Entry::Called { tool, input } => (
+            out.paint("33", &format!("call {}", plain(tool))),
+            plain(&input.to_string()),
+        ),
+        Entry::Answered {
+            tool,
+            ok,
+            text,
+            duration_ms,
+        } => {
+            let head = format!(
+                "{} {} ({duration_ms} ms)",
+                if *ok { "done" } else { "FAILED" },
+                plain(tool)
+            );
             (out.paint(if *ok { "36" } else { "31" }, &head), plain(text))
         }
         Entry::Used { usage, rehearsed } => {

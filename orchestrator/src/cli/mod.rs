@@ -78,7 +78,10 @@ impl Context {
             specs: folder.join(".loops"),
             ..self.global.clone()
         };
-        Self { global, out: self.out }
+        Self {
+            global,
+            out: self.out,
+        }
     }
 }
 
@@ -164,7 +167,10 @@ pub fn main() -> ExitCode {
         out.text(OVERVIEW);
         return ExitCode::SUCCESS;
     };
-    let context = Context { global: cli.global, out };
+    let context = Context {
+        global: cli.global,
+        out,
+    };
     telemetry(context.global.verbose);
     let ended = match runtime() {
         Ok(runtime) => runtime.block_on(dispatch(&context, command)),
@@ -173,7 +179,9 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
-            context.out.note(format!("{} {error}", context.out.paint("31", "error:")));
+            context
+                .out
+                .note(format!("{} {error}", context.out.paint("31", "error:")));
             ExitCode::from(error.exit.code())
         }
     }
@@ -221,5 +229,9 @@ fn telemetry(verbose: u8) {
         1 => "loops=info,orchestrator=info,workers=info,warn",
         _ => "orchestrator=debug,workers=debug,info",
     };
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).with_target(verbose > 1).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_writer(std::io::stderr)
+        .with_target(verbose > 1)
+        .init();
 }

@@ -93,7 +93,9 @@ impl Summary {
 
 /// Reads a run from the store.
 pub(super) async fn gather(store: &Store, id: RunId) -> Result<Summary, CliError> {
-    let run = runs::get(store, id).await?.ok_or_else(|| CliError::new(format!("{id} is not in the store")))?;
+    let run = runs::get(store, id)
+        .await?
+        .ok_or_else(|| CliError::new(format!("{id} is not in the store")))?;
     let state: RunState = run.state()?;
     let mut found = Vec::new();
     for finding in handed::of_run(store, id).await? {
@@ -170,10 +172,22 @@ async fn task(store: &Store, state: &RunState, kept: tasks::Kept) -> Result<Task
 /// Tells a person how it went, and what to type next.
 pub(super) fn print(out: Out, summary: &Summary, definition: &Definition) {
     let run = &summary.run;
-    let took = run.ended_at.unwrap_or_else(crate::clock::now).since(run.started_at);
-    out.line(format!("\n{} {} in {:.1} s", run.id.short(), run.state.replace('_', " "), took.as_secs_f64()));
+    let took = run
+        .ended_at
+        .unwrap_or_else(crate::clock::now)
+        .since(run.started_at);
+    out.line(format!(
+        "\n{} {} in {:.1} s",
+        run.id.short(),
+        run.state.replace('_', " "),
+        took.as_secs_f64()
+    ));
     for task in &run.tasks {
-        let tries = task.attempts.iter().filter(|attempt| attempt.role == "work").count();
+        let tries = task
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.role == "work")
+            .count();
         let tries = count(u32::try_from(tries).unwrap_or(u32::MAX), "attempt");
         match &task.proposal {
             Some(proposal) => out.line(format!(
@@ -194,7 +208,10 @@ pub(super) fn print(out: Out, summary: &Summary, definition: &Definition) {
         }
     }
     if let Some(report) = run.report.as_deref().filter(|report| !report.is_empty()) {
-        out.line(format!("\nThe lead agent's report:\n  {}", loops::text::plain(report).replace('\n', "\n  ")));
+        out.line(format!(
+            "\nThe lead agent's report:\n  {}",
+            loops::text::plain(report).replace('\n', "\n  ")
+        ));
     }
     let usage = &run.usage;
     if usage.usage != Usage::default() || usage.rehearsed {
@@ -205,20 +222,35 @@ pub(super) fn print(out: Out, summary: &Summary, definition: &Definition) {
             usage.usage.all_input(),
             usage.usage.cache_read_tokens,
             usage.usage.output_tokens,
-            if usage.rehearsed { "; rehearsed: a cassette answered, nothing was bought" } else { "" }
+            if usage.rehearsed {
+                "; rehearsed: a cassette answered, nothing was bought"
+            } else {
+                ""
+            }
         ));
     }
-    let open = run.tasks.iter().filter_map(|task| task.proposal.as_ref()).find(|proposal| proposal.state == "open");
+    let open = run
+        .tasks
+        .iter()
+        .filter_map(|task| task.proposal.as_ref())
+        .find(|proposal| proposal.state == "open");
     if let Some(open) = open {
         out.line(format!("next: loops review {}", open.id.short()));
     } else if run.tasks.is_empty() && run.state == "nothing_to_do" {
-        out.line(format!("nothing to do for `{}`: no finding is new and passes its thresholds; no model was asked", definition.spec.name));
+        out.line(format!(
+            "nothing to do for `{}`: no finding is new and passes its thresholds; no model was asked",
+            definition.spec.name
+        ));
     }
 }
 
 /// `1 task`, `2 tasks`.
 pub(super) fn count(n: u32, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }
 
 /// `1 person`, `9 people`, `machines`.

@@ -82,7 +82,11 @@ pub(super) async fn review(context: &Context, args: ReviewArgs) -> Result<Exit, 
             } else {
                 for proposal in &all {
                     let (id, title) = (out.paint("1", &proposal.id.short()), plain(&proposal.title));
-                    out.line(format!("{id}  {:<9}  {}  {title}", proposal.state.as_str(), plain(&proposal.loop_name)));
+                    out.line(format!(
+                        "{id}  {:<9}  {}  {title}",
+                        proposal.state.as_str(),
+                        plain(&proposal.loop_name)
+                    ));
                 }
                 out.line("\nnext: loops review ID");
             }
@@ -94,7 +98,11 @@ pub(super) async fn review(context: &Context, args: ReviewArgs) -> Result<Exit, 
 impl ReviewArgs {
     /// To look at one proposal.
     pub(super) fn of(id: &str) -> Self {
-        Self { id: Some(id.to_owned()), all: false, markdown: false }
+        Self {
+            id: Some(id.to_owned()),
+            all: false,
+            markdown: false,
+        }
     }
 }
 
@@ -120,7 +128,15 @@ async fn one(context: &Context, store: &Store, id: &str, markdown: bool) -> Resu
     }
     out.line(format!(
         "\n{}\n",
-        out.paint("2", &format!("{} · {} · branch {}", proposal.id.short(), proposal.state.as_str(), proposal.branch))
+        out.paint(
+            "2",
+            &format!(
+                "{} · {} · branch {}",
+                proposal.id.short(),
+                proposal.state.as_str(),
+                proposal.branch
+            )
+        )
     ));
     match diff(context, &proposal).await {
         Some(diff) => colored(out, &diff),
@@ -141,7 +157,10 @@ pub(super) fn row(proposal: &Proposal) -> serde_json::Value {
 async fn diff(context: &Context, proposal: &Proposal) -> Option<String> {
     let home = context.home().await.ok()?;
     let repository = crate::engine::repository_of(&home.store, proposal).await.ok()?;
-    Git::at(&home.mirror(&repository)).diff(&proposal.base, &proposal.head).await.ok()
+    Git::at(&home.mirror(&repository))
+        .diff(&proposal.base, &proposal.head)
+        .await
+        .ok()
 }
 
 fn colored(out: Out, diff: &str) {
@@ -172,7 +191,10 @@ pub(super) async fn approve(context: &Context, args: ApproveArgs) -> Result<Exit
 pub(super) async fn reject(context: &Context, args: RejectArgs) -> Result<Exit, CliError> {
     let home = context.home().await?;
     let proposal = find(&home.store, &args.id).await?;
-    let no = Answer::Reject { reason: args.reason, never: args.never };
+    let no = Answer::Reject {
+        reason: args.reason,
+        never: args.never,
+    };
     let answered = answer(&home, None, &proposal, &no, &person()).await?;
     tell(context, &proposal, answered)
 }
@@ -188,7 +210,15 @@ pub(super) async fn revise(context: &Context, args: ReviseArgs) -> Result<Exit, 
     run::refuse_what_is_not_there(&definition)?;
     // Taken and given back: another process on the state folder is told of before anything is written down.
     drop(crate::store::StateLock::take(&home.folder)?);
-    match answer(&home, Some(&definition), &proposal, &Answer::Revise(args.words), &person()).await? {
+    match answer(
+        &home,
+        Some(&definition),
+        &proposal,
+        &Answer::Revise(args.words),
+        &person(),
+    )
+    .await?
+    {
         Answered::SentBack(id) => run::drive(context, &definition, Start::Again(id), args.cassette).await,
         other => tell(context, &proposal, other),
     }
@@ -200,16 +230,19 @@ fn tell(context: &Context, proposal: &Proposal, answered: Answered) -> Result<Ex
     if out.format == Format::Json {
         let (answered, exit) = match &answered {
             Answered::Merged { commit, .. } => (json!({ "state": "merged", "commit": commit }), Exit::Done),
-            Answered::Command { why, command } => {
-                (json!({ "state": "approved", "why": why, "command": command }), Exit::Done)
-            }
-            Answered::DoesNotHold { why, evidence } => {
-                (json!({ "state": "open", "why": why, "evidence": evidence }), Exit::CheckSaidNo)
-            }
+            Answered::Command { why, command } => (
+                json!({ "state": "approved", "why": why, "command": command }),
+                Exit::Done,
+            ),
+            Answered::DoesNotHold { why, evidence } => (
+                json!({ "state": "open", "why": why, "evidence": evidence }),
+                Exit::CheckSaidNo,
+            ),
             Answered::SentBack(run) => (json!({ "state": "revising", "run": run }), Exit::Done),
-            Answered::Refused { branch_removed } => {
-                (json!({ "state": "rejected", "branch_removed": branch_removed }), Exit::Done)
-            }
+            Answered::Refused { branch_removed } => (
+                json!({ "state": "rejected", "branch_removed": branch_removed }),
+                Exit::Done,
+            ),
         };
         out.json(&json!({ "proposal": proposal.id, "answered": answered }));
         return Ok(exit);
@@ -217,25 +250,51 @@ fn tell(context: &Context, proposal: &Proposal, answered: Answered) -> Result<Ex
     match answered {
         Answered::Merged { commit, proven_again } => {
             for found in &proven_again {
-                out.line(format!("  {} {}: {}", sign(out, found.verdict), found.name, plain(&found.words)));
+                out.line(format!(
+                    "  {} {}: {}",
+                    sign(out, found.verdict),
+                    found.name,
+                    plain(&found.words)
+                ));
             }
-            let again = if proven_again.is_empty() { "" } else { "; the base had moved, so it was merged and proven again" };
-            out.line(format!("{id} is merged: `{}` is at {}{again}", proposal.base_branch, &commit[..12.min(commit.len())]));
+            let again = if proven_again.is_empty() {
+                ""
+            } else {
+                "; the base had moved, so it was merged and proven again"
+            };
+            out.line(format!(
+                "{id} is merged: `{}` is at {}{again}",
+                proposal.base_branch,
+                &commit[..12.min(commit.len())]
+            ));
         }
         Answered::Command { why, command } => {
-            out.line(format!("{id} is approved, and yours to merge: {why}\n\n  {command}\n"));
+            out.line(format!(
+                "{id} is approved, and yours to merge: {why}\n\n  {command}\n"
+            ));
         }
         Answered::DoesNotHold { why, evidence } => {
             for found in &evidence {
-                out.line(format!("  {} {}: {}", sign(out, found.verdict), found.name, plain(&found.words)));
+                out.line(format!(
+                    "  {} {}: {}",
+                    sign(out, found.verdict),
+                    found.name,
+                    plain(&found.words)
+                ));
             }
             out.line(format!("{id} is not merged: {why}"));
             return Ok(Exit::CheckSaidNo);
         }
         Answered::SentBack(run) => out.line(format!("{id} goes back to a worker in {}", run.short())),
         Answered::Refused { branch_removed } => {
-            let branch = if branch_removed { "; its branch is gone" } else { "" };
-            out.line(format!("{id} is refused, and its finding with it{branch}; that is remembered"));
+            let branch = if branch_removed {
+                "; its branch is gone"
+            } else {
+                ""
+            };
+            out.line(format!(
+                "{id} is refused, and its finding with it{branch}; that is remembered"
+            ));
         }
     }
     Ok(Exit::Done)
@@ -251,12 +310,20 @@ pub(super) fn sign(out: Out, verdict: loops::evidence::Verdict) -> String {
 
 /// Writes down what people merged by hand since the last look.
 pub(super) async fn notice_merges(store: &Store, out: Out) -> Result<(), CliError> {
-    let mut names: Vec<String> = proposals::list(store, None, None).await?.into_iter().map(|p| p.loop_name).collect();
+    let mut names: Vec<String> = proposals::list(store, None, None)
+        .await?
+        .into_iter()
+        .map(|p| p.loop_name)
+        .collect();
     names.sort();
     names.dedup();
     for name in names {
         for proposal in reconcile(store, &name).await? {
-            out.note(format!("{} was merged: {}", proposal.id.short(), plain(&proposal.title)));
+            out.note(format!(
+                "{} was merged: {}",
+                proposal.id.short(),
+                plain(&proposal.title)
+            ));
         }
     }
     Ok(())
@@ -280,15 +347,26 @@ pub(super) async fn find(store: &Store, typed: &str) -> Result<Proposal, CliErro
         found.extend(proposal);
     }
     match found.len() {
-        0 => Err(CliError::usage(format!("there is no proposal `{}`", plain(typed))).todo("`loops review --all` lists them")),
+        0 => Err(
+            CliError::usage(format!("there is no proposal `{}`", plain(typed)))
+                .todo("`loops review --all` lists them"),
+        ),
         1 => Ok(found.remove(0)),
-        n => Err(CliError::usage(format!("`{}` names {n} proposals", plain(typed))).todo("type more of the id")),
+        n => {
+            Err(CliError::usage(format!("`{}` names {n} proposals", plain(typed)))
+                .todo("type more of the id"))
+        }
     }
 }
 
 /// Who decides here: the person at this terminal, by the system's word.
-#[expect(clippy::disallowed_methods, reason = "the name of who types is no setting of the service")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the name of who types is no setting of the service"
+)]
 pub(super) fn person() -> String {
-    let name = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let name = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "somebody".to_owned());
     format!("{} at the terminal", plain(&name))
 }

@@ -31,7 +31,11 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CliError>
         return dry_run(context, &definition).await;
     }
     let exit = drive(context, &definition, Start::NewOrOpen, args.cassette).await?;
-    Ok(if exit == Exit::NothingToDo && !args.exit_code { Exit::Done } else { exit })
+    Ok(if exit == Exit::NothingToDo && !args.exit_code {
+        Exit::Done
+    } else {
+        exit
+    })
 }
 
 /// Keys that are valid and whose depth is not built are refused, never ignored.
@@ -46,9 +50,16 @@ pub(super) fn refuse_what_is_not_there(definition: &Definition) -> Result<(), Cl
     if missing.is_empty() {
         return Ok(());
     }
-    let lines: Vec<String> = missing.iter().map(|key| format!("`{}`: {}", key.path, key.words)).collect();
-    Err(CliError::usage(format!("not available yet:\n    {}", lines.join("\n    ")))
-        .todo(format!("take it out of `{}`, or wait for a release that has it", definition.path.display())))
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|key| format!("`{}`: {}", key.path, key.words))
+        .collect();
+    Err(
+        CliError::usage(format!("not available yet:\n    {}", lines.join("\n    "))).todo(format!(
+            "take it out of `{}`, or wait for a release that has it",
+            definition.path.display()
+        )),
+    )
 }
 
 /// Drives a run to its end, shows it, and says how it went.
@@ -68,7 +79,11 @@ pub(super) async fn drive(
     drop(watchers);
     shown.await;
     let finished = finished?;
-    service.engine.gateway.shutdown(std::time::Duration::from_millis(200)).await;
+    service
+        .engine
+        .gateway
+        .shutdown(std::time::Duration::from_millis(200))
+        .await;
     crate::store::ledger::seal(&service.engine.home.store, crate::clock::now()).await?;
     let summary = report::gather(&service.engine.home.store, finished.id).await?;
     match context.out.format {
@@ -78,12 +93,22 @@ pub(super) async fn drive(
     if let Some(trouble) = finished.trouble {
         return Err(CliError::from(trouble));
     }
-    if let Some(trouble) = service.engine.gateway.key_trouble().filter(|_| finished.end == Some(End::Failed)) {
-        return Err(CliError::new("no model could be asked").why(trouble).todo("`loops doctor` says what is missing"));
+    if let Some(trouble) = service
+        .engine
+        .gateway
+        .key_trouble()
+        .filter(|_| finished.end == Some(End::Failed))
+    {
+        return Err(CliError::new("no model could be asked")
+            .why(trouble)
+            .todo("`loops doctor` says what is missing"));
     }
     Ok(match finished.end {
         None => {
-            context.out.note(format!("interrupted; nothing is lost, `loops run {}` goes on with it", definition.spec.name));
+            context.out.note(format!(
+                "interrupted; nothing is lost, `loops run {}` goes on with it",
+                definition.spec.name
+            ));
             Exit::Interrupted
         }
         Some(End::NothingToDo) => Exit::NothingToDo,

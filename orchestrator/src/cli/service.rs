@@ -37,22 +37,43 @@ impl Context {
         let folder = config.state.clone();
         let store = Store::open(&folder).await?;
         let folder = folder.canonicalize().unwrap_or(folder);
-        Ok(Home { store, machine: Arc::new(machine()), folder })
+        Ok(Home {
+            store,
+            machine: Arc::new(machine()),
+            folder,
+        })
     }
 
     /// Everything: the lock, the store, the gateway.
     pub(super) async fn service(&self, cassette: Option<PathBuf>) -> Result<Service, CliError> {
         let config = self.config()?;
-        std::fs::create_dir_all(&config.state)
-            .map_err(|error| CliError::new(format!("cannot make the state folder `{}`", config.state.display())).why(error))?;
+        std::fs::create_dir_all(&config.state).map_err(|error| {
+            CliError::new(format!(
+                "cannot make the state folder `{}`",
+                config.state.display()
+            ))
+            .why(error)
+        })?;
         let lock = StateLock::take(&config.state)?;
         let home = self.home().await?;
         let playback = match cassette.or_else(|| config.models.play.clone()) {
             Some(path) => Some(Cassette::load(&path).map_err(|error| CliError::usage(error.to_string()))?),
             None => None,
         };
-        let gateway = Gateway::start(&config.models, home.store.clone(), playback, config.models.record.clone()).await?;
-        Ok(Service { engine: Engine { home, gateway: Arc::new(gateway) }, _lock: lock })
+        let gateway = Gateway::start(
+            &config.models,
+            home.store.clone(),
+            playback,
+            config.models.record.clone(),
+        )
+        .await?;
+        Ok(Service {
+            engine: Engine {
+                home,
+                gateway: Arc::new(gateway),
+            },
+            _lock: lock,
+        })
     }
 
     /// The loop of that name, from the folder of specs.
@@ -60,21 +81,29 @@ impl Context {
         let (path, spec) = specs::find(self, models, name)?;
         let path = path.canonicalize().unwrap_or(path);
         let version = spec::version(&spec);
-        Ok(Definition { spec: Arc::new(spec), version, path })
+        Ok(Definition {
+            spec: Arc::new(spec),
+            version,
+            path,
+        })
     }
 }
 
 /// How tasks are carried out on this machine. Without a sandbox the attempts that need one say so.
 pub(super) fn machine() -> Machine {
     let helper = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("loops"));
-    Machine { sandbox: Some(Sandbox::find(helper.clone()).unwrap_or_else(|_| Sandbox::without(helper))) }
+    Machine {
+        sandbox: Some(Sandbox::find(helper.clone()).unwrap_or_else(|_| Sandbox::without(helper))),
+    }
 }
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let told = CliError::new(error.to_string());
         match error {
-            StoreError::Held { .. } => told.todo("wait for it, stop it, or work on another state folder with `--state DIR`"),
+            StoreError::Held { .. } => {
+                told.todo("wait for it, stop it, or work on another state folder with `--state DIR`")
+            }
             _ => told,
         }
     }
@@ -96,26 +125,42 @@ impl Context {
     /// The only loop in the folder of specs.
     pub(super) fn only_loop(&self) -> Result<String, CliError> {
         let config = self.config()?;
-        let all = specs::read_all(&specs::files_in(&self.global.specs)?, &specs::known(&config.models))?;
-        let names: Vec<String> = all.into_iter().filter_map(|file| Some(file.spec.ok()?.name)).collect();
+        let all = specs::read_all(
+            &specs::files_in(&self.global.specs)?,
+            &specs::known(&config.models),
+        )?;
+        let names: Vec<String> = all
+            .into_iter()
+            .filter_map(|file| Some(file.spec.ok()?.name))
+            .collect();
         match names.as_slice() {
             [one] => Ok(one.clone()),
-            _ => Err(CliError::usage("say for which loop").why(format!("there are {}", names.join(", "))).todo("add `--loop NAME`")),
+            _ => Err(CliError::usage("say for which loop")
+                .why(format!("there are {}", names.join(", ")))
+                .todo("add `--loop NAME`")),
         }
     }
 
     /// What a run would do, worked out on a copy of the state that is thrown away.
     pub(super) async fn look_ahead(&self, definition: &Definition) -> Result<Plan, CliError> {
         let config = self.config()?;
-        let failed = |error: std::io::Error| CliError::new("the state could not be copied to look ahead").why(error);
+        let failed =
+            |error: std::io::Error| CliError::new("the state could not be copied to look ahead").why(error);
         let copy = tempfile::tempdir().map_err(failed)?;
         if config.state.join(crate::store::FILE).exists() {
             Store::open(&config.state).await?.copy_to(copy.path()).await?;
         }
         let store = Store::open(copy.path()).await?;
-        let home = Home { store: store.clone(), machine: Arc::new(machine()), folder: copy.path().to_owned() };
+        let home = Home {
+            store: store.clone(),
+            machine: Arc::new(machine()),
+            folder: copy.path().to_owned(),
+        };
         let gateway = Gateway::start(&config.models, store, None, None).await?;
-        let engine = Engine { home, gateway: Arc::new(gateway) };
+        let engine = Engine {
+            home,
+            gateway: Arc::new(gateway),
+        };
         Ok(plan(&engine, definition, &Watchers::default()).await?)
     }
 }

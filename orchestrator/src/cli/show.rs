@@ -24,20 +24,29 @@ pub(super) async fn show(context: &Context, args: Args) -> Result<Exit, CliError
     let found = resolve(&store, &args.id).await?;
     let (kind, id) = match found.as_slice() {
         [] => {
-            return Err(CliError::usage(format!("there is nothing called `{}`", plain(&args.id)))
-                .todo("`loops runs`, `loops findings` and `loops review --all` list what there is"));
+            return Err(
+                CliError::usage(format!("there is nothing called `{}`", plain(&args.id)))
+                    .todo("`loops runs`, `loops findings` and `loops review --all` list what there is"),
+            );
         }
         [one] => one.clone(),
         many => {
             let names: Vec<&str> = many.iter().map(|(_, id)| id.as_str()).collect();
-            return Err(CliError::usage(format!("`{}` can mean {}", plain(&args.id), names.join(", "))).todo("type more of the id"));
+            return Err(
+                CliError::usage(format!("`{}` can mean {}", plain(&args.id), names.join(", ")))
+                    .todo("type more of the id"),
+            );
         }
     };
     let bad = |_| CliError::new(format!("`{id}` cannot be read"));
     match kind {
         Kind::Run => {
             let summary = report::gather(&store, id.parse().map_err(bad)?).await?;
-            if out.format == Format::Json { out.json(&summary) } else { run(&store, out, &summary).await? }
+            if out.format == Format::Json {
+                out.json(&summary)
+            } else {
+                run(&store, out, &summary).await?
+            }
         }
         Kind::Finding => finding(&store, out, id.parse().map_err(bad)?).await?,
         Kind::Task => task(&store, out, id.parse().map_err(bad)?).await?,
@@ -50,33 +59,79 @@ pub(super) async fn show(context: &Context, args: Args) -> Result<Exit, CliError
 
 async fn run(store: &Store, out: Out, summary: &report::Summary) -> Result<(), CliError> {
     let run = &summary.run;
-    out.line(format!("{}  loop {}  {}", run.id, plain(&run.loop_name), run.state));
-    out.line(format!("began {}, base {}", run.started_at, run.base.as_deref().unwrap_or("unknown")));
+    out.line(format!(
+        "{}  loop {}  {}",
+        run.id,
+        plain(&run.loop_name),
+        run.state
+    ));
+    out.line(format!(
+        "began {}, base {}",
+        run.started_at,
+        run.base.as_deref().unwrap_or("unknown")
+    ));
     for finding in &run.findings {
-        out.line(format!("finding {}  {:>5.1}  {}", finding.id.short(), finding.score.total, plain(&finding.title)));
+        out.line(format!(
+            "finding {}  {:>5.1}  {}",
+            finding.id.short(),
+            finding.score.total,
+            plain(&finding.title)
+        ));
     }
     for task in &run.tasks {
-        out.line(format!("T{} {}  {}  {}", task.number, task.id.short(), task.state, plain(&task.title)));
+        out.line(format!(
+            "T{} {}  {}  {}",
+            task.number,
+            task.id.short(),
+            task.state,
+            plain(&task.title)
+        ));
         for attempt in &task.attempts {
-            out.line(format!("    {} {} {}  {}", attempt.id.short(), attempt.role, attempt.number, attempt.state));
+            out.line(format!(
+                "    {} {} {}  {}",
+                attempt.id.short(),
+                attempt.role,
+                attempt.number,
+                attempt.state
+            ));
         }
         for found in &task.evidence {
-            out.line(format!("    {} {}: {}", review::sign(out, found.verdict), found.name, plain(&found.words)));
+            out.line(format!(
+                "    {} {}: {}",
+                review::sign(out, found.verdict),
+                found.name,
+                plain(&found.words)
+            ));
         }
     }
-    for lead in attempts::of_run(store, run.id).await?.iter().filter(|a| a.begun.task.is_none()) {
+    for lead in attempts::of_run(store, run.id)
+        .await?
+        .iter()
+        .filter(|a| a.begun.task.is_none())
+    {
         out.line(format!("lead {} {}", lead.begun.id.short(), lead.state.as_str()));
     }
     let rows = ledger::rows_of_run(store, run.id, 0, 1_000).await?;
-    out.line(format!("ledger: {} rows", rows.len()));
-    for row in rows {
-        out.line(format!("    {}  {:<22} {}", row.at, row.kind, one_line(&row.subject, 60)));
+    // Many signals are read and calls made at once; the other rows tell the story.
+    let (quiet, told): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .partition(|row| row.kind == "signal.read" || row.kind == "call.ended");
+    out.line(format!("ledger: {} rows of signals and calls, and:", quiet.len()));
+    for row in told {
+        out.line(format!(
+            "    {}  {:<22} {}",
+            row.at,
+            row.kind,
+            one_line(&row.subject, 60)
+        ));
     }
     Ok(())
 }
 
 async fn finding(store: &Store, out: Out, id: loops::id::FindingId) -> Result<(), CliError> {
-    let kept = findings::get(store, id).await?.ok_or_else(|| CliError::new("it is gone"))?;
+    let kept = findings::get(store, id)
+        .await?
+        .ok_or_else(|| CliError::new("it is gone"))?;
     let said = signals::of_finding(store, id, 500).await?;
     if out.format == Format::Json {
         let said: Vec<_> = said.iter().map(|kept| &kept.signal).collect();
@@ -86,12 +141,33 @@ async fn finding(store: &Store, out: Out, id: loops::id::FindingId) -> Result<()
     let finding = &kept.finding;
     out.line(format!("{}  {}", finding.id, finding.state.as_str()));
     out.line(out.paint("1", &plain(&finding.title)));
-    let parts: Vec<String> = finding.score.parts.iter().map(|(name, part)| format!("{name} {part:.2}")).collect();
-    out.line(format!("score {:.2} = {}", finding.score.total, parts.join(" + ")));
+    let parts: Vec<String> = finding
+        .score
+        .parts
+        .iter()
+        .map(|(name, part)| format!("{name} {part:.2}"))
+        .collect();
+    out.line(format!(
+        "score {:.2} = {}",
+        finding.score.total,
+        parts.join(" + ")
+    ));
     if let Some(why) = &kept.refused_why {
-        out.line(format!("refused: {}{}", plain(why), if kept.never { " (and nothing of the kind again)" } else { "" }));
+        out.line(format!(
+            "refused: {}{}",
+            plain(why),
+            if kept.never {
+                " (and nothing of the kind again)"
+            } else {
+                ""
+            }
+        ));
     }
-    out.line(format!("{} from {}:", report::count(finding.signals, "signal"), report::people(finding.reporters)));
+    out.line(format!(
+        "{} from {}:",
+        report::count(finding.signals, "signal"),
+        report::people(finding.reporters)
+    ));
     for kept in said {
         let signal = &kept.signal;
         let who = plain(signal.author.as_deref().unwrap_or("nobody named"));
@@ -104,15 +180,26 @@ async fn finding(store: &Store, out: Out, id: loops::id::FindingId) -> Result<()
 }
 
 async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Result<(), CliError> {
-    let kept = tasks::get(store, id).await?.ok_or_else(|| CliError::new("it is gone"))?;
+    let kept = tasks::get(store, id)
+        .await?
+        .ok_or_else(|| CliError::new("it is gone"))?;
     let all = attempts::of_task(store, id).await?;
     let found = evidence::of_task(store, id).await?;
     if out.format == Format::Json {
-        let found: Vec<_> = found.iter().map(|kept| json!({ "of": kept.of_attempt, "evidence": kept.evidence })).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|kept| json!({ "of": kept.of_attempt, "evidence": kept.evidence }))
+            .collect();
         out.json(&json!({ "task": kept.task, "run": kept.run, "state": kept.state, "why": kept.why, "evidence": found }));
         return Ok(());
     }
-    out.line(format!("{}  T{} of {}  {}", id, kept.number, kept.run.short(), kept.state));
+    out.line(format!(
+        "{}  T{} of {}  {}",
+        id,
+        kept.number,
+        kept.run.short(),
+        kept.state
+    ));
     out.line(out.paint("1", &plain(&kept.task.title)));
     out.line(plain(&kept.task.goal));
     for line in &kept.task.acceptance {
@@ -122,11 +209,26 @@ async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Result<(), CliE
     for attempt in all {
         let summary = attempt.ended.summary.as_deref().unwrap_or_default();
         let (role, state) = (attempt.begun.role.as_str(), attempt.state.as_str());
-        out.line(format!("{} {role} {}  {state}  {}", attempt.begun.id.short(), attempt.begun.number, one_line(summary, 120)));
+        out.line(format!(
+            "{} {role} {}  {state}  {}",
+            attempt.begun.id.short(),
+            attempt.begun.number,
+            one_line(summary, 120)
+        ));
         for kept in found.iter().filter(|kept| kept.attempt == attempt.begun.id) {
             let found = &kept.evidence;
-            out.line(format!("    {} {}: {}", review::sign(out, found.verdict), found.name, plain(&found.words)));
-            for line in found.detail.lines().take(20) {
+            out.line(format!(
+                "    {} {}: {}",
+                review::sign(out, found.verdict),
+                found.name,
+                plain(&found.words)
+            ));
+            let shown = if found.verdict == loops::evidence::Verdict::Passed {
+                0
+            } else {
+                20
+            };
+            for line in found.detail.lines().take(shown) {
                 out.line(format!("        {}", plain(line)));
             }
         }
@@ -135,7 +237,9 @@ async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Result<(), CliE
 }
 
 async fn attempt(store: &Store, out: Out, id: loops::id::AttemptId) -> Result<(), CliError> {
-    let found = attempts::get(store, id).await?.ok_or_else(|| CliError::new("it is gone"))?;
+    let found = attempts::get(store, id)
+        .await?
+        .ok_or_else(|| CliError::new("it is gone"))?;
     let begun = &found.begun;
     if out.format == Format::Json {
         out.json(&json!({
@@ -148,8 +252,14 @@ async fn attempt(store: &Store, out: Out, id: loops::id::AttemptId) -> Result<()
         }));
         return Ok(());
     }
-    out.line(format!("{id}  {} {}  {}", begun.role.as_str(), begun.number, found.state.as_str()));
-    let made_by = [&begun.backend, &begun.model, &begun.effort].map(|part| part.as_deref().unwrap_or("-").to_owned());
+    out.line(format!(
+        "{id}  {} {}  {}",
+        begun.role.as_str(),
+        begun.number,
+        found.state.as_str()
+    ));
+    let made_by =
+        [&begun.backend, &begun.model, &begun.effort].map(|part| part.as_deref().unwrap_or("-").to_owned());
     out.line(format!(
         "made by {}; spec {}, prompt {}{}",
         made_by.join(" / "),
@@ -158,8 +268,16 @@ async fn attempt(store: &Store, out: Out, id: loops::id::AttemptId) -> Result<()
         if begun.rehearsed { "; rehearsed" } else { "" }
     ));
     for item in &found.todo {
-        let why = item.why.as_deref().map(|why| format!(" ({})", plain(why))).unwrap_or_default();
-        out.line(format!("  [{}] {}{why}", json!(item.state).as_str().unwrap_or("?"), plain(&item.text)));
+        let why = item
+            .why
+            .as_deref()
+            .map(|why| format!(" ({})", plain(why)))
+            .unwrap_or_default();
+        out.line(format!(
+            "  [{}] {}{why}",
+            json!(item.state).as_str().unwrap_or("?"),
+            plain(&item.text)
+        ));
     }
     if let Some(doing) = &found.doing {
         out.line(format!("last seen doing: {}", plain(doing)));
@@ -182,8 +300,17 @@ async fn signal(store: &Store, out: Out, id: &str) -> Result<(), CliError> {
             continue;
         }
         let signal = &kept.signal;
-        out.line(format!("{}  {}  edition {}", signal.id, plain(&signal.source), kept.edition));
-        out.line(format!("{}  {}", signal.at, plain(signal.author.as_deref().unwrap_or("nobody named"))));
+        out.line(format!(
+            "{}  {}  edition {}",
+            signal.id,
+            plain(&signal.source),
+            kept.edition
+        ));
+        out.line(format!(
+            "{}  {}",
+            signal.at,
+            plain(signal.author.as_deref().unwrap_or("nobody named"))
+        ));
         out.line(plain(&signal.text));
         match (&kept.finding, &kept.noise) {
             (Some(finding), _) => out.line(format!("evidence of {}", finding.short())),

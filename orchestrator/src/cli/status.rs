@@ -47,7 +47,13 @@ pub(super) async fn runs(context: &Context, args: RunsArgs) -> Result<Exit, CliE
         out.line("there was no run yet; `loops run LOOP` makes one");
     }
     for run in all {
-        out.line(format!("{}  {}  {:<14} {}", run.id.short(), run.started_at, run.phase, plain(&run.loop_name)));
+        out.line(format!(
+            "{}  {}  {:<14} {}",
+            run.id.short(),
+            run.started_at,
+            run.phase,
+            plain(&run.loop_name)
+        ));
     }
     Ok(Exit::Done)
 }
@@ -59,7 +65,14 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     notice_merges(&store, out).await?;
     let open = runs::all_open(&store).await?;
     let waiting: Vec<Proposal> = proposals::list(&store, None, Some(ProposalState::Open)).await?;
-    let known = findings::list(&store, &findings::Filter { state: Some(loops::finding::FindingState::Open), ..Default::default() }).await?;
+    let known = findings::list(
+        &store,
+        &findings::Filter {
+            state: Some(loops::finding::FindingState::Open),
+            ..Default::default()
+        },
+    )
+    .await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
@@ -71,16 +84,34 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     for run in &open {
-        out.line(format!("{}  {}  {} since {}", run.id.short(), run.loop_name, run.phase, run.started_at));
+        out.line(format!(
+            "{}  {}  {} since {}",
+            run.id.short(),
+            run.loop_name,
+            run.phase,
+            run.started_at
+        ));
         for task in tasks::of_run(&store, run.id).await? {
-            out.line(format!("    T{} {}  {}", task.number, task.state, plain(&task.task.title)));
+            out.line(format!(
+                "    T{} {}  {}",
+                task.number,
+                task.state,
+                plain(&task.task.title)
+            ));
         }
     }
     if open.is_empty() {
         out.line("no run is under way");
     }
     let (waits, open) = (waiting.len(), known.len());
-    let proposals = if waits == 1 { "1 proposal waits".to_owned() } else { format!("{waits} proposals wait") };
-    out.line(format!("{proposals} for you; {} open", report::count(u32::try_from(open).unwrap_or(u32::MAX), "finding")));
+    let proposals = if waits == 1 {
+        "1 proposal waits".to_owned()
+    } else {
+        format!("{waits} proposals wait")
+    };
+    out.line(format!(
+        "{proposals} for you; {} open",
+        report::count(u32::try_from(open).unwrap_or(u32::MAX), "finding")
+    ));
     Ok(Exit::Done)
 }

@@ -28,9 +28,10 @@ enum What {
 pub(super) async fn worker(context: &Context, args: Args) -> Result<Exit, CliError> {
     let What::Exec { order } = args.what;
     let name = order.display().to_string();
-    let text = std::fs::read_to_string(&order).map_err(|error| CliError::usage(format!("cannot read `{name}`")).why(error))?;
-    let order: Order =
-        serde_json::from_str(&text).map_err(|error| CliError::usage(format!("`{name}` is not an order")).why(error))?;
+    let text = std::fs::read_to_string(&order)
+        .map_err(|error| CliError::usage(format!("cannot read `{name}`")).why(error))?;
+    let order: Order = serde_json::from_str(&text)
+        .map_err(|error| CliError::usage(format!("`{name}` is not an order")).why(error))?;
     let (reports, mut inbox) = mpsc::unbounded_channel();
     let out = context.out;
     let teller = tokio::spawn(async move {
@@ -43,5 +44,9 @@ pub(super) async fn worker(context: &Context, args: Args) -> Result<Exit, CliErr
     let outcome = carry_out(order, &service::machine(), reports).await;
     let _ = teller.await;
     out.json(&outcome);
-    Ok(if matches!(outcome.result, JobResult::CouldNotRun { .. }) { Exit::Failed } else { Exit::Done })
+    Ok(if matches!(outcome.result, JobResult::CouldNotRun { .. }) {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use loops::{
-    evidence::Evidence,
+    evidence::{Evidence, Verdict, verdict},
     finding::Event as FindingEvent,
     id::{AttemptId, DecisionId, RunId},
     run::{Event, RunState},
@@ -23,7 +23,6 @@ use workers::{
 use super::{
     Definition, EngineError, Home,
     propose::{PutBranch, move_finding},
-    prove::blocks,
     settle::{findings_of, record_merged},
 };
 use crate::{
@@ -113,11 +112,17 @@ pub async fn answer(
 
 async fn target(home: &Home, proposal: &Proposal) -> Result<(Target, PutBranch), EngineError> {
     let key = format!("branch:{}:{}", proposal.id, proposal.attempt);
-    let effect = outbox::get(&home.store, &key)
-        .await?
-        .ok_or_else(|| EngineError::Record(format!("{} was never brought to a repository", proposal.id.short())))?;
+    let effect = outbox::get(&home.store, &key).await?.ok_or_else(|| {
+        EngineError::Record(format!(
+            "{} was never brought to a repository",
+            proposal.id.short()
+        ))
+    })?;
     let effect: PutBranch = effect.effect()?;
-    Ok((Target::open(std::path::Path::new(&effect.repository)).await?, effect))
+    Ok((
+        Target::open(std::path::Path::new(&effect.repository)).await?,
+        effect,
+    ))
 }
 
 async fn approve(
@@ -138,15 +143,28 @@ async fn approve(
     if target.contains(&proposal.base_branch, &proposal.head).await? {
         decide(home, proposal, Said::Approve, None, who).await?;
         record_merged(&home.store, proposal, &proposal.head).await?;
-        return Ok(Answered::Merged { commit: proposal.head.clone(), proven_again: Vec::new() });
+        return Ok(Answered::Merged {
+            commit: proposal.head.clone(),
+            proven_again: Vec::new(),
+        });
     }
     if let Some(at) = target.checked_out(&proposal.base_branch).await? {
         decide(home, proposal, Said::Approve, None, who).await?;
         let mut tx = home.store.begin().await?;
-        proposals::set_state(&mut tx, proposal.id, ProposalState::Open, ProposalState::Approved, clock::now()).await?;
+        proposals::set_state(
+            &mut tx,
+            proposal.id,
+            ProposalState::Open,
+            ProposalState::Approved,
+            clock::now(),
+        )
+        .await?;
         tx.commit().await?;
         return Ok(Answered::Command {
-            why: format!("`{}` is checked out in `{at}`, and a checked-out tree is yours alone", proposal.base_branch),
+            why: format!(
+                "`{}` is checked out in `{at}`, and a checked-out tree is yours alone",
+                proposal.base_branch
+            ),
             command: format!("git -C {at} merge {}", proposal.branch),
         });
     }
@@ -178,22 +196,51 @@ async fn merge_again(
     let git = Git::at(&home.mirror(&effect.repository));
     let no = |why: String, evidence| Ok(Err(Answered::DoesNotHold { why, evidence }));
     let Some(definition) = definition else {
-        return no("the base has moved, and the loop's spec is not here to prove the change again".into(), vec![]);
+        return no(
+            "the base has moved, and the loop's spec is not here to prove the change again".into(),
+            vec![],
+        );
     };
-    let tree = match git.line(&["merge-tree", "--write-tree", "--no-messages", base, &proposal.head]).await {
+    let tree = match git
+        .line(&[
+            "merge-tree",
+            "--write-tree",
+            "--no-messages",
+            base,
+            &proposal.head,
+        ])
+        .await
+    {
         Ok(tree) => tree.lines().next().unwrap_or_default().to_owned(),
         Err(_) => {
-            let command = format!("loops revise {} \"the base has moved; do it again on it\"", proposal.id.short());
-            return no(format!("the base has moved and the change conflicts with it; try `{command}`"), vec![]);
+            let command = format!(
+                "loops revise {} \"the base has moved; do it again on it\"",
+                proposal.id.short()
+            );
+            return no(
+                format!("the base has moved and the change conflicts with it; try `{command}`"),
+                vec![],
+            );
         }
     };
     let evidence = prove_tree(home, definition, proposal, effect, base, &tree).await?;
-    if evidence.is_empty() || evidence.iter().any(|found| blocks(&definition.spec, found)) {
-        return no("the base has moved, and the change does not pass its checks there".into(), evidence);
+    if verdict(&evidence, &definition.spec.checks) != Verdict::Passed {
+        return no(
+            "the base has moved, and the change does not pass its checks there".into(),
+            evidence,
+        );
     }
     let message = format!("Merge {}\n\n{}\n", proposal.branch, proposal.title);
     let seconds = clock::now().0 / 1000;
-    let commit = git.commit_tree(&tree, &[base, &proposal.head], &message, ("Loops", "loops@localhost"), seconds).await?;
+    let commit = git
+        .commit_tree(
+            &tree,
+            &[base, &proposal.head],
+            &message,
+            ("Loops", "loops@localhost"),
+            seconds,
+        )
+        .await?;
     Ok(Ok((commit, evidence)))
 }
 
@@ -224,7 +271,10 @@ async fn prove_tree(
         setup_cache: home.setup_cache(),
         timeout: Span(std::time::Duration::from_secs(3600)),
         job: Job::Prove(Prove {
-            change: Change { tree: tree.to_owned(), pack: Vec::new() },
+            change: Change {
+                tree: tree.to_owned(),
+                pack: Vec::new(),
+            },
             commands: spec.checks.commands.clone(),
             reproduce: spec.checks.reproduce,
             weakened_tests: spec.checks.weakened_tests,
@@ -238,7 +288,9 @@ async fn prove_tree(
     let _ = tokio::fs::remove_dir_all(scratch).await;
     match outcome.result {
         JobResult::Proved { evidence, .. } => Ok(evidence),
-        JobResult::CouldNotRun { why, .. } => Err(EngineError::Record(format!("the checks could not run: {why}"))),
+        JobResult::CouldNotRun { why, .. } => {
+            Err(EngineError::Record(format!("the checks could not run: {why}")))
+        }
         JobResult::Worked { .. } | JobResult::Reviewed { .. } => Ok(Vec::new()),
     }
 }
@@ -248,7 +300,10 @@ async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Res
     let run = runs::get(store, proposal.run)
         .await?
         .ok_or_else(|| EngineError::Record(format!("{} is not in the store", proposal.run)))?;
-    if let Some(other) = runs::open_run(store, &proposal.loop_name).await?.filter(|other| other.id != run.id) {
+    if let Some(other) = runs::open_run(store, &proposal.loop_name)
+        .await?
+        .filter(|other| other.id != run.id)
+    {
         return Err(EngineError::Record(format!(
             "{} of the same loop is under way; answer when it has ended",
             other.id.short()
@@ -268,7 +323,15 @@ async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Res
     let words = format!("A person looked at it and asks for this:\n\n{words}");
     tasks::set_words(&mut tx, proposal.task, &words, now).await?;
     let event = Event::SentBack { task: proposal.task };
-    tx.record(now, event.kind(), Some(&proposal.loop_name), Some(run.id), &proposal.task.to_string(), json!(event)).await?;
+    tx.record(
+        now,
+        event.kind(),
+        Some(&proposal.loop_name),
+        Some(run.id),
+        &proposal.task.to_string(),
+        json!(event),
+    )
+    .await?;
     tx.commit().await?;
     Ok(Answered::SentBack(run.id))
 }
@@ -290,12 +353,23 @@ async fn reject(
     for finding in affected {
         findings::refuse(&mut tx, finding, reason, never, now).await?;
         let data = json!({ "proposal": proposal.id, "never": never });
-        tx.record(now, "finding.refused", Some(&proposal.loop_name), Some(proposal.run), &finding.to_string(), data).await?;
+        tx.record(
+            now,
+            "finding.refused",
+            Some(&proposal.loop_name),
+            Some(proposal.run),
+            &finding.to_string(),
+            data,
+        )
+        .await?;
     }
     tx.commit().await?;
     // The commit stays in the mirror; only the name goes.
     let branch_removed = match target(home, proposal).await {
-        Ok((target, _)) => target.remove(&proposal.branch, &proposal.head).await.unwrap_or(false),
+        Ok((target, _)) => target
+            .remove(&proposal.branch, &proposal.head)
+            .await
+            .unwrap_or(false),
         Err(_) => false,
     };
     Ok(Answered::Refused { branch_removed })
@@ -328,7 +402,15 @@ async fn decide(
     });
     let mut tx = home.store.begin().await?;
     decisions::insert(&mut tx, &decision).await?;
-    tx.record(now, "proposal.decision", Some(&proposal.loop_name), Some(proposal.run), &proposal.id.to_string(), data).await?;
+    tx.record(
+        now,
+        "proposal.decision",
+        Some(&proposal.loop_name),
+        Some(proposal.run),
+        &proposal.id.to_string(),
+        data,
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }

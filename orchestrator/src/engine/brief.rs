@@ -24,12 +24,19 @@ impl Running {
     /// The prompt `name`: the file beside the spec, if the spec names one, else the library's.
     pub(crate) fn prompt(&self, name: &str, file: Option<&str>) -> Result<Prompt, EngineError> {
         use sha2::{Digest as _, Sha256};
-        let trouble = |why: String| EngineError::Prompt { prompt: file.unwrap_or(name).to_owned(), why };
-        let template = match file {
-            Some(file) => specs::worker_prompt(&self.definition.path, file).map_err(|error| trouble(error.to_string()))?,
-            None => library::prompt(name).unwrap_or_else(|| library::worker_prompt(self.spec())).to_owned(),
+        let trouble = |why: String| EngineError::Prompt {
+            prompt: file.unwrap_or(name).to_owned(),
+            why,
         };
-        let text = library::render(&template, library::context(self.spec())).map_err(|error| trouble(error.to_string()))?;
+        let template = match file {
+            Some(file) => specs::worker_prompt(&self.definition.path, file)
+                .map_err(|error| trouble(error.to_string()))?,
+            None => library::prompt(name)
+                .unwrap_or_else(|| library::worker_prompt(self.spec()))
+                .to_owned(),
+        };
+        let text = library::render(&template, library::context(self.spec()))
+            .map_err(|error| trouble(error.to_string()))?;
         let version = hex::encode(Sha256::digest(template.as_bytes()))[..12].to_owned();
         Ok(Prompt { text, version })
     }
@@ -59,7 +66,11 @@ pub(crate) fn work(task: &Task, signals: &[Kept], words: Option<&str>) -> String
 
 /// What the reviewer is asked: the finding, the diff, the evidence; nothing of the worker's session.
 pub(crate) fn review(task: &Task, signals: &[Kept], diff: &str, evidence: &[Evidence]) -> String {
-    let mut brief = format!("# Change under review: {}\n\nWhat was to be reached: {}\n", task.title, task.goal.trim());
+    let mut brief = format!(
+        "# Change under review: {}\n\nWhat was to be reached: {}\n",
+        task.title,
+        task.goal.trim()
+    );
     for line in &task.acceptance {
         brief.push_str(&format!("- {line}\n"));
     }
@@ -69,10 +80,18 @@ pub(crate) fn review(task: &Task, signals: &[Kept], diff: &str, evidence: &[Evid
     }
     brief.push_str("\nWhat the harness found out:\n");
     for line in evidence {
-        brief.push_str(&format!("- {}: {} ({})\n", line.name, verdict(line.verdict), one_line(&line.words, 300)));
+        brief.push_str(&format!(
+            "- {}: {} ({})\n",
+            line.name,
+            verdict(line.verdict),
+            one_line(&line.words, 300)
+        ));
     }
     brief.push_str("\nThe change:\n");
-    brief.push_str(&library::untrusted("the change under review", &tail(diff, 60_000)));
+    brief.push_str(&library::untrusted(
+        "the change under review",
+        &tail(diff, 60_000),
+    ));
     brief.push_str("\nThe repository with the change applied is laid out for you to read.\n");
     brief
 }
@@ -83,7 +102,10 @@ pub(crate) fn sent_back(evidence: &[Evidence]) -> String {
     for line in evidence.iter().filter(|line| line.verdict != Verdict::Passed) {
         words.push_str(&format!("\n- {}: {}\n", line.name, line.words));
         if !line.detail.is_empty() {
-            words.push_str(&library::untrusted(&format!("output of {}", line.name), &tail(&line.detail, 6_000)));
+            words.push_str(&library::untrusted(
+                &format!("output of {}", line.name),
+                &tail(&line.detail, 6_000),
+            ));
             words.push('\n');
         }
     }
@@ -95,7 +117,12 @@ pub(crate) fn quoted(signals: &[Kept]) -> String {
     let mut text = String::new();
     for (at, kept) in signals.iter().enumerate() {
         let signal = &kept.signal;
-        let origin = format!("{}, {}, {}", signal.source, signal.author.as_deref().unwrap_or("nobody named"), signal.at);
+        let origin = format!(
+            "{}, {}, {}",
+            signal.source,
+            signal.author.as_deref().unwrap_or("nobody named"),
+            signal.at
+        );
         let words: String = signal.text.chars().take(4_000).collect();
         text.push_str(&library::untrusted(&origin, &words));
         text.push('\n');

@@ -32,7 +32,9 @@ impl Running {
         let keeper = tokio::spawn(keep(Arc::clone(self), shown, inbox));
         let scratch = order.scratch.clone();
         let outcome = carry_out(order, &self.engine.home.machine, reports).await;
-        keeper.await.map_err(|panic| EngineError::Record(format!("reports could not be kept: {panic}")))??;
+        keeper
+            .await
+            .map_err(|panic| EngineError::Record(format!("reports could not be kept: {panic}")))??;
         // What it left is in the outcome; what it lay in is nobody's any more.
         let _ = tokio::fs::remove_dir_all(&scratch).await;
         Ok(outcome)
@@ -85,23 +87,43 @@ impl Running {
         let doing = match report {
             Report::Stage { doing } => format!("{}: {doing}", shown.verb),
             Report::Todo { items } => {
-                return self.tell(Progress::Todo { id: shown.task, items: items.clone() });
+                return self.tell(Progress::Todo {
+                    id: shown.task,
+                    items: items.clone(),
+                });
             }
-            Report::Entry { entry: Entry::Called { tool, input } } => {
-                let about = ["path", "command", "pattern"].iter().find_map(|key| input.get(key)?.as_str());
-                format!("{}: {tool} {}", shown.verb, loops::text::one_line(about.unwrap_or_default(), 60))
+            Report::Entry {
+                entry: Entry::Called { tool, input },
+            } => {
+                let about = ["path", "command", "pattern"]
+                    .iter()
+                    .find_map(|key| input.get(key)?.as_str());
+                format!(
+                    "{}: {tool} {}",
+                    shown.verb,
+                    loops::text::one_line(about.unwrap_or_default(), 60)
+                )
             }
-            Report::Entry { entry: Entry::Used { .. } } => return self.tell_spent().await,
+            Report::Entry {
+                entry: Entry::Used { .. },
+            } => return self.tell_spent().await,
             Report::Entry { .. } => return,
         };
-        self.tell(Progress::Doing { id: shown.task, doing });
+        self.tell(Progress::Doing {
+            id: shown.task,
+            doing,
+        });
     }
 
     /// Tells what the run has spent so far, by the gateway's own figures.
     pub(crate) async fn tell_spent(&self) {
         // Only shown: the figures that count are summed at the end.
         if let Ok((usage, money, rehearsed)) = self.engine.gateway.spent(self.id).await {
-            self.tell(Progress::Spent { money, usage, rehearsed });
+            self.tell(Progress::Spent {
+                money,
+                usage,
+                rehearsed,
+            });
         }
     }
 

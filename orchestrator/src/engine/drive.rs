@@ -87,13 +87,21 @@ pub async fn run(
     }
     if cancel.is_cancelled() {
         jobs.shutdown().await;
-        return Ok(Finished { id: running.id, end: None, trouble });
+        return Ok(Finished {
+            id: running.id,
+            end: None,
+            trouble,
+        });
     }
     let state = running.state().await;
     if state.end().is_some() {
         after_run(&engine.home.store, running.id, &state).await?;
     }
-    Ok(Finished { id: running.id, end: state.end(), trouble })
+    Ok(Finished {
+        id: running.id,
+        end: state.end(),
+        trouble,
+    })
 }
 
 async fn perform(running: Arc<Running>, action: Action) -> Result<(), EngineError> {
@@ -126,7 +134,9 @@ async fn begin(
     let (id, state, base) = match open {
         Some(run) => {
             let state: RunState = run.state()?;
-            let base = run.base.ok_or_else(|| EngineError::Record(format!("{} has no base commit", run.id)))?;
+            let base = run
+                .base
+                .ok_or_else(|| EngineError::Record(format!("{} has no base commit", run.id)))?;
             (run.id, state, base)
         }
         None => {
@@ -141,7 +151,12 @@ async fn begin(
         .spec
         .workers
         .iter()
-        .map(|(kind, worker)| (kind.clone(), Arc::new(Semaphore::new(worker.max_parallel as usize))))
+        .map(|(kind, worker)| {
+            (
+                kind.clone(),
+                Arc::new(Semaphore::new(worker.max_parallel as usize)),
+            )
+        })
         .collect();
     let running = Running {
         engine: engine.clone(),
@@ -166,7 +181,8 @@ async fn record_new(engine: &Engine, definition: &Definition, base: &str) -> Res
     let state = RunState::default();
     let name = &definition.spec.name;
     let mut tx = engine.home.store.begin().await?;
-    let spec = serde_json::to_value(&*definition.spec).map_err(|error| EngineError::Record(error.to_string()))?;
+    let spec =
+        serde_json::to_value(&*definition.spec).map_err(|error| EngineError::Record(error.to_string()))?;
     let path = definition.path.display().to_string();
     loop_rows::upsert(&mut tx, name, &definition.version, &spec, &path, now).await?;
     let run = runs::Run {
@@ -182,10 +198,17 @@ async fn record_new(engine: &Engine, definition: &Definition, base: &str) -> Res
         ended_at: None,
     };
     runs::insert(&mut tx, &run).await?;
-    let tick = Tick { loop_name: name.clone(), due_at: now, receipt: Receipt::Running, why: None, run: Some(id) };
+    let tick = Tick {
+        loop_name: name.clone(),
+        due_at: now,
+        receipt: Receipt::Running,
+        why: None,
+        run: Some(id),
+    };
     ticks::claim(&mut tx, &tick).await?;
     let data = serde_json::json!({ "version": definition.version, "base": base, "trigger": "person" });
-    tx.record(now, "run.started", Some(name), Some(id), &id.to_string(), data).await?;
+    tx.record(now, "run.started", Some(name), Some(id), &id.to_string(), data)
+        .await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -213,7 +236,14 @@ pub(super) async fn look(
     watchers: &Watchers,
 ) -> Result<Vec<loops::finding::Finding>, EngineError> {
     let mut listener = watchers.listen();
-    let (running, _due) = begin(engine, definition, Start::NewOrOpen, watchers, &CancellationToken::new()).await?;
+    let (running, _due) = begin(
+        engine,
+        definition,
+        Start::NewOrOpen,
+        watchers,
+        &CancellationToken::new(),
+    )
+    .await?;
     running.collect().await?;
     running.triage().await?;
     let mut found = Vec::new();

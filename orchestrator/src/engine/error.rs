@@ -64,9 +64,11 @@ impl EngineError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Store(_) | Self::Git(_) => Remedy::Retry,
-            Self::Branch(_) | Self::Source { .. } | Self::Prompt { .. } | Self::File { .. } | Self::NotYet(_) => {
-                Remedy::AskHuman
-            }
+            Self::Branch(_)
+            | Self::Source { .. }
+            | Self::Prompt { .. }
+            | Self::File { .. }
+            | Self::NotYet(_) => Remedy::AskHuman,
             Self::Record(_) => Remedy::GiveUp,
         }
     }

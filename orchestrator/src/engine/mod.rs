@@ -30,6 +30,8 @@ use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use workers::{Machine, git::Git};
 
+pub use self::collect::{Read, import};
+pub(crate) use self::propose::{move_finding, repository_of};
 pub use self::{
     answer::{Answer, Answered, answer},
     drive::{Finished, Start, run},
@@ -38,8 +40,6 @@ pub use self::{
     progress::{Progress, Watchers},
     settle::reconcile,
 };
-pub(crate) use self::{propose::{move_finding, repository_of}};
-pub use self::collect::{Read, import};
 use crate::{gateway::Gateway, store::Store};
 
 /// What stands on this machine, whether or not a model can be asked.

@@ -23,19 +23,35 @@ pub struct Plan {
 ///
 /// # Errors
 /// If the sources or the repository cannot be read.
-pub async fn plan(engine: &Engine, definition: &Definition, watchers: &Watchers) -> Result<Plan, EngineError> {
+pub async fn plan(
+    engine: &Engine,
+    definition: &Definition,
+    watchers: &Watchers,
+) -> Result<Plan, EngineError> {
     let findings = super::drive::look(engine, definition, watchers).await?;
     let spec = &definition.spec;
     let tasks = u32::try_from(findings.len()).unwrap_or(u32::MAX);
     let budget = &spec.budget;
     let by_task = Money(budget.task.0.0.saturating_mul(i64::from(tasks)));
     let (worst_case, because) = match &spec.lead {
-        _ if findings.is_empty() => (Money::ZERO, "nothing is started, so nothing is asked of a model".to_owned()),
-        LeadChoice::None if by_task < budget.run.0 => {
-            (by_task, format!("{tasks} tasks of at most {} each", budget.task.0))
-        }
+        _ if findings.is_empty() => (
+            Money::ZERO,
+            "nothing is started, so nothing is asked of a model".to_owned(),
+        ),
+        LeadChoice::None if by_task < budget.run.0 => (
+            by_task,
+            format!("{tasks} tasks of at most {} each", budget.task.0),
+        ),
         _ if budget.day.0 < budget.run.0 => (budget.day.0, "the day's budget".to_owned()),
-        _ => (budget.run.0, "the run's budget, the lead agent included".to_owned()),
+        _ => (
+            budget.run.0,
+            "the run's budget, the lead agent included".to_owned(),
+        ),
     };
-    Ok(Plan { findings, tasks, worst_case, because })
+    Ok(Plan {
+        findings,
+        tasks,
+        worst_case,
+        because,
+    })
 }

@@ -57,15 +57,35 @@ impl Running {
         let mut step = self.step().await?;
         let now = clock::now();
         outbox::done(&mut step.tx, &key(&proposal), now).await?;
-        proposals::set_state(&mut step.tx, proposal.id, ProposalState::Preparing, ProposalState::Open, now).await?;
+        proposals::set_state(
+            &mut step.tx,
+            proposal.id,
+            ProposalState::Preparing,
+            ProposalState::Open,
+            now,
+        )
+        .await?;
         for finding in &self.task(task).await?.task.findings {
             move_finding(&mut step.tx, *finding, FindingEvent::Proposed).await?;
         }
         let data = json!({ "task": task, "attempt": attempt, "head": proposal.head });
         let (name, id) = (&self.spec().name, self.id);
-        step.tx.record(now, "proposal.opened", Some(name), Some(id), &proposal.id.to_string(), data).await?;
+        step.tx
+            .record(
+                now,
+                "proposal.opened",
+                Some(name),
+                Some(id),
+                &proposal.id.to_string(),
+                data,
+            )
+            .await?;
         step.commit(Event::Proposed { task, attempt }).await?;
-        self.tell(Progress::Settled { id: task, how: format!("proposed as {}", proposal.id.short()), well: true });
+        self.tell(Progress::Settled {
+            id: task,
+            how: format!("proposed as {}", proposal.id.short()),
+            well: true,
+        });
         Ok(())
     }
 
@@ -78,26 +98,61 @@ impl Running {
         let kept = self.task(task).await?;
         let tree = self.tree_of(attempt).await?;
         let title = plain(&one_line(&kept.task.title, 100));
-        let id = known.as_ref().map_or_else(|| clock::id(ProposalId::new), |known| known.id);
+        let id = known
+            .as_ref()
+            .map_or_else(|| clock::id(ProposalId::new), |known| known.id);
         let page = self.page(&kept, attempt, id).await?;
         // The same attempt always gives the same commit, so a restart finds what it made.
         let worked = attempts::get(&self.engine.home.store, attempt).await?;
         let seconds = worked.and_then(|found| found.ended_at).unwrap_or_default().0 / 1000;
-        let message = format!("{title}\n\n{}\n\nLoops-Task: {task}\n", one_line(&page.account, 600));
-        let head = self.git().commit_tree(&tree, &[&self.base], &message, AUTHOR, seconds).await?;
+        let message = format!(
+            "{title}\n\n{}\n\nLoops-Task: {task}\n",
+            one_line(&page.account, 600)
+        );
+        let head = self
+            .git()
+            .commit_tree(&tree, &[&self.base], &message, AUTHOR, seconds)
+            .await?;
         let body = page.markdown();
         let now = clock::now();
         let mut tx = self.engine.home.store.begin().await?;
         let proposal = match known {
             Some(known) => {
-                let revision =
-                    Revision { attempt, base: self.base.clone(), head: head.clone(), title: title.clone(), body: body.clone() };
+                let revision = Revision {
+                    attempt,
+                    base: self.base.clone(),
+                    head: head.clone(),
+                    title: title.clone(),
+                    body: body.clone(),
+                };
                 proposals::revise(&mut tx, known.id, &revision, now).await?;
-                put_branch(&mut tx, self, &known.branch, &head, Some(known.head.clone()), known.id, attempt).await?;
-                Proposal { attempt, base: self.base.clone(), head, title, body, state: ProposalState::Preparing, ..known }
+                put_branch(
+                    &mut tx,
+                    self,
+                    &known.branch,
+                    &head,
+                    Some(known.head.clone()),
+                    known.id,
+                    attempt,
+                )
+                .await?;
+                Proposal {
+                    attempt,
+                    base: self.base.clone(),
+                    head,
+                    title,
+                    body,
+                    state: ProposalState::Preparing,
+                    ..known
+                }
             }
             None => {
-                let finding = kept.task.findings.first().copied().unwrap_or_else(|| FindingId::named(&task.to_string()));
+                let finding = kept
+                    .task
+                    .findings
+                    .first()
+                    .copied()
+                    .unwrap_or_else(|| FindingId::named(&task.to_string()));
                 let proposal = Proposal {
                     id,
                     loop_name: self.spec().name.clone(),
@@ -122,7 +177,15 @@ impl Running {
         };
         let salt: [u8; 16] = rand::random();
         let data = json!({ "task": task, "attempt": attempt, "head": proposal.head, "base": proposal.base, "page": ledger::digest(salt, &proposal.body) });
-        tx.record(now, "proposal.decided", Some(&self.spec().name), Some(self.id), &proposal.id.to_string(), data).await?;
+        tx.record(
+            now,
+            "proposal.decided",
+            Some(&self.spec().name),
+            Some(self.id),
+            &proposal.id.to_string(),
+            data,
+        )
+        .await?;
         tx.commit().await?;
         Ok(proposal)
     }
@@ -131,35 +194,86 @@ impl Running {
     async fn deliver(&self, proposal: &Proposal) -> Result<(), EngineError> {
         let effect: PutBranch = match outbox::get(&self.engine.home.store, &key(proposal)).await? {
             Some(effect) => effect.effect()?,
-            None => return Err(EngineError::Record(format!("{} has no effect in the outbox", proposal.id))),
+            None => {
+                return Err(EngineError::Record(format!(
+                    "{} has no effect in the outbox",
+                    proposal.id
+                )));
+            }
         };
         let target = Target::open(std::path::Path::new(&effect.repository)).await?;
-        target.put(&self.mirror, &effect.branch, &effect.head, effect.expected.as_deref()).await?;
+        target
+            .put(
+                &self.mirror,
+                &effect.branch,
+                &effect.head,
+                effect.expected.as_deref(),
+            )
+            .await?;
         Ok(())
     }
 
-    async fn refuse_proposal(&self, proposal: &Proposal, attempt: AttemptId, why: &str) -> Result<(), EngineError> {
+    async fn refuse_proposal(
+        &self,
+        proposal: &Proposal,
+        attempt: AttemptId,
+        why: &str,
+    ) -> Result<(), EngineError> {
         let mut step = self.step().await?;
         let now = clock::now();
         outbox::failed(&mut step.tx, &key(proposal), why, now).await?;
-        proposals::set_state(&mut step.tx, proposal.id, ProposalState::Preparing, ProposalState::Rejected, now).await?;
-        step.commit(Event::ProposalRefused { task: proposal.task, attempt }).await?;
-        self.tell(Progress::Settled { id: proposal.task, how: format!("could not be proposed: {why}"), well: false });
+        proposals::set_state(
+            &mut step.tx,
+            proposal.id,
+            ProposalState::Preparing,
+            ProposalState::Rejected,
+            now,
+        )
+        .await?;
+        step.commit(Event::ProposalRefused {
+            task: proposal.task,
+            attempt,
+        })
+        .await?;
+        self.tell(Progress::Settled {
+            id: proposal.task,
+            how: format!("could not be proposed: {why}"),
+            well: false,
+        });
         Ok(())
     }
 
-    async fn page(&self, kept: &crate::store::tasks::Kept, attempt: AttemptId, id: ProposalId) -> Result<Page, EngineError> {
+    async fn page(
+        &self,
+        kept: &crate::store::tasks::Kept,
+        attempt: AttemptId,
+        id: ProposalId,
+    ) -> Result<Page, EngineError> {
         let store = &self.engine.home.store;
         let task = kept.task.id;
         let tree = self.tree_of(attempt).await?;
         let diff = self.diff(&tree).await?.unwrap_or_default();
         let all: Vec<attempts::Attempt> = attempts::of_task(store, task).await?;
-        let account = all.iter().find(|a| a.begun.id == attempt).and_then(|a| a.ended.summary.clone()).unwrap_or_default();
-        let found: Vec<_> = evidence::of_change(store, task, attempt).await?.into_iter().map(|kept| kept.evidence).collect();
+        let account = all
+            .iter()
+            .find(|a| a.begun.id == attempt)
+            .and_then(|a| a.ended.summary.clone())
+            .unwrap_or_default();
+        let found: Vec<_> = evidence::of_change(store, task, attempt)
+            .await?
+            .into_iter()
+            .map(|kept| kept.evidence)
+            .collect();
         let concerns = found
             .iter()
             .filter(|e| e.kind == CheckKind::AgentReview && e.verdict != Verdict::Passed)
-            .flat_map(|e| if e.detail.is_empty() { vec![e.words.clone()] } else { e.detail.lines().map(str::to_owned).collect() })
+            .flat_map(|e| {
+                if e.detail.is_empty() {
+                    vec![e.words.clone()]
+                } else {
+                    e.detail.lines().map(str::to_owned).collect()
+                }
+            })
             .collect();
         let mut caveats: Vec<String> = all.iter().flat_map(|a| a.ended.caveats.clone()).collect();
         caveats.sort();
@@ -169,7 +283,10 @@ impl Running {
             problems.extend(self.problem(*finding).await?);
         }
         let spent = calls::spend_of_task(store, task).await?;
-        let works = all.iter().filter(|a| a.begun.role == attempts::Role::Work && a.ended_at.is_some()).count();
+        let works = all
+            .iter()
+            .filter(|a| a.begun.role == attempts::Role::Work && a.ended_at.is_some())
+            .count();
         Ok(Page {
             title: kept.task.title.clone(),
             problems,
@@ -179,7 +296,11 @@ impl Running {
             files: diff
                 .files
                 .iter()
-                .map(|file| FileStat { path: file.path().to_owned(), added: figure(file.added()), removed: figure(file.removed()) })
+                .map(|file| FileStat {
+                    path: file.path().to_owned(),
+                    added: figure(file.added()),
+                    removed: figure(file.removed()),
+                })
                 .collect(),
             caveats,
             cost: Cost {
@@ -195,7 +316,9 @@ impl Running {
 
     async fn problem(&self, id: FindingId) -> Result<Option<Problem>, EngineError> {
         let store = &self.engine.home.store;
-        let Some(kept) = findings::get(store, id).await? else { return Ok(None) };
+        let Some(kept) = findings::get(store, id).await? else {
+            return Ok(None);
+        };
         let finding = kept.finding;
         let said = signals::of_finding(store, id, 50).await?;
         let quotes = said
@@ -215,9 +338,12 @@ impl Running {
 
 /// The repository that a proposal was brought to.
 pub(crate) async fn repository_of(store: &Store, proposal: &Proposal) -> Result<String, EngineError> {
-    let effect = outbox::get(store, &key(proposal))
-        .await?
-        .ok_or_else(|| EngineError::Record(format!("{} was never brought to a repository", proposal.id.short())))?;
+    let effect = outbox::get(store, &key(proposal)).await?.ok_or_else(|| {
+        EngineError::Record(format!(
+            "{} was never brought to a repository",
+            proposal.id.short()
+        ))
+    })?;
     Ok(effect.effect::<PutBranch>()?.repository)
 }
 
@@ -272,14 +398,23 @@ fn branch_name(loop_name: &str, title: &str, id: ProposalId) -> String {
         }
     }
     let full = id.to_string();
-    format!("loops/{loop_name}/{}-{}", slug.trim_matches('-'), &full[full.len() - 6..])
+    format!(
+        "loops/{loop_name}/{}-{}",
+        slug.trim_matches('-'),
+        &full[full.len() - 6..]
+    )
 }
 
 /// Moves a finding on, if the event fits its state.
 pub(crate) async fn move_finding(tx: &mut Tx, id: FindingId, event: FindingEvent) -> Result<(), EngineError> {
-    let Some(kept) = findings::get(&mut *tx, id).await? else { return Ok(()) };
+    let Some(kept) = findings::get(&mut *tx, id).await? else {
+        return Ok(());
+    };
     let before = kept.finding.state;
-    if let Some(after) = before.after(event).filter(|after| *after != before && *after != FindingState::Merged) {
+    if let Some(after) = before
+        .after(event)
+        .filter(|after| *after != before && *after != FindingState::Merged)
+    {
         findings::set_state(tx, id, after, clock::now()).await?;
     }
     Ok(())
@@ -292,7 +427,10 @@ mod tests {
     #[test]
     fn a_branch_is_named_after_loop_and_title_in_plain_letters() {
         let id = ProposalId::new(0, [0xab; 10]);
-        assert_eq!(branch_name("fixes", "Read «1,299.00» — & more!", id), "loops/fixes/read-1-299-00-more-ababab");
+        assert_eq!(
+            branch_name("fixes", "Read «1,299.00» — & more!", id),
+            "loops/fixes/read-1-299-00-more-ababab"
+        );
         assert_eq!(branch_name("fixes", "..//~^:", id), "loops/fixes/-ababab");
     }
 }

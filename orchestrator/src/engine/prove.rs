@@ -5,10 +5,10 @@ use std::sync::Arc;
 use loops::{
     boundary,
     change::Diff,
-    evidence::{CheckKind, Evidence, Verdict},
+    evidence::{self, CheckKind, Evidence, Verdict},
     id::{AttemptId, TaskId},
     run::Event,
-    spec::{CheckCommand, LoopSpec, Reproduce, Span, WeakenedTests},
+    spec::{CheckCommand, LoopSpec, Span},
     text::one_line,
 };
 use serde_json::json;
@@ -23,7 +23,7 @@ use crate::{
     clock,
     store::{
         attempts::{self, AttemptState, Begun, Ended, Role},
-        baselines, evidence,
+        baselines, evidence as evidence_rows,
     },
 };
 
@@ -40,21 +40,42 @@ impl Running {
             found.extend(evidence);
             caveats = said;
         }
-        let verdict = sum(self.spec(), &found);
+        let verdict = evidence::verdict(&found, &self.spec().checks);
         let mut step = self.step().await?;
-        evidence::put(&mut step.tx, attempt, task, of, &found).await?;
+        evidence_rows::put(&mut step.tx, attempt, task, of, &found).await?;
         for piece in &found {
             let data = json!({ "check": piece.name, "kind": piece.kind, "verdict": piece.verdict, "of": of });
             let (name, id) = (&self.spec().name, self.id);
-            step.tx.record(clock::now(), "evidence.found", Some(name), Some(id), &attempt.to_string(), data).await?;
+            step.tx
+                .record(
+                    clock::now(),
+                    "evidence.found",
+                    Some(name),
+                    Some(id),
+                    &attempt.to_string(),
+                    data,
+                )
+                .await?;
         }
-        let ended = Ended { caveats, ..Ended::default() };
+        let ended = Ended {
+            caveats,
+            ..Ended::default()
+        };
         attempts::finish(&mut step.tx, attempt, AttemptState::Done, &ended, clock::now()).await?;
-        step.commit(Event::Proved { task, attempt: of, verdict }).await?;
+        step.commit(Event::Proved {
+            task,
+            attempt: of,
+            verdict,
+        })
+        .await?;
         if verdict != Verdict::Passed {
-            let failed: Vec<&str> =
-                found.iter().filter(|e| blocks(self.spec(), e)).map(|e| e.name.as_str()).collect();
-            self.tell(Progress::Settled { id: task, how: format!("not proven: {}", failed.join(", ")), well: false });
+            let refusals = evidence::refusals(&found, &self.spec().checks);
+            let failed: Vec<&str> = refusals.iter().map(|refusal| refusal.name.as_str()).collect();
+            self.tell(Progress::Settled {
+                id: task,
+                how: format!("not proven: {}", failed.join(", ")),
+                well: false,
+            });
         }
         Ok(())
     }
@@ -69,11 +90,19 @@ impl Running {
         let commands = spec.checks.commands.clone();
         let key = baseline_key(spec, &commands);
         let repository = self.definition.repository().display().to_string();
-        let known: Option<Vec<Baseline>> = baselines::get(&self.engine.home.store, &repository, &self.base, &key).await?;
+        let known: Option<Vec<Baseline>> =
+            baselines::get(&self.engine.home.store, &repository, &self.base, &key).await?;
         let fresh = known.is_none();
-        let total = commands.iter().map(|check| check.timeout.0).sum::<std::time::Duration>() * 4;
+        let total = commands
+            .iter()
+            .map(|check| check.timeout.0)
+            .sum::<std::time::Duration>()
+            * 4;
         let job = Job::Prove(Prove {
-            change: Change { tree, pack: Vec::new() },
+            change: Change {
+                tree,
+                pack: Vec::new(),
+            },
             commands,
             reproduce: spec.checks.reproduce,
             weakened_tests: spec.checks.weakened_tests,
@@ -81,7 +110,16 @@ impl Running {
         });
         let timeout = Span(total + std::time::Duration::from_secs(600));
         let order = self.order(attempt, task, None, timeout, job);
-        let outcome = self.carry(order, Shown { attempt, task, verb: "checks" }).await?;
+        let outcome = self
+            .carry(
+                order,
+                Shown {
+                    attempt,
+                    task,
+                    verb: "checks",
+                },
+            )
+            .await?;
         match outcome.result {
             JobResult::Proved { evidence, baseline } => {
                 if fresh {
@@ -92,9 +130,10 @@ impl Running {
                 Ok((evidence, outcome.caveats))
             }
             JobResult::CouldNotRun { why, .. } => Ok((vec![could_not_run("checks", &why)], outcome.caveats)),
-            JobResult::Worked { .. } | JobResult::Reviewed { .. } => {
-                Ok((vec![could_not_run("checks", "the worker answered something else")], outcome.caveats))
-            }
+            JobResult::Worked { .. } | JobResult::Reviewed { .. } => Ok((
+                vec![could_not_run("checks", "the worker answered something else")],
+                outcome.caveats,
+            )),
         }
     }
 
@@ -115,7 +154,10 @@ impl Running {
                 let violations = boundary::judge(&diff, &self.spec().boundaries, &task.task.write);
                 let files = diff.files.len();
                 if violations.is_empty() {
-                    evidence.words = format!("{files} {} within what may be changed", if files == 1 { "file" } else { "files" });
+                    evidence.words = format!(
+                        "{files} {} within what may be changed",
+                        if files == 1 { "file" } else { "files" }
+                    );
                 } else {
                     evidence.verdict = Verdict::Failed;
                     evidence.words = one_line(&violations[0].words, 300);
@@ -140,7 +182,11 @@ impl Running {
     /// Begins an attempt that needs no agent of the loop's.
     pub(crate) async fn begin(&self, task: TaskId, role: Role) -> Result<AttemptId, EngineError> {
         let attempt = clock::id(AttemptId::new);
-        let number = attempts::of_task(&self.engine.home.store, task).await?.iter().filter(|a| a.begun.role == role).count();
+        let number = attempts::of_task(&self.engine.home.store, task)
+            .await?
+            .iter()
+            .filter(|a| a.begun.role == role)
+            .count();
         let mut begun = Begun {
             id: attempt,
             task: Some(task),
@@ -158,7 +204,9 @@ impl Running {
             base: Some(self.base.clone()),
             started_at: clock::now(),
         };
-        if let (Role::Review, loops::spec::ReviewChoice::Agent(review)) = (role, &self.spec().checks.agent_review) {
+        if let (Role::Review, loops::spec::ReviewChoice::Agent(review)) =
+            (role, &self.spec().checks.agent_review)
+        {
             begun.backend = Some("builtin".into());
             begun.model = Some(review.model.clone());
             begun.effort = Some(format!("{:?}", review.effort).to_lowercase());
@@ -176,30 +224,6 @@ impl Running {
             .await?
             .and_then(|found| found.ended.tree)
             .ok_or_else(|| EngineError::Record(format!("{attempt} left no tree")))
-    }
-}
-
-/// Whether this piece of evidence holds the change back.
-pub(crate) fn blocks(spec: &LoopSpec, evidence: &Evidence) -> bool {
-    if evidence.verdict == Verdict::Passed {
-        return false;
-    }
-    match evidence.kind {
-        CheckKind::Command | CheckKind::Boundaries => true,
-        CheckKind::Reproduction => spec.checks.reproduce == Reproduce::Required,
-        CheckKind::WeakenedTests => spec.checks.weakened_tests == WeakenedTests::Forbid,
-        CheckKind::AgentReview => false,
-    }
-}
-
-fn sum(spec: &LoopSpec, found: &[Evidence]) -> Verdict {
-    let blocking: Vec<Verdict> =
-        found.iter().filter(|evidence| blocks(spec, evidence)).map(|evidence| evidence.verdict).collect();
-    match (found.is_empty(), blocking.is_empty()) {
-        (true, _) => Verdict::CouldNotRun,
-        (_, true) => Verdict::Passed,
-        _ if blocking.contains(&Verdict::Failed) => Verdict::Failed,
-        _ => Verdict::CouldNotRun,
     }
 }
 

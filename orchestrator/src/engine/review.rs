@@ -32,18 +32,37 @@ impl Running {
     /// Has what `of` left reviewed.
     pub(crate) async fn review(self: &Arc<Self>, id: TaskId, of: AttemptId) -> Result<(), EngineError> {
         let ReviewChoice::Agent(reviewer) = &self.spec().checks.agent_review else {
-            return self.happen(Event::Reviewed { task: id, attempt: of, verdict: Verdict::Passed }).await;
+            return self
+                .happen(Event::Reviewed {
+                    task: id,
+                    attempt: of,
+                    verdict: Verdict::Passed,
+                })
+                .await;
         };
         let task = self.task(id).await?;
         let tree = self.tree_of(of).await?;
         let diff = self.git().diff(&self.base, &tree).await?;
-        let known: Vec<Evidence> =
-            evidence::of_change(&self.engine.home.store, id, of).await?.into_iter().map(|kept| kept.evidence).collect();
+        let known: Vec<Evidence> = evidence::of_change(&self.engine.home.store, id, of)
+            .await?
+            .into_iter()
+            .map(|kept| kept.evidence)
+            .collect();
         let signals = self.signals_of(&task.task).await?;
         let prompt = self.prompt("review", None)?;
         let attempt = self.begin(id, Role::Review).await?;
-        let number = attempts::of_task(&self.engine.home.store, id).await?.iter().filter(|a| a.begun.role == Role::Review).count();
-        let token = self.admit(Some(id), attempt, gateway::Role::Review, "review", u32::try_from(number).unwrap_or(u32::MAX));
+        let number = attempts::of_task(&self.engine.home.store, id)
+            .await?
+            .iter()
+            .filter(|a| a.begun.role == Role::Review)
+            .count();
+        let token = self.admit(
+            Some(id),
+            attempt,
+            gateway::Role::Review,
+            "review",
+            u32::try_from(number).unwrap_or(u32::MAX),
+        );
         let job = Job::Review(Review {
             agent: AgentSettings {
                 backend: Backend::Builtin,
@@ -53,12 +72,27 @@ impl Running {
                 brief: brief::review(&task.task, &signals, &diff, &known),
                 max_turns: MAX_TURNS,
                 deny_commands: Vec::new(),
-                gateway: GatewayAddress { address: self.engine.gateway.address.clone(), token: token.expose().to_owned() },
+                gateway: GatewayAddress {
+                    address: self.engine.gateway.address.clone(),
+                    token: token.expose().to_owned(),
+                },
             },
-            change: Change { tree, pack: Vec::new() },
+            change: Change {
+                tree,
+                pack: Vec::new(),
+            },
         });
         let order = self.order(attempt, id, None, TIMEOUT, job);
-        let outcome = self.carry(order, Shown { attempt, task: id, verb: "reviews" }).await;
+        let outcome = self
+            .carry(
+                order,
+                Shown {
+                    attempt,
+                    task: id,
+                    verb: "reviews",
+                },
+            )
+            .await;
         self.engine.gateway.dismiss(&token);
         let found = read(outcome?.result);
         let verdict = found.verdict;
@@ -66,11 +100,32 @@ impl Running {
         evidence::put(&mut step.tx, attempt, id, of, std::slice::from_ref(&found)).await?;
         let data = json!({ "check": found.name, "kind": found.kind, "verdict": verdict, "of": of });
         let (name, run) = (&self.spec().name, self.id);
-        step.tx.record(clock::now(), "evidence.found", Some(name), Some(run), &attempt.to_string(), data).await?;
-        let state = if verdict == Verdict::CouldNotRun { AttemptState::Failed } else { AttemptState::Done };
-        let ended = Ended { summary: Some(found.words.clone()), ..Ended::default() };
+        step.tx
+            .record(
+                clock::now(),
+                "evidence.found",
+                Some(name),
+                Some(run),
+                &attempt.to_string(),
+                data,
+            )
+            .await?;
+        let state = if verdict == Verdict::CouldNotRun {
+            AttemptState::Failed
+        } else {
+            AttemptState::Done
+        };
+        let ended = Ended {
+            summary: Some(found.words.clone()),
+            ..Ended::default()
+        };
         attempts::finish(&mut step.tx, attempt, state, &ended, clock::now()).await?;
-        step.commit(Event::Reviewed { task: id, attempt: of, verdict }).await?;
+        step.commit(Event::Reviewed {
+            task: id,
+            attempt: of,
+            verdict,
+        })
+        .await?;
         if verdict != Verdict::Passed {
             let how = format!("the reviewer says: {}", one_line(&found.words, 120));
             self.tell(Progress::Settled { id, how, well: false });
@@ -81,12 +136,22 @@ impl Running {
 
 fn read(result: JobResult) -> Evidence {
     let (verdict, words, detail) = match result {
-        JobResult::Reviewed { approved: true, concerns, summary } => (Verdict::Passed, summary, concerns.join("\n")),
-        JobResult::Reviewed { approved: false, concerns, summary } => (Verdict::Failed, summary, concerns.join("\n")),
+        JobResult::Reviewed {
+            approved: true,
+            concerns,
+            summary,
+        } => (Verdict::Passed, summary, concerns.join("\n")),
+        JobResult::Reviewed {
+            approved: false,
+            concerns,
+            summary,
+        } => (Verdict::Failed, summary, concerns.join("\n")),
         JobResult::CouldNotRun { why, .. } => (Verdict::CouldNotRun, why, String::new()),
-        JobResult::Worked { .. } | JobResult::Proved { .. } => {
-            (Verdict::CouldNotRun, "the worker answered something else".to_owned(), String::new())
-        }
+        JobResult::Worked { .. } | JobResult::Proved { .. } => (
+            Verdict::CouldNotRun,
+            "the worker answered something else".to_owned(),
+            String::new(),
+        ),
     };
     Evidence {
         name: "independent review".into(),

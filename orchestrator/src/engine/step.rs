@@ -25,7 +25,11 @@ impl Running {
     pub(crate) async fn step(&self) -> Result<Step<'_>, EngineError> {
         let state = self.state.lock().await;
         let tx = self.engine.home.store.begin().await?;
-        Ok(Step { running: self, state, tx })
+        Ok(Step {
+            running: self,
+            state,
+            tx,
+        })
     }
 
     /// A step that writes no rows of its own.
@@ -47,8 +51,12 @@ impl Step<'_> {
         let (after, actions) = before.clone().decide(&event);
         let id = self.running.id;
         let name = &self.running.spec().name;
-        let subject = event.task().map_or_else(|| id.to_string(), |task| task.to_string());
-        self.tx.record(now, event.kind(), Some(name), Some(id), &subject, json!(event)).await?;
+        let subject = event
+            .task()
+            .map_or_else(|| id.to_string(), |task| task.to_string());
+        self.tx
+            .record(now, event.kind(), Some(name), Some(id), &subject, json!(event))
+            .await?;
         for (task, run) in &after.tasks {
             if before.tasks.get(task) != Some(run) {
                 let why = match run.step {
@@ -86,10 +94,13 @@ impl Running {
         for (id, run) in &after.tasks {
             let was = before.tasks.get(id);
             if was.is_none_or(|was| was.step != run.step) {
-                if run.step.is_over() || (run.step == TaskStep::Queued && was.is_some()) {
+                if run.step.is_over() || run.step == TaskStep::Queued {
                     continue;
                 }
-                self.tell(Progress::Doing { id: *id, doing: run.step.as_str().to_owned() });
+                self.tell(Progress::Doing {
+                    id: *id,
+                    doing: run.step.as_str().to_owned(),
+                });
             }
         }
     }

@@ -10,6 +10,7 @@ use loops::{
     run::Event,
     score::{Fact, people, score},
     signal::{Signal, is_noise},
+    spec::{Span, Triage},
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -17,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::{EngineError, Progress, Running};
 use crate::{
     clock,
-    store::{StoreError, findings, handed, proposals, signals},
+    store::{StoreError, Tx, findings, handed, proposals, signals},
 };
 
 /// How many signals one run takes in.
@@ -29,14 +30,23 @@ impl Running {
     pub(crate) async fn triage(&self) -> Result<(), EngineError> {
         self.sort_in().await?;
         let (ready, held) = self.choose().await?;
-        let all = findings::list(&self.engine.home.store, &findings::Filter { loop_name: Some(&self.spec().name), ..Default::default() })
-            .await?
-            .len();
+        let all = findings::list(
+            &self.engine.home.store,
+            &findings::Filter {
+                loop_name: Some(&self.spec().name),
+                ..Default::default()
+            },
+        )
+        .await?
+        .len();
         let all = u32::try_from(all).unwrap_or(u32::MAX);
         if let Some(why) = held {
             self.note(why);
         }
-        self.tell(Progress::Findings { ready: ready.clone(), all });
+        self.tell(Progress::Findings {
+            ready: ready.clone(),
+            all,
+        });
         let mut step = self.step().await?;
         for (number, finding) in (1..).zip(&ready) {
             handed::put(&mut step.tx, self.id, number, finding.id).await?;
@@ -49,13 +59,18 @@ impl Running {
     async fn sort_in(&self) -> Result<(), EngineError> {
         let store = &self.engine.home.store;
         let name = &self.spec().name;
-        let fresh: Vec<Signal> =
-            signals::unassigned(store, name, MAX_SIGNALS).await?.into_iter().map(|kept| kept.signal).collect();
+        let fresh: Vec<Signal> = signals::unassigned(store, name, MAX_SIGNALS)
+            .await?
+            .into_iter()
+            .map(|kept| kept.signal)
+            .collect();
         if fresh.is_empty() {
             return Ok(());
         }
-        let (noise, evidence): (Vec<_>, Vec<_>) =
-            fresh.into_iter().map(|signal| (is_noise(&signal), signal)).partition(|(noise, _)| noise.is_some());
+        let (noise, evidence): (Vec<_>, Vec<_>) = fresh
+            .into_iter()
+            .map(|signal| (is_noise(&signal), signal))
+            .partition(|(noise, _)| noise.is_some());
         let evidence: Vec<Signal> = evidence.into_iter().map(|(_, signal)| signal).collect();
         let mut index = self.index(&evidence).await?;
         let assignments = index.assign(&evidence);
@@ -80,8 +95,13 @@ impl Running {
             let state = index.state(cluster).unwrap_or_default();
             let (id, woke) = match cluster {
                 Cluster::Existing(id) => {
-                    let was = findings::get(&mut tx, id).await?.map_or(FindingState::Open, |kept| kept.finding.state);
-                    (id, Some((was, was.after(FindingEvent::NewSignals).unwrap_or(was))))
+                    let was = findings::get(&mut tx, id)
+                        .await?
+                        .map_or(FindingState::Open, |kept| kept.finding.state);
+                    (
+                        id,
+                        Some((was, was.after(FindingEvent::NewSignals).unwrap_or(was))),
+                    )
                 }
                 Cluster::New(_) => (clock::id(FindingId::new), None),
             };
@@ -89,18 +109,31 @@ impl Running {
                 let finding = blank(id, &state, &members);
                 findings::insert(&mut tx, name, &finding, &json!(state), now).await?;
                 let data = json!({ "signals": members.len() });
-                tx.record(now, "finding.found", Some(name), Some(self.id), &id.to_string(), data).await?;
+                tx.record(
+                    now,
+                    "finding.found",
+                    Some(name),
+                    Some(self.id),
+                    &id.to_string(),
+                    data,
+                )
+                .await?;
             }
             for signal in &members {
                 signals::set_finding(&mut tx, name, signal.id, id).await?;
             }
             let now_state = woke.map_or(FindingState::Open, |(_, after)| after);
             if let Some((before, after)) = woke {
-                let kind = if before == after { "finding.grew" } else { "finding.came_back" };
+                let kind = if before == after {
+                    "finding.grew"
+                } else {
+                    "finding.came_back"
+                };
                 let data = json!({ "signals": members.len(), "state": after });
-                tx.record(now, kind, Some(name), Some(self.id), &id.to_string(), data).await?;
+                tx.record(now, kind, Some(name), Some(self.id), &id.to_string(), data)
+                    .await?;
             }
-            self.weigh(&mut tx, id, now_state, &state).await?;
+            weigh(&mut tx, name, self.spec().triage.half_life, id, now_state, &state).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -110,36 +143,35 @@ impl Running {
         let store = &self.engine.home.store;
         let name = &self.spec().name;
         let now_part_of = findings::resolved_all(store, name).await?;
-        let known = findings::clusters(store, name).await?.into_iter().filter_map(|(id, state)| {
+        let mut known = Vec::new();
+        for (id, state) in findings::clusters(store, name).await? {
             let finding = now_part_of.get(&id).copied().unwrap_or(id);
-            Some(Known { finding, state: state.as_str()?.to_owned() })
-        });
+            if let Some(state) = state.as_str() {
+                known.push((
+                    finding != id,
+                    Known {
+                        finding,
+                        state: state.to_owned(),
+                    },
+                ));
+            }
+        }
+        // A finding's own state comes before those of what was merged into it.
+        known.sort_by_key(|(merged, _)| *merged);
+        let known = known.into_iter().map(|(_, known)| known);
         let index = Index::from_known(known).map_err(|error| EngineError::Record(error.to_string()))?;
         let mut parents = Vec::new();
         for signal in evidence {
             let Some(thread) = &signal.thread else { continue };
             let parent = Signal::id_of(&signal.source, thread);
-            if let Some(finding) = signals::get(store, name, parent).await?.and_then(|kept| kept.finding) {
+            if let Some(finding) = signals::get(store, name, parent)
+                .await?
+                .and_then(|kept| kept.finding)
+            {
                 parents.push((parent, finding));
             }
         }
         Ok(index.with_signals(parents))
-    }
-
-    /// Counts and scores a finding anew from all its signals.
-    async fn weigh(&self, tx: &mut crate::store::Tx, id: FindingId, state: FindingState, cluster: &str) -> Result<(), EngineError> {
-        let members: Vec<Signal> =
-            signals::of_finding(&mut *tx, id, MAX_OF_FINDING).await?.into_iter().map(|kept| kept.signal).collect();
-        let members: Vec<&Signal> = members.iter().collect();
-        let facts: Vec<Fact> = members.iter().map(|signal| Fact::of(signal)).collect();
-        let now = clock::now();
-        let finding = Finding {
-            state,
-            score: score(&facts, now, self.spec().triage.half_life.0),
-            ..blank(id, cluster, &members)
-        };
-        findings::update(tx, &self.spec().name, &finding, &json!(cluster), now).await?;
-        Ok(())
     }
 
     /// The best findings that are worth work now; and why there are none, if something holds the loop back.
@@ -148,7 +180,11 @@ impl Running {
         let spec = self.spec();
         let open = findings::list(
             store,
-            &findings::Filter { loop_name: Some(&spec.name), state: Some(FindingState::Open), ..Default::default() },
+            &findings::Filter {
+                loop_name: Some(&spec.name),
+                state: Some(FindingState::Open),
+                ..Default::default()
+            },
         )
         .await?;
         let mut ready = Vec::new();
@@ -161,10 +197,18 @@ impl Running {
             let facts = self.facts(kept.finding.id).await?;
             if thresholds(&facts, spec.triage.min_signals, spec.triage.min_reporters).is_ok() {
                 let score = score(&facts, clock::now(), spec.triage.half_life.0);
-                ready.push(Finding { score, ..kept.finding });
+                ready.push(Finding {
+                    score,
+                    ..kept.finding
+                });
             }
         }
-        ready.sort_by(|a, b| b.score.total.total_cmp(&a.score.total).then_with(|| a.id.cmp(&b.id)));
+        ready.sort_by(|a, b| {
+            b.score
+                .total
+                .total_cmp(&a.score.total)
+                .then_with(|| a.id.cmp(&b.id))
+        });
         let waiting = proposals::open_count(store, &spec.name).await?;
         if waiting >= spec.proposal.max_open && !ready.is_empty() {
             let why = format!(
@@ -182,6 +226,59 @@ impl Running {
         let kept = signals::of_finding(&self.engine.home.store, finding, MAX_OF_FINDING).await?;
         Ok(kept.iter().map(|kept| Fact::of(&kept.signal)).collect())
     }
+}
+
+/// Counts and scores a finding anew from all its signals. The words of erased ones count no more.
+async fn weigh(
+    tx: &mut Tx,
+    loop_name: &str,
+    half_life: Span,
+    id: FindingId,
+    state: FindingState,
+    cluster: &str,
+) -> Result<(), EngineError> {
+    let kept = signals::of_finding(&mut *tx, id, MAX_OF_FINDING).await?;
+    let members: Vec<&Signal> = kept
+        .iter()
+        .filter(|kept| kept.erased_at.is_none())
+        .map(|kept| &kept.signal)
+        .collect();
+    let facts: Vec<Fact> = members.iter().map(|signal| Fact::of(signal)).collect();
+    let now = clock::now();
+    let mut finding = Finding {
+        state,
+        score: score(&facts, now, half_life.0),
+        ..blank(id, cluster, &members)
+    };
+    if members.is_empty()
+        && let Some(known) = findings::get(&mut *tx, id).await?
+    {
+        finding = Finding {
+            signals: 0,
+            reporters: 0,
+            score: finding.score,
+            ..known.finding
+        };
+    }
+    findings::update(tx, loop_name, &finding, &json!(cluster), now).await?;
+    Ok(())
+}
+
+/// Counts a known finding anew, after some of its signals were edited or taken away.
+pub(super) async fn recount(tx: &mut Tx, loop_name: &str, id: FindingId) -> Result<(), EngineError> {
+    let Some(known) = findings::get(&mut *tx, id).await? else {
+        return Ok(());
+    };
+    let cluster = known.cluster.as_str().unwrap_or_default();
+    weigh(
+        tx,
+        loop_name,
+        Triage::default().half_life,
+        id,
+        known.finding.state,
+        cluster,
+    )
+    .await
 }
 
 /// What the findings of one cluster have in common, short enough to stand in a row.

@@ -73,21 +73,40 @@ impl Running {
                 brief: brief::work(&task.task, &signals, words.as_deref()),
                 max_turns: MAX_TURNS,
                 deny_commands: self.spec().boundaries.commands.deny.clone(),
-                gateway: GatewayAddress { address: self.engine.gateway.address.clone(), token: token.expose().to_owned() },
+                gateway: GatewayAddress {
+                    address: self.engine.gateway.address.clone(),
+                    token: token.expose().to_owned(),
+                },
             },
         });
         let start = self.last_change(id).await?;
         let order = self.order(attempt, id, start, worker.timeout, job);
-        let outcome = self.carry(order, Shown { attempt, task: id, verb: "works" }).await;
+        let outcome = self
+            .carry(
+                order,
+                Shown {
+                    attempt,
+                    task: id,
+                    verb: "works",
+                },
+            )
+            .await;
         self.engine.gateway.dismiss(&token);
         self.worked(id, attempt, outcome?).await
     }
 
     async fn worked(&self, task: TaskId, attempt: AttemptId, outcome: Outcome) -> Result<(), EngineError> {
-        let mut ended = Ended { caveats: outcome.caveats, ..Ended::default() };
+        let mut ended = Ended {
+            caveats: outcome.caveats,
+            ..Ended::default()
+        };
         let mut state = AttemptState::Done;
         let left = match outcome.result {
-            JobResult::Worked { change, summary, ending } => {
+            JobResult::Worked {
+                change,
+                summary,
+                ending,
+            } => {
                 ended.summary = Some(summary);
                 ended.ending = Some(json!(ending).as_str().unwrap_or_default().to_owned());
                 match (change, ending) {
@@ -103,7 +122,11 @@ impl Running {
             }
             JobResult::CouldNotRun { why, retry } => {
                 state = AttemptState::Failed;
-                self.tell(Progress::Settled { id: task, how: format!("could not work: {why}"), well: false });
+                self.tell(Progress::Settled {
+                    id: task,
+                    how: format!("could not work: {why}"),
+                    well: false,
+                });
                 ended.summary = Some(why);
                 if retry { Left::Trouble } else { Left::Hopeless }
             }
@@ -113,7 +136,11 @@ impl Running {
         attempts::finish(&mut step.tx, attempt, state, &ended, clock::now()).await?;
         step.commit(Event::Worked { task, attempt, left }).await?;
         if left == Left::Nothing {
-            self.tell(Progress::Settled { id: task, how: "the attempt changed nothing".into(), well: false });
+            self.tell(Progress::Settled {
+                id: task,
+                how: "the attempt changed nothing".into(),
+                well: false,
+            });
         }
         Ok(())
     }
@@ -156,7 +183,10 @@ impl Running {
         number: u32,
     ) -> Token {
         let spec = self.spec();
-        let zone = spec.schedule.as_ref().map_or("UTC", |schedule| schedule.timezone.as_str());
+        let zone = spec
+            .schedule
+            .as_ref()
+            .map_or("UTC", |schedule| schedule.timezone.as_str());
         self.engine.gateway.admit(Admission {
             attempt,
             task,
@@ -177,7 +207,9 @@ impl Running {
 
     /// Why the next attempt is made: what the checks, the reviewer or a person said of the last one.
     async fn words_for(&self, task: TaskId) -> Result<Option<String>, EngineError> {
-        let Some(last) = self.last_worked(task).await? else { return Ok(None) };
+        let Some(last) = self.last_worked(task).await? else {
+            return Ok(None);
+        };
         let asked = self.task(task).await?.words;
         if let Some((words, _)) = asked.filter(|(_, at)| *at >= last.ended_at.unwrap_or_default()) {
             return Ok(Some(words));
@@ -193,12 +225,22 @@ impl Running {
     /// What the last attempt left, to begin the next one from.
     async fn last_change(&self, task: TaskId) -> Result<Option<Change>, EngineError> {
         // The mirror has the tree: there is nothing to send along.
-        Ok(self.last_worked(task).await?.and_then(|last| last.ended.tree).map(|tree| Change { tree, pack: Vec::new() }))
+        Ok(self
+            .last_worked(task)
+            .await?
+            .and_then(|last| last.ended.tree)
+            .map(|tree| Change {
+                tree,
+                pack: Vec::new(),
+            }))
     }
 
     async fn last_worked(&self, task: TaskId) -> Result<Option<attempts::Attempt>, EngineError> {
         let all = attempts::of_task(&self.engine.home.store, task).await?;
-        Ok(all.into_iter().rev().find(|attempt| attempt.begun.role == Role::Work && attempt.ended.tree.is_some()))
+        Ok(all
+            .into_iter()
+            .rev()
+            .find(|attempt| attempt.begun.role == Role::Work && attempt.ended.tree.is_some()))
     }
 
     pub(crate) async fn task(&self, id: TaskId) -> Result<tasks::Kept, EngineError> {
@@ -218,7 +260,12 @@ impl Running {
         Ok(all)
     }
 
-    pub(crate) async fn finish(&self, attempt: AttemptId, state: AttemptState, ended: &Ended) -> Result<(), EngineError> {
+    pub(crate) async fn finish(
+        &self,
+        attempt: AttemptId,
+        state: AttemptState,
+        ended: &Ended,
+    ) -> Result<(), EngineError> {
         let mut tx = self.engine.home.store.begin().await?;
         attempts::finish(&mut tx, attempt, state, ended, clock::now()).await?;
         tx.commit().await?;

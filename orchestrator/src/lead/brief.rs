@@ -18,10 +18,16 @@ pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError>
     let spec = running.spec();
     let mut text = format!("The loop `{}` has run. Its findings, best first:\n", spec.name);
     for (at, id) in handed::of_run(store, running.id).await?.into_iter().enumerate() {
-        let Some(kept) = findings::get(store, id).await? else { continue };
+        let Some(kept) = findings::get(store, id).await? else {
+            continue;
+        };
         let finding = kept.finding;
-        let parts: Vec<String> =
-            finding.score.parts.iter().map(|(name, part)| format!("{name} {part:.1}")).collect();
+        let parts: Vec<String> = finding
+            .score
+            .parts
+            .iter()
+            .map(|(name, part)| format!("{name} {part:.1}"))
+            .collect();
         text.push_str(&format!(
             "\nF{}: {} signals, {} people, first {}, last {}; score {:.1} ({})\n",
             at + 1,
@@ -46,7 +52,9 @@ pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError>
         spec.budget.run.0
     ));
     if let Some(prompt) = &spec.prompt {
-        text.push_str(&format!("\n\nWhat the loop is for, in its owner's words:\n{prompt}\n"));
+        text.push_str(&format!(
+            "\n\nWhat the loop is for, in its owner's words:\n{prompt}\n"
+        ));
     }
     if spec.proposal.autonomy == loops::spec::Autonomy::Report {
         text.push_str("\nThis loop reports only: no task can be spawned. Finish with a report of what is wrong and where.\n");

@@ -39,7 +39,9 @@ impl LeadKeeper {
 
     /// Keeps what the session begins with.
     pub(super) async fn keep_first(&self, message: &Message) -> Result<(), EngineError> {
-        self.entry(Entry::Told { text: message.words() });
+        self.entry(Entry::Told {
+            text: message.words(),
+        });
         Ok(self.write(message).await?)
     }
 
@@ -74,14 +76,23 @@ impl Keeper for LeadKeeper {
     fn entry(&self, entry: Entry) {
         match &entry {
             Entry::Called { tool, input } => {
-                let about = ["finding", "path", "pattern", "title", "task"].iter().find_map(|key| input.get(key)?.as_str());
+                let about = ["finding", "path", "pattern", "title", "task"]
+                    .iter()
+                    .find_map(|key| input.get(key)?.as_str());
                 let doing = format!("{tool} {}", one_line(about.unwrap_or_default(), 60));
-                self.running.tell(Progress::Lead { doing: doing.trim_end().to_owned() });
+                self.running.tell(Progress::Lead {
+                    doing: doing.trim_end().to_owned(),
+                });
             }
-            Entry::Said { text } => self.running.tell(Progress::Lead { doing: one_line(text, 100) }),
+            Entry::Said { text } => self.running.tell(Progress::Lead {
+                doing: one_line(text, 100),
+            }),
             Entry::Used { .. } => self.running.spent_soon(),
             _ => {}
         }
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push((clock::now(), entry));
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((clock::now(), entry));
     }
 }

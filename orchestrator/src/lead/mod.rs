@@ -27,8 +27,8 @@ use workers::{
 use self::{keeper::LeadKeeper, tools::LeadTools};
 use crate::{
     clock,
-    gateway,
     engine::{EngineError, Progress, Running},
+    gateway,
     store::{
         attempts::{self, AttemptState, Begun, Ended, Role},
         findings, handed, runs, tasks, turns,
@@ -47,9 +47,16 @@ pub(crate) async fn lead(running: &Arc<Running>) -> Result<(), EngineError> {
 async fn one_task_per_finding(running: &Arc<Running>) -> Result<(), EngineError> {
     let spec = running.spec();
     if spec.proposal.autonomy != Autonomy::Report {
-        let worker = spec.workers.keys().next().cloned().unwrap_or_else(|| "fix".to_owned());
+        let worker = spec
+            .workers
+            .keys()
+            .next()
+            .cloned()
+            .unwrap_or_else(|| "fix".to_owned());
         for id in handed::of_run(&running.engine.home.store, running.id).await? {
-            let Some(kept) = findings::get(&running.engine.home.store, id).await? else { continue };
+            let Some(kept) = findings::get(&running.engine.home.store, id).await? else {
+                continue;
+            };
             let task = Task {
                 id: TaskId::named(&format!("{}:{id}", running.id)),
                 worker: worker.clone(),
@@ -75,12 +82,25 @@ pub(super) async fn spawn(running: &Arc<Running>, task: &Task, call_id: &str) ->
         review: matches!(running.spec().checks.agent_review, ReviewChoice::Agent(_)),
     };
     let mut step = running.step().await?;
-    let kept = tasks::spawn(&mut step.tx, running.id, &running.spec().name, call_id, task, "queued", clock::now()).await?;
+    let kept = tasks::spawn(
+        &mut step.tx,
+        running.id,
+        &running.spec().name,
+        call_id,
+        task,
+        "queued",
+        clock::now(),
+    )
+    .await?;
     let (number, id) = (kept.number, kept.task.id);
     for finding in &task.findings {
         crate::engine::move_finding(&mut step.tx, *finding, loops::finding::Event::TakenUp).await?;
     }
-    running.tell(Progress::Task { id, number, title: task.title.clone() });
+    running.tell(Progress::Task {
+        id,
+        number,
+        title: task.title.clone(),
+    });
     step.commit(Event::Spawned { task: id, terms }).await?;
     Ok(number)
 }
@@ -88,7 +108,11 @@ pub(super) async fn spawn(running: &Arc<Running>, task: &Task, call_id: &str) ->
 async fn session(running: &Arc<Running>, lead: &Lead) -> Result<(), EngineError> {
     let store = &running.engine.home.store;
     let prompt = running.prompt("lead", None)?;
-    let before = attempts::of_run(store, running.id).await?.into_iter().filter(|a| a.begun.role == Role::Lead).count();
+    let before = attempts::of_run(store, running.id)
+        .await?
+        .into_iter()
+        .filter(|a| a.begun.role == Role::Lead)
+        .count();
     let attempt = clock::id(AttemptId::new);
     let begun = Begun {
         id: attempt,
@@ -115,7 +139,12 @@ async fn session(running: &Arc<Running>, lead: &Lead) -> Result<(), EngineError>
     let kept: Vec<Message> = turns::load(store, running.id).await?;
     let keeper = LeadKeeper::new(running, attempt, kept.len());
     let brief = brief::brief(running).await?;
-    let mut conversation = Conversation::new(prompt.text, workers::agent::Tools::definitions(&tools), Vec::new(), brief);
+    let mut conversation = Conversation::new(
+        prompt.text,
+        workers::agent::Tools::definitions(&tools),
+        Vec::new(),
+        brief,
+    );
     if kept.is_empty() {
         for message in &conversation.messages {
             keeper.keep_first(message).await?;
@@ -124,7 +153,10 @@ async fn session(running: &Arc<Running>, lead: &Lead) -> Result<(), EngineError>
         conversation.messages = kept;
     }
     let token = running.admit(None, attempt, gateway::Role::Lead, "lead", 1);
-    let address = GatewayAddress { address: running.engine.gateway.address.clone(), token: token.expose().to_owned() };
+    let address = GatewayAddress {
+        address: running.engine.gateway.address.clone(),
+        token: token.expose().to_owned(),
+    };
     let client = Client::new(&address).map_err(|error| EngineError::Record(error.to_string()))?;
     let mut settings = Settings::new(lead.model.clone(), lead.effort, lead.max_turns);
     settings.cancel = running.cancel.clone();
@@ -134,13 +166,40 @@ async fn session(running: &Arc<Running>, lead: &Lead) -> Result<(), EngineError>
     if ended.cause == Cause::Cancelled {
         return Ok(());
     }
-    finish(running, attempt, &ended.cause, tools.report().unwrap_or(ended.last_words)).await
+    finish(
+        running,
+        attempt,
+        &ended.cause,
+        tools.report().unwrap_or(ended.last_words),
+    )
+    .await
 }
 
-async fn finish(running: &Arc<Running>, attempt: AttemptId, cause: &Cause, report: String) -> Result<(), EngineError> {
-    let well = matches!(cause, Cause::Finished | Cause::StoppedEarly(_) | Cause::OutOfTurns | Cause::WindowFull);
-    let state = if well { AttemptState::Done } else { AttemptState::Failed };
-    let ended = Ended { summary: Some(report.clone()), ending: Some(cause.to_string()), ..Ended::default() };
+async fn finish(
+    running: &Arc<Running>,
+    attempt: AttemptId,
+    cause: &Cause,
+    report: String,
+) -> Result<(), EngineError> {
+    let well = matches!(
+        cause,
+        Cause::Finished | Cause::StoppedEarly(_) | Cause::OutOfTurns | Cause::WindowFull
+    );
+    let state = if well {
+        AttemptState::Done
+    } else {
+        AttemptState::Failed
+    };
+    let report = if well {
+        report
+    } else {
+        format!("The lead agent ended early: {cause}")
+    };
+    let ended = Ended {
+        summary: Some(report.clone()),
+        ending: Some(cause.to_string()),
+        ..Ended::default()
+    };
     let mut step = running.step().await?;
     attempts::finish(&mut step.tx, attempt, state, &ended, clock::now()).await?;
     runs::set_report(&mut step.tx, running.id, &report).await?;
@@ -149,7 +208,11 @@ async fn finish(running: &Arc<Running>, attempt: AttemptId, cause: &Cause, repor
         running.note(format!("the lead agent ended early: {cause}"));
     }
     if matches!(cause, Cause::Model(ModelError::OutOfBudget(_))) {
-        running.happen(Event::Stopped { end: End::OutOfBudget }).await?;
+        running
+            .happen(Event::Stopped {
+                end: End::OutOfBudget,
+            })
+            .await?;
     }
     Ok(())
 }

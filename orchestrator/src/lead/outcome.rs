@@ -15,11 +15,20 @@ pub(super) fn line(kept: &tasks::Kept, step: Step) -> String {
         Step::Failed(why) => format!(": {}", why.words()),
         _ => String::new(),
     };
-    format!("T{} {}{why} ({})", kept.number, step.as_str(), one_line(&kept.task.title, 100))
+    format!(
+        "T{} {}{why} ({})",
+        kept.number,
+        step.as_str(),
+        one_line(&kept.task.title, 100)
+    )
 }
 
 /// The whole of it: attempts, evidence, and the worker's own words.
-pub(super) async fn whole(running: &Arc<Running>, kept: &tasks::Kept, step: Step) -> Result<String, EngineError> {
+pub(super) async fn whole(
+    running: &Arc<Running>,
+    kept: &tasks::Kept,
+    step: Step,
+) -> Result<String, EngineError> {
     let store = &running.engine.home.store;
     let mut text = line(kept, step);
     text.push('\n');
@@ -27,16 +36,28 @@ pub(super) async fn whole(running: &Arc<Running>, kept: &tasks::Kept, step: Step
         if attempt.begun.role != attempts::Role::Work {
             continue;
         }
-        text.push_str(&format!("\nAttempt {}: {}\n", attempt.begun.number, attempt.state.as_str()));
+        text.push_str(&format!(
+            "\nAttempt {}: {}\n",
+            attempt.begun.number,
+            attempt.state.as_str()
+        ));
         if let Some(summary) = &attempt.ended.summary {
-            text.push_str(&library::untrusted("the worker's claim", &one_line(summary, 1_500)));
+            text.push_str(&library::untrusted(
+                "the worker's claim",
+                &one_line(summary, 1_500),
+            ));
             text.push('\n');
         }
         if let Some(tree) = &attempt.ended.tree
             && let Ok(diff) = running.diff(tree).await?
         {
             for file in &diff.files {
-                text.push_str(&format!("  {} +{} -{}\n", one_line(file.path(), 200), file.added(), file.removed()));
+                text.push_str(&format!(
+                    "  {} +{} -{}\n",
+                    one_line(file.path(), 200),
+                    file.added(),
+                    file.removed()
+                ));
             }
         }
         for found in evidence::of_change(store, kept.task.id, attempt.begun.id).await? {

@@ -22,7 +22,12 @@ impl Repository {
             .show_file(&self.commit, path)
             .await
             .map_err(words)?
-            .ok_or_else(|| format!("there is no file `{}`; `list` shows what is there", one_line(path, 200)))?;
+            .ok_or_else(|| {
+                format!(
+                    "there is no file `{}`; `list` shows what is there",
+                    one_line(path, 200)
+                )
+            })?;
         let text = String::from_utf8(bytes).map_err(|_| format!("`{path}` is not text"))?;
         let total = text.lines().count();
         let shown: Vec<String> = text
@@ -39,15 +44,39 @@ impl Repository {
     /// Lines that match an extended regular expression, below a path.
     pub(super) async fn search(&self, pattern: &str, path: &str) -> Result<String, String> {
         let scope = if path.is_empty() { "." } else { path };
-        let args = ["grep", "-n", "-I", "-E", "--full-name", "--max-depth=-1", "-e", pattern, &self.commit, "--", scope];
-        match self.git.clone().env("GIT_LITERAL_PATHSPECS", "1").run(&args).await {
+        let args = [
+            "grep",
+            "-n",
+            "-I",
+            "-E",
+            "--full-name",
+            "--max-depth=-1",
+            "-e",
+            pattern,
+            &self.commit,
+            "--",
+            scope,
+        ];
+        match self
+            .git
+            .clone()
+            .env("GIT_LITERAL_PATHSPECS", "1")
+            .run(&args)
+            .await
+        {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 let prefix = format!("{}:", self.commit);
-                Ok(bounded(text.lines().map(|line| line.strip_prefix(&prefix).unwrap_or(line).to_owned()).collect()))
+                Ok(bounded(
+                    text.lines()
+                        .map(|line| line.strip_prefix(&prefix).unwrap_or(line).to_owned())
+                        .collect(),
+                ))
             }
             // Git says nothing and ends with 1 where no line matches.
-            Err(GitError::Failed { message, .. }) if message == "exit code 1" => Ok("no line matches".to_owned()),
+            Err(GitError::Failed { message, .. }) if message == "exit code 1" => {
+                Ok("no line matches".to_owned())
+            }
             Err(error) => Err(words(error)),
         }
     }
@@ -59,9 +88,18 @@ impl Repository {
         let paths: Vec<String> = entries
             .iter()
             .map(|entry| String::from_utf8_lossy(&entry.path).into_owned())
-            .filter(|path| folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/') || rest.is_empty()))
+            .filter(|path| {
+                folder.is_empty()
+                    || path
+                        .strip_prefix(folder)
+                        .is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
+            })
             .collect();
-        if paths.is_empty() { Err(format!("there is nothing below `{folder}`")) } else { Ok(bounded(paths)) }
+        if paths.is_empty() {
+            Err(format!("there is nothing below `{folder}`"))
+        } else {
+            Ok(bounded(paths))
+        }
     }
 }
 

@@ -50,7 +50,10 @@ impl Target {
         let inside = path.join(".git");
         let probe = Git::at(if inside.exists() { &inside } else { path });
         let folder = probe.line(&["rev-parse", "--absolute-git-dir"]).await?;
-        Ok(Self { git: Git::at(Path::new(&folder)), path: path.display().to_string() })
+        Ok(Self {
+            git: Git::at(Path::new(&folder)),
+            path: path.display().to_string(),
+        })
     }
 
     /// Where it is, as the spec says it.
@@ -66,7 +69,10 @@ impl Target {
     /// The commit of a branch; none if there is no such branch.
     pub async fn head(&self, branch: &str) -> Result<Option<String>, BranchError> {
         let name = format!("refs/heads/{branch}");
-        let found = self.git.line(&["for-each-ref", "--format=%(refname) %(objectname)", &name]).await?;
+        let found = self
+            .git
+            .line(&["for-each-ref", "--format=%(refname) %(objectname)", &name])
+            .await?;
         Ok(found
             .lines()
             .filter_map(|line| line.split_once(' '))
@@ -81,12 +87,22 @@ impl Target {
         Ok(listed.split("\n\n").find_map(|entry| {
             let bare = entry.lines().any(|line| line == "bare");
             let here = entry.lines().any(|line| line == wanted);
-            (here && !bare).then(|| entry.lines().next().and_then(|line| line.strip_prefix("worktree ")).unwrap_or("?").to_owned())
+            (here && !bare).then(|| {
+                entry
+                    .lines()
+                    .next()
+                    .and_then(|line| line.strip_prefix("worktree "))
+                    .unwrap_or("?")
+                    .to_owned()
+            })
         }))
     }
 
     async fn has(&self, commit: &str) -> bool {
-        self.git.run(&["cat-file", "-e", &format!("{commit}^{{commit}}")]).await.is_ok()
+        self.git
+            .run(&["cat-file", "-e", &format!("{commit}^{{commit}}")])
+            .await
+            .is_ok()
     }
 
     /// Brings a commit from `mirror` and puts `branch` on it, if the branch is at `expected` (none: not there) or
@@ -94,7 +110,13 @@ impl Target {
     ///
     /// # Errors
     /// [`BranchError::Moved`] and [`BranchError::CheckedOut`] if it is somebody else's now.
-    pub async fn put(&self, mirror: &Path, branch: &str, commit: &str, expected: Option<&str>) -> Result<(), BranchError> {
+    pub async fn put(
+        &self,
+        mirror: &Path,
+        branch: &str,
+        commit: &str,
+        expected: Option<&str>,
+    ) -> Result<(), BranchError> {
         let found = self.head(branch).await?;
         if found.as_deref() == Some(commit) {
             return Ok(());
@@ -107,7 +129,10 @@ impl Target {
             });
         }
         if let Some(at) = self.checked_out(branch).await? {
-            return Err(BranchError::CheckedOut { branch: branch.to_owned(), at });
+            return Err(BranchError::CheckedOut {
+                branch: branch.to_owned(),
+                at,
+            });
         }
         self.bring(mirror, commit).await?;
         self.move_to(branch, commit, expected.unwrap_or(NOTHING)).await
@@ -122,33 +147,58 @@ impl Target {
         let name = format!("refs/loops/{commit}");
         Git::at(mirror).run(&["update-ref", &name, commit]).await?;
         let from = mirror.display().to_string();
-        let how = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"];
-        self.git.run(&[&how[..], &["--end-of-options", &from, &name]].concat()).await?;
+        let how = [
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+        ];
+        self.git
+            .run(&[&how[..], &["--end-of-options", &from, &name]].concat())
+            .await?;
         Ok(())
     }
 
     /// Moves a branch from `old` to `new` in one step, or not at all.
     pub async fn move_to(&self, branch: &str, new: &str, old: &str) -> Result<(), BranchError> {
-        self.git.run(&["update-ref", "-m", "loops", &format!("refs/heads/{branch}"), new, old]).await?;
+        self.git
+            .run(&[
+                "update-ref",
+                "-m",
+                "loops",
+                &format!("refs/heads/{branch}"),
+                new,
+                old,
+            ])
+            .await?;
         Ok(())
     }
 
     /// Takes a branch away, if it is at `expected` and not checked out. Whether it did.
     pub async fn remove(&self, branch: &str, expected: &str) -> Result<bool, BranchError> {
-        if self.head(branch).await?.as_deref() != Some(expected) || self.checked_out(branch).await?.is_some() {
+        if self.head(branch).await?.as_deref() != Some(expected) || self.checked_out(branch).await?.is_some()
+        {
             return Ok(false);
         }
-        self.git.run(&["update-ref", "-d", &format!("refs/heads/{branch}"), expected]).await?;
+        self.git
+            .run(&["update-ref", "-d", &format!("refs/heads/{branch}"), expected])
+            .await?;
         Ok(true)
     }
 
     /// Whether `commit` is in the history of `branch`.
     pub async fn contains(&self, branch: &str, commit: &str) -> Result<bool, BranchError> {
-        let Some(head) = self.head(branch).await? else { return Ok(false) };
+        let Some(head) = self.head(branch).await? else {
+            return Ok(false);
+        };
         if !self.has(commit).await {
             return Ok(false);
         }
-        let beyond = self.git.line(&["rev-list", "--max-count=1", commit, "--not", &head]).await?;
+        let beyond = self
+            .git
+            .line(&["rev-list", "--max-count=1", commit, "--not", &head])
+            .await?;
         Ok(beyond.is_empty())
     }
 }

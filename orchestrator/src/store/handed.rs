@@ -11,10 +11,18 @@ statements! { "handed":
 
 /// Hands a finding to a run's lead agent as F`number`.
 pub async fn put(tx: &mut Tx, run: RunId, number: u32, finding: FindingId) -> Result<(), StoreError> {
-    PUT.run(tx, |q| q.bind(run.to_string()).bind(i64::from(number)).bind(finding.to_string())).await.map(drop)
+    PUT.run(tx, |q| {
+        q.bind(run.to_string())
+            .bind(i64::from(number))
+            .bind(finding.to_string())
+    })
+    .await
+    .map(drop)
 }
 
 /// What a run's lead agent was handed; the first is F1.
 pub async fn of_run(from: impl Reader, run: RunId) -> Result<Vec<FindingId>, StoreError> {
-    OF_RUN.all(from, |q| q.bind(run.to_string()), |row| row.parsed("finding")).await
+    OF_RUN
+        .all(from, |q| q.bind(run.to_string()), |row| row.parsed("finding"))
+        .await
 }

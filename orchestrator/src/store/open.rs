@@ -16,14 +16,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{StoreError, migrations, query::statements};
+use super::{StoreError, migrations};
 
 /// The database's name within the state folder.
 pub const FILE: &str = "loops.db";
-
-statements! { "everything":
-    COPY = "VACUUM INTO $1";
-}
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
@@ -110,7 +106,11 @@ impl Store {
         make_folder(folder)?;
         let file = folder.join(FILE).display().to_string();
         let mut connection = self.writer.acquire().await.map_err(|error| self.sort(error))?;
-        sqlx::query(COPY.sql).bind(file).execute(&mut *connection).await.map_err(|error| self.sort(error))?;
+        sqlx::query("VACUUM INTO $1")
+            .bind(file)
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| self.sort(error))?;
         Ok(())
     }
 

@@ -119,7 +119,10 @@ pub async fn save(
 /// Opens a run again, because a person asked for more. Error: a conflict, if its loop has another open one.
 pub async fn reopen(tx: &mut Tx, id: RunId, state: &impl Serialize, phase: &str) -> Result<(), StoreError> {
     let state = serde_json::to_string(state)?;
-    REOPEN.run(tx, |q| q.bind(id.to_string()).bind(state).bind(phase)).await.map(drop)
+    REOPEN
+        .run(tx, |q| q.bind(id.to_string()).bind(state).bind(phase))
+        .await
+        .map(drop)
 }
 
 /// Says which commit the run works from.

@@ -116,8 +116,14 @@ pub async fn set_state(
 
 /// Keeps what somebody wants different in the next attempt.
 pub async fn set_words(tx: &mut Tx, id: TaskId, words: &str, at: Timestamp) -> Result<(), StoreError> {
-    match SET_WORDS.run(tx, |q| q.bind(id.to_string()).bind(words).bind(at.0)).await? {
-        0 => Err(StoreError::Missing { what: "task", id: id.to_string() }),
+    match SET_WORDS
+        .run(tx, |q| q.bind(id.to_string()).bind(words).bind(at.0))
+        .await?
+    {
+        0 => Err(StoreError::Missing {
+            what: "task",
+            id: id.to_string(),
+        }),
         _ => Ok(()),
     }
 }

@@ -32,9 +32,7 @@ pub(super) struct Read {
 
 /// Removes the files that a glob means.
 pub(super) fn remove(root: &Path, glob: &str) -> io::Result<()> {
-    find(root, glob)?
-        .iter()
-        .try_for_each(|path| std::fs::remove_file(path))
+    find(root, glob)?.iter().try_for_each(std::fs::remove_file)
 }
 
 /// Reads the files that a glob means.

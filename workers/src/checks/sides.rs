@@ -73,12 +73,12 @@ impl Sides {
     }
 
     /// The text of a file on the base.
-    pub(super) fn base(&self) -> impl Fn(&str) -> Option<String> {
+    pub(super) fn original(&self) -> impl Fn(&str) -> Option<String> {
         |path| self.base.get(path).cloned()
     }
 
     /// The text of a file in the change.
-    pub(super) fn new(&self) -> impl Fn(&str) -> Option<String> {
+    pub(super) fn changed(&self) -> impl Fn(&str) -> Option<String> {
         |path| self.new.get(path).cloned()
     }
 

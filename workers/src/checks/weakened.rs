@@ -11,8 +11,8 @@ use super::{report_of, room::CheckRun, sides::Sides, words::detail};
 use crate::order::Baseline;
 
 pub(super) fn evidence(sides: &Sides, runs: &[CheckRun], baseline: &[Baseline]) -> Evidence {
-    let mut found = weakened(&sides.diff, sides.base(), sides.new());
-    let renamed = renamed_tests(&sides.diff, sides.base(), sides.new());
+    let mut found = weakened(&sides.diff, sides.original(), sides.changed());
+    let renamed = renamed_tests(&sides.diff, sides.original(), sides.changed());
     for (run, base) in runs.iter().zip(baseline) {
         let of_run = weakened_by_results(&report_of(base), &run.report, &renamed).into_iter();
         // Where it did not run to its end, its own evidence says so.

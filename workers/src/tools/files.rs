@@ -303,7 +303,11 @@ mod tests {
     #[test]
     fn only_the_workspace_and_temporary_files_are_written() {
         let place = Place::new("/workspace".into());
-        assert!(place.to_write(&std::env::temp_dir().join("x").to_string_lossy()).is_ok());
+        assert!(
+            place
+                .to_write(&std::env::temp_dir().join("x").to_string_lossy())
+                .is_ok()
+        );
         for good in ["a", "/workspace/a/b", "a/../b", ".github/x"] {
             assert!(place.to_write(good).is_ok(), "{good}");
         }

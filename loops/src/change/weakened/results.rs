@@ -82,7 +82,12 @@ pub fn weakened_by_results(
     );
     if before.executed().is_some_and(|was| was > 0) && after.counts.is_none() && weakenings.is_empty() {
         let words = "tests ran on the base, and nothing says that any ran on the change".to_owned();
-        weakenings.push(Weakening { path: None, line: None, kind: WeakeningKind::FewerRan, words });
+        weakenings.push(Weakening {
+            path: None,
+            line: None,
+            kind: WeakeningKind::FewerRan,
+            words,
+        });
     }
     if let (Some(was), Some(is)) = (before.executed(), after.executed())
         && is < was

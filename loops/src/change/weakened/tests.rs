@@ -701,6 +701,20 @@ fn tests_that_no_longer_run_are_seen_in_the_results() {
 }
 
 #[test]
+fn one_new_test_does_not_stand_for_two_that_vanished() {
+    let both = |a, b| report(&[(a, "ok"), (b, "ok")]);
+    let renamed = [
+        ("test_a".to_owned(), "test_c".to_owned()),
+        ("test_b".to_owned(), "test_c".to_owned()),
+    ];
+    let found = weakened_by_results(&both("test_a", "test_b"), &both("test_c", "test_d"), &renamed);
+    assert_eq!(
+        found[0].words,
+        "1 test passed on the base and did not run on the change: `t.C.test_b`"
+    );
+}
+
+#[test]
 fn fewer_tests_are_seen_where_only_counts_are_known() {
     let plain = |count| read_output(&format!("...\nRan {count} tests in 0.001s\n\nOK\n"));
     let found = weakened_by_results(&plain(3), &plain(2), &[]);

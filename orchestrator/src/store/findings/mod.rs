@@ -115,7 +115,10 @@ pub async fn refuse(
 
 /// Remembers that a run has looked at it as it is now; it waits for new signals.
 pub async fn set_considered(tx: &mut Tx, id: FindingId, at: Timestamp) -> Result<(), StoreError> {
-    must_touch(CONSIDERED.run(tx, |q| q.bind(id.to_string()).bind(at.0)).await?, id)
+    must_touch(
+        CONSIDERED.run(tx, |q| q.bind(id.to_string()).bind(at.0)).await?,
+        id,
+    )
 }
 
 /// The finding of that id, merged or not.

@@ -168,6 +168,7 @@ async fn every_statement_fits_the_tables() {
         ticks::ALL,
         cursors::ALL,
         signals::ALL,
+        handed::ALL,
         tasks::ALL,
         attempts::ALL,
         transcripts::ALL,

@@ -163,6 +163,7 @@ async fn evidence_of_the_same_attempt_replaces_what_it_said_before() {
         passed: vec!["t".to_owned()],
         failed: vec![],
         skipped: vec![],
+        load_errors: vec![],
     }];
     baselines::put(&mut tx, "shop", "base", "digest", &[], at(0))
         .await
