@@ -3,8 +3,12 @@
 
 mod agent;
 mod carry_out;
+mod cast;
+mod decisions;
 mod five_bugs;
+mod no_news;
 mod prove;
+mod run_json;
 mod sandbox;
 mod tools;
 mod trace;
