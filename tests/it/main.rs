@@ -3,17 +3,12 @@
 
 mod agent;
 mod carry_out;
-<<<<<<< HEAD
 mod cast;
 mod decisions;
 mod five_bugs;
 mod no_news;
 mod prove;
 mod run_json;
-=======
-mod five_bugs;
-mod prove;
->>>>>>> main
 mod sandbox;
 mod shapes;
 mod tools;

@@ -79,29 +79,3 @@ async fn look_and_approve(
     assert_eq!(fixed.count(), 1, "{findings:#}");
     page
 }
-<<<<<<< HEAD
-=======
-
-/// A lead agent that reads the first finding, spawns one task for it, waits and reports.
-fn lead(script: Script, file: &str, title: &str, goal: &str) -> Script {
-    let task =
-        json!({"findings": ["F1"], "worker": "fix", "title": title, "goal": goal, "acceptance": [goal]});
-    script
-        .calls([
-            ("signals", json!({"finding": "F1"})),
-            ("read", json!({"path": file})),
-        ])
-        .call("spawn", task)
-        .call("wait", json!({}))
-        .call("outcome", json!({"task": "T1"}))
-        .call("finish", json!({"report": format!("{title}: proposed.")}))
-}
-
-/// A verdict that approves.
-fn approves(script: Script, file: &str) -> Script {
-    script.call("read", json!({"path": file})).call(
-        "verdict",
-        json!({"approve": true, "concerns": [], "summary": "It holds for what I tried."}),
-    )
-}
->>>>>>> main
