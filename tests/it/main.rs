@@ -3,9 +3,15 @@
 
 mod agent;
 mod carry_out;
+mod cast;
+mod decisions;
 mod docs;
+mod five_bugs;
 mod house;
+mod no_news;
 mod prove;
+mod run_json;
 mod sandbox;
+mod shapes;
 mod tools;
 mod trace;

@@ -109,7 +109,10 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn run(&mut self) -> Result<order::Result, Failure> {
         match &self.order.job {
-            Job::Prove(prove) => Ok(checks::prove(prove, self.order, self.machine, self.reports).await),
+            Job::Prove(prove) => {
+                make_scratch(&self.order.scratch).await?;
+                Ok(checks::prove(prove, self.order, self.machine, self.reports).await)
+            }
             Job::Work(work) => self.work(&work.agent).await,
             Job::Review(review) => self.review(&review.agent, &review.change).await,
         }

@@ -22,7 +22,7 @@ mod status;
 mod validate;
 mod worker;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -176,7 +176,10 @@ pub fn main() -> ExitCode {
         global: cli.global,
         out,
     };
-    telemetry(context.global.verbose);
+    telemetry(
+        context.global.verbose,
+        out.color && std::io::stderr().is_terminal(),
+    );
     let ended = match runtime() {
         Ok(runtime) => runtime.block_on(dispatch(&context, command)),
         Err(error) => Err(CliError::new("the process could not be set up").why(error)),
@@ -228,7 +231,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// Logs go to standard error; without `-v` only what went wrong.
-fn telemetry(verbose: u8) {
+fn telemetry(verbose: u8, color: bool) {
     let level = match verbose {
         0 => "error",
         1 => "loops=info,orchestrator=info,workers=info,warn",
@@ -238,5 +241,6 @@ fn telemetry(verbose: u8) {
         .with_env_filter(level)
         .with_writer(std::io::stderr)
         .with_target(verbose > 1)
+        .with_ansi(color)
         .init();
 }

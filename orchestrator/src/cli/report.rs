@@ -5,7 +5,7 @@ use loops::{
     evidence::Evidence,
     finding::Finding,
     id::RunId,
-    run::{RunState, Step},
+    run::{RunState, Step, Why},
 };
 use serde::Serialize;
 
@@ -85,9 +85,23 @@ pub(super) struct Spent {
 }
 
 impl Summary {
-    /// Whether tasks were tried and none led to a proposal.
-    pub(super) fn nothing_held(&self) -> bool {
-        !self.run.tasks.is_empty() && self.run.tasks.iter().all(|task| task.state == "failed")
+    /// Why no task led to a proposal: of several reasons the one that a person can do most about. None: one did, or
+    /// there was no task.
+    pub(super) fn held_back(&self) -> Option<Why> {
+        let tasks = &self.run.tasks;
+        if tasks.iter().any(|task| task.state != "failed") {
+            return None;
+        }
+        let all = [
+            Why::OutOfBudget,
+            Why::NotProven,
+            Why::NoChange,
+            Why::NotProposed,
+            Why::NotReviewed,
+            Why::CouldNotRun,
+        ];
+        all.into_iter()
+            .find(|why| tasks.iter().any(|task| task.why.as_deref() == Some(why.words())))
     }
 }
 

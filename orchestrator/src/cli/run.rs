@@ -1,10 +1,20 @@
 //! `loops run`: one run now, in the foreground.
 
-use loops::{run::End, spec};
+use loops::{
+    id::RunId,
+    run::{End, Why},
+    spec,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Context, Exit, Format, follow, report};
-use crate::engine::{self, Definition, Start, Watchers};
+use crate::{
+    engine::{self, Definition, Start, Watchers},
+    store::{
+        Store,
+        attempts::{self, Role},
+    },
+};
 
 /// One run of a loop now, in the foreground. A run that was interrupted goes on.
 #[derive(Debug, clap::Args)]
@@ -93,30 +103,58 @@ pub(super) async fn drive(
     if let Some(trouble) = finished.trouble {
         return Err(CliError::from(trouble));
     }
-    if let Some(trouble) = service
-        .engine
-        .gateway
-        .key_trouble()
-        .filter(|_| finished.end == Some(End::Failed))
-    {
-        return Err(CliError::new("no model could be asked")
-            .why(trouble)
-            .todo("`loops doctor` says what is missing"));
-    }
-    Ok(match finished.end {
+    let ending = lead_ending(&service.engine.home.store, finished.id).await?;
+    let name = &definition.spec.name;
+    match finished.end {
         None => {
             context.out.note(format!(
-                "interrupted; nothing is lost, `loops run {}` goes on with it",
-                definition.spec.name
+                "interrupted; nothing is lost, `loops run {name}` goes on with it"
             ));
-            Exit::Interrupted
+            Ok(Exit::Interrupted)
         }
-        Some(End::NothingToDo) => Exit::NothingToDo,
-        Some(End::OutOfBudget) => Exit::OutOfBudget,
-        Some(End::Failed | End::Cancelled) => Exit::Failed,
-        Some(End::Done) if summary.nothing_held() => Exit::CheckSaidNo,
-        Some(End::Done) => Exit::Done,
-    })
+        Some(End::Failed) => Err(match (service.engine.gateway.key_trouble(), ending) {
+            (Some(trouble), _) => CliError::new("no model could be asked")
+                .why(trouble)
+                .todo("`loops doctor` says what is missing"),
+            (None, Some(ending)) => CliError::new("the lead agent could not do its work")
+                .why(ending)
+                .todo(format!(
+                    "nothing is lost: `loops run {name}` takes up the same findings again"
+                )),
+            (None, None) => CliError::new("the run failed")
+                .todo(format!("`loops show {}` says where", finished.id.short())),
+        }),
+        Some(End::OutOfBudget) => Err(out_of_budget(definition, ending)),
+        Some(End::NothingToDo) => Ok(Exit::NothingToDo),
+        Some(End::Cancelled) => Ok(Exit::Failed),
+        Some(End::Done) => match summary.held_back() {
+            Some(Why::OutOfBudget) => Err(out_of_budget(definition, None)),
+            Some(Why::NoChange | Why::NotProven | Why::NotProposed) => Ok(Exit::CheckSaidNo),
+            Some(Why::CouldNotRun | Why::NotReviewed) => Ok(Exit::Failed),
+            None => Ok(Exit::Done),
+        },
+    }
+}
+
+fn out_of_budget(definition: &Definition, why: Option<String>) -> CliError {
+    let told = CliError::new("a budget stopped the run").todo(format!(
+        "raise `budget` in `{}`; what was done is kept",
+        definition.path.display()
+    ));
+    CliError {
+        why,
+        exit: Exit::OutOfBudget,
+        ..told
+    }
+}
+
+/// How the lead agent's session ended, in its last words about itself.
+async fn lead_ending(store: &Store, run: RunId) -> Result<Option<String>, CliError> {
+    let lead = attempts::of_run(store, run)
+        .await?
+        .into_iter()
+        .rfind(|attempt| attempt.begun.role == Role::Lead);
+    Ok(lead.and_then(|attempt| attempt.ended.ending))
 }
 
 async fn dry_run(context: &Context, definition: &Definition) -> Result<Exit, CliError> {

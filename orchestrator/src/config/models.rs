@@ -5,10 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use loops::budget::Price;
+use loops::{budget::Price, spec::Span};
 use serde::Deserialize;
 
 use super::{Problem, Secret, SecretRef, builtin};
+
+/// How long a call goes on trying, unless `loops.yaml` says otherwise.
+const PATIENCE: Span = Span(std::time::Duration::from_secs(10 * 60));
 
 /// What the gateway knows of models.
 #[derive(Debug, Clone)]
@@ -23,6 +26,8 @@ pub struct Models {
     pub play: Option<PathBuf>,
     /// Answers are written to this cassette.
     pub record: Option<PathBuf>,
+    /// How long a call goes on trying while the provider is overloaded or cannot be reached.
+    pub patience: Span,
 }
 
 /// What is known of a model.
@@ -70,6 +75,7 @@ pub(super) struct File {
     providers: ProvidersFile,
     play: Option<PathBuf>,
     record: Option<PathBuf>,
+    patience: Option<Span>,
 }
 
 /// What is written of a model; the rest is as the built-in table has it.
@@ -175,6 +181,7 @@ impl File {
             anthropic,
             play: self.play.map(|path| folder.join(path)),
             record: self.record.map(|path| folder.join(path)),
+            patience: self.patience.unwrap_or(PATIENCE),
         }
     }
 }

@@ -27,6 +27,14 @@ fn an_empty_file_is_all_defaults() {
 }
 
 #[test]
+fn a_call_goes_on_trying_for_ten_minutes_or_as_long_as_is_written() {
+    let patience = |text: &str| config(text).unwrap().models.patience.to_string();
+    assert_eq!(patience(""), "10m");
+    assert_eq!(patience("models: { patience: 90s }"), "90s");
+    assert!(problems("models: { patience: soon }").contains("`soon` is not a length of time"));
+}
+
+#[test]
 fn every_alias_stands_for_a_priced_model() {
     let models = config("").unwrap().models;
     for alias in ["top", "standard", "small"] {
@@ -75,7 +83,7 @@ fn a_literal_key_is_refused_and_not_repeated() {
 fn an_unknown_key_is_named_with_its_place() {
     insta::assert_snapshot!(problems("state: x\nmodels:\n  alias: { top: x }\n"), @r"
     the settings file `/etc/loops/loops.yaml` has errors:
-      line 3, column 3: unknown field `alias`, expected one of aliases, known, providers, play, record
+      line 3, column 3: unknown field `alias`, expected one of aliases, known, providers, play, record, patience
     ");
 }
 

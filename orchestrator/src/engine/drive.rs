@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use workers::git::Mirror;
 
-use super::{Definition, Engine, EngineError, Progress, Running, Watchers, settle::after_run};
+use super::{Definition, Engine, EngineError, Progress, Running, Watchers};
 use crate::{
     clock, lead,
     store::{
@@ -61,11 +61,11 @@ pub async fn run(
     let running = Arc::new(running);
     recover(&running).await?;
     let mut jobs = JoinSet::new();
+    // What `recover` decided is due already; what the jobs decide is not, so they begin after this.
+    while actions.try_recv().is_ok() {}
     for action in running.due().await {
         jobs.spawn(perform(Arc::clone(&running), action));
     }
-    // What `recover` decided is due already.
-    while actions.try_recv().is_ok() {}
     let mut trouble = None;
     while !(jobs.is_empty() && actions.is_empty()) {
         tokio::select! {
@@ -74,7 +74,7 @@ pub async fn run(
             Some(action) = actions.recv() => { jobs.spawn(perform(Arc::clone(&running), action)); }
             Some(done) = jobs.join_next() => {
                 if let Err(error) = done.unwrap_or_else(|panic| Err(EngineError::Record(format!("a part of the run broke: {panic}")))) {
-                    tracing::error!(run = %running.id, %error, "the run stops");
+                    tracing::info!(run = %running.id, %error, "the run stops");
                     running.happen(Event::Stopped { end: End::Failed }).await?;
                     trouble.get_or_insert(error);
                     if running.state().await.end().is_none() {
@@ -85,21 +85,10 @@ pub async fn run(
             }
         }
     }
-    if cancel.is_cancelled() {
-        jobs.shutdown().await;
-        return Ok(Finished {
-            id: running.id,
-            end: None,
-            trouble,
-        });
-    }
-    let state = running.state().await;
-    if state.end().is_some() {
-        after_run(&engine.home.store, running.id, &state).await?;
-    }
+    jobs.shutdown().await;
     Ok(Finished {
         id: running.id,
-        end: state.end(),
+        end: running.state().await.end(),
         trouble,
     })
 }

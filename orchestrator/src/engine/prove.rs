@@ -122,7 +122,11 @@ impl Running {
             .await?;
         match outcome.result {
             JobResult::Proved { evidence, baseline } => {
-                if fresh {
+                // What could not run says nothing about the base, and is tried again.
+                let ran = baseline
+                    .iter()
+                    .all(|seen| seen.observation.verdict != Verdict::CouldNotRun);
+                if fresh && ran {
                     let mut tx = self.engine.home.store.begin().await?;
                     baselines::put(&mut tx, &repository, &self.base, &key, &baseline, clock::now()).await?;
                     tx.commit().await?;
@@ -175,8 +179,9 @@ impl Running {
 
     /// The diff of a tree against the run's base; words, if it cannot be read.
     pub(crate) async fn diff(&self, tree: &str) -> Result<Result<Diff, String>, EngineError> {
-        let patch = self.git().diff(&self.base, tree).await?;
-        Ok(Diff::parse(patch.as_bytes()).map_err(|error| format!("the change could not be read: {error}")))
+        Ok(workers::checks::diff(&self.git(), &self.base, tree)
+            .await
+            .map_err(|error| format!("the change could not be read: {error}")))
     }
 
     /// Begins an attempt that needs no agent of the loop's.

@@ -1,6 +1,12 @@
 //! Brings the record in line with the world: what people merged by hand, and what a run left half done.
 
-use loops::{finding::Event as FindingEvent, id::RunId, run::RunState};
+use std::collections::BTreeSet;
+
+use loops::{
+    finding::Event as FindingEvent,
+    id::{FindingId, RunId},
+    run::{End, RunState, Step, Why},
+};
 use serde_json::json;
 
 use super::{EngineError, propose::move_finding};
@@ -8,7 +14,7 @@ use crate::{
     clock,
     local::branch::Target,
     store::{
-        Store, findings, handed,
+        Store, Tx, findings, handed,
         proposals::{self, Proposal, ProposalState},
         tasks,
     },
@@ -74,44 +80,118 @@ pub(crate) async fn record_merged(
 }
 
 /// The findings that a proposal is for.
-pub(crate) async fn findings_of(
-    store: &Store,
-    proposal: &Proposal,
-) -> Result<Vec<loops::id::FindingId>, EngineError> {
+pub(crate) async fn findings_of(store: &Store, proposal: &Proposal) -> Result<Vec<FindingId>, EngineError> {
     Ok(tasks::get(store, proposal.task)
         .await?
         .map_or_else(|| vec![proposal.finding], |kept| kept.task.findings))
 }
 
-/// After a run: findings that it had and did not propose for are free again, and wait for news; proposals that were
-/// sent back in vain stand as they stood.
-pub(crate) async fn after_run(store: &Store, run: RunId, state: &RunState) -> Result<(), EngineError> {
-    let handed = handed::of_run(store, run).await?;
-    let revising: Vec<Proposal> = proposals::of_run(store, run)
-        .await?
-        .into_iter()
-        .filter(|p| p.state == ProposalState::Revising)
-        .collect();
-    let now = clock::now();
-    let mut tx = store.begin().await?;
-    for proposal in revising
+/// At a run's end, in the step that ends it: findings that it had and did not propose for are free again, and those
+/// that it came to a conclusion about wait for news; proposals that were sent back in vain stand as they stood.
+pub(super) async fn at_the_end(tx: &mut Tx, run: RunId, state: &RunState) -> Result<(), EngineError> {
+    let handed = handed::of_run(&mut *tx, run).await?;
+    let tasks = tasks::of_run(&mut *tx, run).await?;
+    let worked: Vec<(Step, &[FindingId])> = tasks
         .iter()
-        .filter(|p| state.tasks.get(&p.task).is_none_or(|task| task.step.is_over()))
-    {
-        proposals::set_state(
-            &mut tx,
-            proposal.id,
-            ProposalState::Revising,
-            ProposalState::Open,
-            now,
-        )
-        .await?;
-        move_finding(&mut tx, proposal.finding, FindingEvent::Proposed).await?;
+        .filter_map(|kept| {
+            Some((
+                state.tasks.get(&kept.task.id)?.step,
+                kept.task.findings.as_slice(),
+            ))
+        })
+        .collect();
+    let open = unconcluded(state.end(), &handed, &worked);
+    let now = clock::now();
+    for proposal in proposals::of_run(&mut *tx, run).await? {
+        let over = state
+            .tasks
+            .get(&proposal.task)
+            .is_none_or(|task| task.step.is_over());
+        if proposal.state == ProposalState::Revising && over {
+            proposals::set_state(tx, proposal.id, ProposalState::Revising, ProposalState::Open, now).await?;
+            move_finding(tx, proposal.finding, FindingEvent::Proposed).await?;
+        }
     }
     for finding in handed {
-        move_finding(&mut tx, finding, FindingEvent::GivenBack).await?;
-        findings::set_considered(&mut tx, finding, now).await?;
+        move_finding(tx, finding, FindingEvent::GivenBack).await?;
+        if !open.contains(&finding) {
+            findings::set_considered(tx, finding, now).await?;
+        }
     }
-    tx.commit().await?;
     Ok(())
+}
+
+/// The findings that the run came to no conclusion about, because something was in its way: no model, no sandbox, no
+/// money. The next run takes them up again without waiting for news; nobody has looked at them in vain.
+fn unconcluded(
+    end: Option<End>,
+    handed: &[FindingId],
+    worked: &[(Step, &[FindingId])],
+) -> BTreeSet<FindingId> {
+    let of = |wanted: fn(Step) -> bool| -> BTreeSet<FindingId> {
+        worked
+            .iter()
+            .filter(|(step, _)| wanted(*step))
+            .flat_map(|(_, findings)| findings.iter().copied())
+            .collect()
+    };
+    let hindered = of(|step| {
+        matches!(
+            step,
+            Step::Cancelled | Step::Failed(Why::CouldNotRun | Why::NotReviewed)
+        )
+    });
+    let tried = of(|_| true);
+    let cut_short = !matches!(end, Some(End::Done | End::NothingToDo));
+    handed
+        .iter()
+        .copied()
+        .filter(|finding| hindered.contains(finding) || (cut_short && !tried.contains(finding)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_could_not_look_at_is_taken_up_by_the_next_one() {
+        let [a, b, c] = ["a", "b", "c"].map(FindingId::named);
+        let handed = [a, b, c];
+        let (no_model, no_proof) = (Step::Failed(Why::CouldNotRun), Step::Failed(Why::NotProven));
+        let open = |end, worked: &[(Step, &[FindingId])]| unconcluded(Some(end), &handed, worked);
+        assert_eq!(
+            open(End::Failed, &[]),
+            BTreeSet::from(handed),
+            "the lead agent had no model"
+        );
+        assert_eq!(
+            open(End::OutOfBudget, &[(no_proof, &[a])]),
+            BTreeSet::from([b, c]),
+            "the money ended before them"
+        );
+        assert_eq!(
+            open(End::Done, &[(no_model, &[a, b])]),
+            BTreeSet::from([a, b]),
+            "the workers had none"
+        );
+    }
+
+    #[test]
+    fn what_a_run_has_looked_at_waits_for_news() {
+        let [a, b] = ["a", "b"].map(FindingId::named);
+        let worked: &[(Step, &[FindingId])] = &[
+            (Step::Failed(Why::NotProven), &[a]),
+            (Step::Failed(Why::OutOfBudget), &[b]),
+        ];
+        assert!(
+            unconcluded(Some(End::Done), &[a, b], &[]).is_empty(),
+            "the lead agent dismissed both"
+        );
+        assert!(unconcluded(Some(End::Done), &[a, b], worked).is_empty());
+        assert!(
+            unconcluded(Some(End::OutOfBudget), &[a, b], worked).is_empty(),
+            "it would cost the same again"
+        );
+    }
 }

@@ -4,7 +4,7 @@ use loops::run::{Action, End, Event, RunState, Step as TaskStep};
 use serde_json::json;
 use tokio::sync::MutexGuard;
 
-use super::{EngineError, Progress, Running};
+use super::{EngineError, Progress, Running, settle::at_the_end};
 use crate::{
     clock,
     store::{
@@ -75,6 +75,9 @@ impl Step<'_> {
                 End::Failed => Receipt::Failed,
             };
             ticks::end_of_run(&mut self.tx, id, receipt, Some(end.as_str())).await?;
+            if before.end().is_none() {
+                at_the_end(&mut self.tx, id, &after).await?;
+            }
         }
         self.tx.commit().await?;
         tracing::debug!(run = %id, event = event.kind(), phase = after.phase.as_str(), "step");

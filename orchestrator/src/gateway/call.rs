@@ -47,12 +47,13 @@ pub struct Patience {
     pub total: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
+impl Patience {
+    /// Waits that fit into so much time in all: who has little patience also waits less at first.
+    pub fn of(total: Duration) -> Self {
         Self {
-            first: Duration::from_millis(500),
+            first: (total / 100).min(Duration::from_millis(500)),
             longest: Duration::from_secs(30),
-            total: Duration::from_secs(10 * 60),
+            total,
         }
     }
 }

@@ -102,7 +102,7 @@ impl Gateway {
         playback: Option<Cassette>,
         record: Option<PathBuf>,
     ) -> Result<Self, GatewayError> {
-        Self::start_with(models, store, playback, record, Patience::default()).await
+        Self::start_with(models, store, playback, record, Patience::of(models.patience.0)).await
     }
 
     /// As [`Gateway::start`], with other waits between tries.

@@ -203,16 +203,16 @@ async fn finish(
     let mut step = running.step().await?;
     attempts::finish(&mut step.tx, attempt, state, &ended, clock::now()).await?;
     runs::set_report(&mut step.tx, running.id, &report).await?;
-    step.commit(Event::LeadEnded { well }).await?;
+    // One event, for the first one may end the run: whatever came after that would not count.
+    let event = match cause {
+        Cause::Model(ModelError::OutOfBudget(_)) => Event::Stopped {
+            end: End::OutOfBudget,
+        },
+        _ => Event::LeadEnded { well },
+    };
+    step.commit(event).await?;
     if !well {
         running.note(format!("the lead agent ended early: {cause}"));
-    }
-    if matches!(cause, Cause::Model(ModelError::OutOfBudget(_))) {
-        running
-            .happen(Event::Stopped {
-                end: End::OutOfBudget,
-            })
-            .await?;
     }
     Ok(())
 }

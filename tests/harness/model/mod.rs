@@ -141,6 +141,18 @@ impl Model {
         })))
     }
 
+    /// Adds a session named `name` for conversations whose system prompt and first message `fits` says yes to.
+    pub fn session_if(
+        &self,
+        name: &str,
+        fits: impl Fn(&str, &str) -> bool + Send + Sync + 'static,
+        write: impl FnOnce(Script) -> Script,
+    ) -> &Self {
+        self.add(write(Script::choosing(name, move |_, system, first| {
+            fits(system, first)
+        })))
+    }
+
     fn add(&self, script: Script) -> &Self {
         self.state.lock().sessions.push(script);
         self
