@@ -194,6 +194,8 @@ fn judge(rest: &str) -> Result<(), String> {
             | ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Ok(()),
+            // All that may stand there, side by side, and `COUNT` in place of a number.
+            ErrorKind::ArgumentConflict | ErrorKind::ValueValidation if rest.contains('[') => Ok(()),
             kind => Err(kind.to_string()),
         },
     }
