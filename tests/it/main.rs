@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod agent;
+mod bad_models;
 mod carry_out;
 mod cast;
 mod decisions;
@@ -13,5 +14,6 @@ mod prove;
 mod run_json;
 mod sandbox;
 mod shapes;
+mod small_story;
 mod tools;
 mod trace;
