@@ -102,21 +102,18 @@ async fn a_file_that_is_gone_fails_the_run_in_words_and_does_not_hurt_what_is_kn
 }
 
 #[tokio::test]
-async fn a_file_that_is_rewritten_or_named_twice_gives_each_signal_once() {
+async fn a_file_that_is_named_twice_is_refused_and_one_that_is_rewritten_gives_each_signal_once() {
     let (world, origin) = well().await;
-    let twice = spec().source("../feedback.jsonl\"} }\n  - file: { path: \"../feedback.jsonl");
-    world.define(&twice);
-    let first = world.loops(RUN).await;
-    if first.code == 2 {
-        assert!(
-            first.stderr.contains("feedback.jsonl"),
-            "the spec says it twice, and is told so: {first}"
-        );
-        world.define(&spec());
-        came_to_the_fix(&origin, &world.loops(RUN).await);
-    } else {
-        came_to_the_fix(&origin, &first);
-    }
+    let source = "  - file: { path: \"../feedback.jsonl\" }\n";
+    world.write(
+        ".loops/fix.yaml",
+        &spec().yaml().replace(source, &source.repeat(2)),
+    );
+    let twice = world.loops(RUN).await;
+    assert_eq!(twice.code, 2, "{twice}");
+    assert!(twice.stderr.contains("the same source is there twice"), "{twice}");
+    world.define(&spec());
+    came_to_the_fix(&origin, &world.loops(RUN).await);
     let asked = world.model().requests().len();
     fs::remove_file(world.path("feedback.jsonl")).unwrap();
     world.feedback(&[Said::by("dora", "thanks, great shop!")]);

@@ -4,6 +4,7 @@
 mod agent;
 mod bad_feedback;
 mod bad_models;
+mod bad_repositories;
 mod carry_out;
 mod five_bugs;
 mod interrupted;
