@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 mod gate;
 mod output;
 
-pub use gate::refusals;
+pub use gate::{Refusal, refusals, verdict};
 pub use output::{Counts, TestReport, TestResult, TestStatus, read_junit, read_output};
 
 /// What a check said.

@@ -372,7 +372,18 @@ async fn a_baseline_that_is_known_is_not_run_again() {
     };
     assert_eq!(again, baseline);
     assert!(evidence.iter().all(|found| found.verdict == Verdict::Passed));
-    // Of other commands it is of no use.
+    // One that could not run, and one of other commands, are of no use.
+    if let Some(known) = &mut world.prove.baseline {
+        known[0].observation.verdict = Verdict::CouldNotRun;
+    }
+    assert!(
+        world
+            .outcome()
+            .await
+            .1
+            .contains(&"check unit on the base".to_owned())
+    );
+    world.prove.baseline = Some(baseline);
     world.prove.commands[0].name = "other".to_owned();
     assert!(
         world

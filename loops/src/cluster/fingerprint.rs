@@ -120,11 +120,20 @@ fn mask_digits(text: &str) -> String {
             out.push(c);
         }
     }
-    while let Some(at) = ["#-#", "#:#", "#.#", "#,#", "#+#", "##"]
-        .iter()
-        .find_map(|pair| out.find(pair).map(|at| (at, pair.len())))
-    {
-        out.replace_range(at.0..at.0 + at.1, "#");
+    joined(&out)
+}
+
+/// `#-#-#`, `#:#` and `#.#` are one number each.
+fn joined(masked: &str) -> String {
+    let mut out = String::with_capacity(masked.len());
+    let mut chars = masked.chars().peekable();
+    while let Some(c) = chars.next() {
+        let after_number = out.ends_with('#');
+        let before_number = chars.peek() == Some(&'#');
+        let joins = matches!(c, '-' | ':' | '.' | ',' | '+') && after_number && before_number;
+        if !(joins || (c == '#' && after_number)) {
+            out.push(c);
+        }
     }
     out
 }

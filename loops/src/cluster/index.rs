@@ -156,30 +156,36 @@ impl Index {
 
     fn place_roots(&mut self, roots: &[&Signal]) {
         let mut places: BTreeMap<SignalId, Place> = BTreeMap::new();
-        let mut texts: BTreeMap<Vec<String>, (Vector, Vec<SignalId>)> = BTreeMap::new();
+        let mut said: BTreeMap<(Voice, &str), Vec<SignalId>> = BTreeMap::new();
         for signal in roots {
-            let words = if signal.voice == Voice::Person {
-                words::telling(&signal.text)
+            said.entry((signal.voice, &signal.text))
+                .or_default()
+                .push(signal.id);
+        }
+        let mut texts: BTreeMap<Vec<String>, (Vector, Vec<SignalId>)> = BTreeMap::new();
+        for ((voice, text), ids) in said {
+            let words = if voice == Voice::Person {
+                words::telling(text)
             } else {
                 Vec::new()
             };
             if words.is_empty() {
-                let digest = match signal.voice {
-                    Voice::Machine => fingerprint::machine(&signal.text),
-                    Voice::Person => fingerprint::wordless(&signal.text),
+                let digest = match voice {
+                    Voice::Machine => fingerprint::machine(text),
+                    Voice::Person => fingerprint::wordless(text),
                 };
-                places.insert(signal.id, Place::Exact(digest));
+                places.extend(ids.into_iter().map(|id| (id, Place::Exact(digest.clone()))));
                 continue;
             }
             let key = words
                 .iter()
-                .map(|word| format!("{}{:?}", word.stem, word.code))
+                .map(|word| format!("{} {:?} {}", word.stem, word.code, word.weight))
                 .collect();
             texts
                 .entry(key)
                 .or_insert_with(|| (Vector::of(&words), Vec::new()))
                 .1
-                .push(signal.id);
+                .extend(ids);
         }
         let (vectors, ids): (Vec<Vector>, Vec<Vec<SignalId>>) = texts.into_values().unzip();
         for (group, ids) in self.groups.place(&vectors).into_iter().zip(ids) {
@@ -214,9 +220,9 @@ impl Index {
                     waiting.push(signal);
                     continue;
                 };
-                let own = (!agrees(&signal.text))
-                    .then(|| self.groups.find(&Vector::of(&words::telling(&signal.text))))
-                    .flatten()
+                let own = self
+                    .groups
+                    .find(&Vector::of(&words::telling(&signal.text)))
                     .and_then(|at| self.of_group.get(&at).copied());
                 self.signals.insert(signal.id, own.unwrap_or(above));
             }

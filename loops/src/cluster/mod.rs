@@ -8,6 +8,7 @@
 //! paraphrases are not found here: the lead agent merges those, and what it merged stays merged, because the caller
 //! gives each known state with the finding that it belongs to *now*.
 
+mod family;
 mod fingerprint;
 mod index;
 mod lexicon;

@@ -2,13 +2,13 @@
 //! A middle washes typos out, and makes the cost grow with groups, not with texts.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::LazyLock,
 };
 
 use super::{
     lexicon,
-    vector::{Vector, is_word, word_feature},
+    vector::{Vector, word_feature},
     words,
 };
 
@@ -18,18 +18,14 @@ const SAME: f32 = 0.55;
 const SAME_GROUPS: f32 = 0.7;
 /// A feature that is rarer than this is not more telling: it may be a typo.
 const RAREST: f32 = 2.5;
-/// Groups that are less alike than this have nothing to do with each other.
-const OUTSIDE: f32 = 0.2;
-/// Groups of a family that stands apart are one problem from this mean likeness on.
-const LOOSE: f32 = 0.35;
-/// Each group of a family shares this many telling words with another one.
-const SHARED: usize = 3;
-/// No more groups than this are a family.
-const FAMILY: usize = 16;
 /// Texts that are taken for seen before the first one, so that rarity means little while there are few.
 const PRIOR_TEXTS: f32 = 40.0;
 /// By how many of its heaviest features a text is looked up.
 const LOOKED_UP: usize = 24;
+/// What more groups than this have does not narrow the search,
+const CROWDED: usize = 256;
+/// but this many features are looked up however many have them.
+const SEARCHED: usize = 6;
 /// How many groups, most promising first, a text is compared with.
 const COMPARED: usize = 24;
 /// A middle keeps this many features while it grows.
@@ -45,9 +41,9 @@ pub(super) struct Group {
     /// How many texts there are in `sum`.
     pub(super) count: u32,
     /// The sum of the texts' vectors.
-    sum: Vector,
+    pub(super) sum: Vector,
     /// The middle: `sum` by rarity, of length 1.
-    middle: Vector,
+    pub(super) middle: Vector,
 }
 
 /// Groups of texts, and how rare each feature is among them.
@@ -108,7 +104,7 @@ impl Groups {
             }
             self.rebuild(texts, &places);
         }
-        self.unite_apart(first_new, &mut places);
+        self.unite_families(first_new, &mut places);
         places
     }
 
@@ -164,10 +160,18 @@ impl Groups {
     }
 
     /// The groups that share the most telling features with a text, most promising first.
-    fn promising(&self, weighted: &Vector) -> Vec<usize> {
+    pub(super) fn promising(&self, weighted: &Vector) -> Vec<usize> {
+        let heaviest = weighted.heaviest(LOOKED_UP).into_iter();
+        let mut lists: Vec<(&Vec<usize>, f32)> = heaviest
+            .filter_map(|(feature, weight)| self.postings.get(&feature).map(|list| (list, weight)))
+            .collect();
+        lists.sort_by_key(|(list, _)| list.len());
         let mut votes: HashMap<usize, f32> = HashMap::new();
-        for (feature, weight) in weighted.heaviest(LOOKED_UP) {
-            for at in self.postings.get(&feature).into_iter().flatten() {
+        for (n, (list, weight)) in lists.into_iter().enumerate() {
+            if n >= SEARCHED && list.len() > CROWDED {
+                break;
+            }
+            for at in list {
                 *votes.entry(*at).or_default() += weight * weight;
             }
         }
@@ -219,97 +223,7 @@ impl Groups {
         follow(&moved, places);
     }
 
-    /// Unites loosely alike groups where they stand apart from all others: many ways to say one thing, and nothing else
-    /// like it. Where there is something else like it, only [`SAME_GROUPS`] unites.
-    fn unite_apart(&mut self, first_new: usize, places: &mut [usize]) {
-        let mut near: BTreeMap<usize, BTreeMap<usize, f32>> = BTreeMap::new();
-        for at in (first_new..self.all.len()).filter(|at| self.all[*at].count > 0) {
-            for other in self
-                .promising(&self.all[at].middle)
-                .into_iter()
-                .filter(|other| *other != at)
-            {
-                let likeness = self.likeness(at, other);
-                if likeness > OUTSIDE {
-                    near.entry(at).or_default().insert(other, likeness);
-                    near.entry(other).or_default().insert(at, likeness);
-                }
-            }
-        }
-        let mut moved = BTreeMap::new();
-        let mut done: BTreeSet<usize> = BTreeSet::new();
-        for start in near.keys() {
-            if done.contains(start) {
-                continue;
-            }
-            let mut family = BTreeSet::from([*start]);
-            let mut open = vec![*start];
-            while let Some(at) = open.pop() {
-                for other in near.get(&at).into_iter().flat_map(BTreeMap::keys) {
-                    if family.insert(*other) {
-                        open.push(*other);
-                    }
-                }
-            }
-            done.extend(&family);
-            if self.is_one(&family, &near, first_new) {
-                let into = *start;
-                for from in family.into_iter().filter(|at| *at != into) {
-                    self.absorb(into, from);
-                    moved.insert(from, into);
-                }
-            }
-        }
-        follow(&moved, places);
-    }
-
-    /// Whether a family of groups, none of which is like anything outside, is one problem: all are alike with each
-    /// other, each shares several telling words with another, and at most one was known.
-    fn is_one(
-        &self,
-        family: &BTreeSet<usize>,
-        near: &BTreeMap<usize, BTreeMap<usize, f32>>,
-        first_new: usize,
-    ) -> bool {
-        let members: Vec<usize> = family.iter().copied().collect();
-        if members.len() > FAMILY || members.iter().filter(|at| **at < first_new).count() > 1 {
-            return false;
-        }
-        let (mut sum, mut pairs) = (0.0, 0.0);
-        for (n, a) in members.iter().enumerate() {
-            if !members
-                .iter()
-                .any(|b| a != b && self.shared_words(*a, *b) >= SHARED)
-            {
-                return false;
-            }
-            for b in &members[n + 1..] {
-                let Some(likeness) = near.get(a).and_then(|others| others.get(b)) else {
-                    return false;
-                };
-                sum += likeness;
-                pairs += 1.0;
-            }
-        }
-        sum / pairs >= LOOSE
-    }
-
-    /// How many telling words a good part of the texts of both groups has.
-    fn shared_words(&self, a: usize, b: usize) -> usize {
-        let said = |group: &Group, feature: u32| group.sum.get(feature) >= 0.3 * group.count as f32;
-        let (a, b) = (&self.all[a], &self.all[b]);
-        let words = a
-            .sum
-            .0
-            .iter()
-            .map(|(feature, _)| *feature)
-            .filter(|feature| is_word(*feature));
-        words
-            .filter(|feature| said(a, *feature) && said(b, *feature))
-            .count()
-    }
-
-    fn absorb(&mut self, into: usize, from: usize) {
+    pub(super) fn absorb(&mut self, into: usize, from: usize) {
         let gone = std::mem::take(&mut self.all[from]);
         let group = &mut self.all[into];
         group.count += gone.count;
@@ -319,7 +233,7 @@ impl Groups {
         self.refresh(into);
     }
 
-    fn likeness(&self, a: usize, b: usize) -> f32 {
+    pub(super) fn likeness(&self, a: usize, b: usize) -> f32 {
         let (a, b) = (&self.all[a], &self.all[b]);
         if opposed((a.count as f32, &a.sum), (b.count as f32, &b.sum)) {
             0.0
@@ -351,7 +265,7 @@ impl Groups {
     }
 }
 
-fn follow(moved: &BTreeMap<usize, usize>, places: &mut [usize]) {
+pub(super) fn follow(moved: &BTreeMap<usize, usize>, places: &mut [usize]) {
     for place in places {
         while let Some(into) = moved.get(place) {
             *place = *into;

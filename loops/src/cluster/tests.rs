@@ -99,6 +99,20 @@ fn the_same_words_about_another_problem_stay_apart() {
     }
 }
 
+/// Few people say it in the same words.
+const WAYS: &[&str] = &[
+    "The coupon is taken off one unit only when I order several of an item",
+    "Coupon discount counts once although I ordered four units of the item",
+    "Bought six mugs with a coupon and it was taken off a single unit of the order",
+];
+
+#[test]
+fn loosely_alike_reports_are_one_where_nothing_else_is_like_them() {
+    assert_eq!(count(WAYS), 1);
+    let far: Vec<&str> = WAYS.iter().chain(REPORTS).copied().collect();
+    assert_eq!(count(&far), 4);
+}
+
 #[test]
 fn one_text_said_ten_thousand_times_is_one_cluster() {
     let texts: Vec<Signal> = (0..10_000)

@@ -167,15 +167,16 @@ pub(crate) fn telling(text: &str) -> Vec<Word> {
         }
         let negated = lexicon::negation(word);
         let word = negated.unwrap_or(word);
+        let stem = stem(word);
         let weight = if lexicon::is_function(word) || (word.len() == 1 && word.is_ascii()) {
             0.1
-        } else if lexicon::is_common(word) {
+        } else if lexicon::is_common(word) || lexicon::is_common(&stem) {
             0.35
         } else {
             1.0
         };
         found.push(Word {
-            stem: stem(word),
+            stem,
             weight,
             code: None,
         });

@@ -1,53 +1,77 @@
-//! Whether a change may go out, by its evidence. It fails closed: what is missing or could not run refuses.
+//! Whether a change is proven, by its evidence. It fails closed: what is missing or could not run refuses.
+//!
+//! What an independent reviewer holds against a change is not judged here: it goes back to the worker once and then
+//! to a person ([`crate::run`]).
 
 use super::{CheckKind, Evidence, Verdict};
-use crate::spec::{Checks, Reproduce, ReviewChoice, WeakenedTests};
+use crate::spec::{Checks, Reproduce, WeakenedTests};
 
-/// Why a change may not go out, in words for a person and for the worker that gets it back. Empty: it may.
-pub fn refusals(evidence: &[Evidence], checks: &Checks) -> Vec<String> {
-    let mut refusals = Vec::new();
-    for command in &checks.commands {
+/// Something that keeps a change from going out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The check's name as people see it.
+    pub name: String,
+    /// What it said; [`Verdict::CouldNotRun`], too, if it said nothing.
+    pub verdict: Verdict,
+    /// Why, in words for a person and for the worker that gets it back.
+    pub words: String,
+}
+
+/// Why a change is not proven. Empty: it is.
+pub fn refusals(evidence: &[Evidence], checks: &Checks) -> Vec<Refusal> {
+    let of_kind = |kind| evidence.iter().find(move |found| found.kind == kind);
+    let commands = checks.commands.iter().map(|command| {
         let found = evidence
             .iter()
             .find(|found| found.kind == CheckKind::Command && found.name == command.name);
-        demand(found, &format!("the check `{}`", command.name), &mut refusals);
-    }
-    let of_kind = |kind| evidence.iter().find(move |found| found.kind == kind);
-    if checks.reproduce == Reproduce::Required {
-        demand(
-            of_kind(CheckKind::Reproduction),
-            "the reproduction",
-            &mut refusals,
-        );
-    }
-    if checks.weakened_tests == WeakenedTests::Forbid {
-        demand(
-            of_kind(CheckKind::WeakenedTests),
-            "the look for weakened tests",
-            &mut refusals,
-        );
-    }
-    if matches!(checks.agent_review, ReviewChoice::Agent(_)) {
-        demand(
-            of_kind(CheckKind::AgentReview),
-            "the independent review",
-            &mut refusals,
-        );
-    }
-    for found in evidence
+        demand(found, &format!("check `{}`", command.name))
+    });
+    // A check that no command of the loop asked for is one of the harness's own, and counts.
+    let others = evidence
         .iter()
-        .filter(|found| found.kind == CheckKind::Boundaries)
-    {
-        demand(Some(found), "the boundaries", &mut refusals);
-    }
-    refusals
+        .filter(|found| found.kind == CheckKind::Boundaries || is_unasked(found, checks))
+        .map(|found| demand(Some(found), &found.name));
+    let reproduction = (checks.reproduce == Reproduce::Required)
+        .then(|| demand(of_kind(CheckKind::Reproduction), "reproduction"));
+    let weakened = (checks.weakened_tests == WeakenedTests::Forbid)
+        .then(|| demand(of_kind(CheckKind::WeakenedTests), "weakened tests"));
+    commands
+        .chain(others)
+        .chain(reproduction)
+        .chain(weakened)
+        .flatten()
+        .collect()
 }
 
-fn demand(found: Option<&Evidence>, what: &str, refusals: &mut Vec<String>) {
+/// What a change's evidence comes to.
+pub fn verdict(evidence: &[Evidence], checks: &Checks) -> Verdict {
+    let refusals = refusals(evidence, checks);
+    if refusals.is_empty() {
+        Verdict::Passed
+    } else if refusals.iter().any(|refusal| refusal.verdict == Verdict::Failed) {
+        Verdict::Failed
+    } else {
+        Verdict::CouldNotRun
+    }
+}
+
+fn is_unasked(found: &Evidence, checks: &Checks) -> bool {
+    found.kind == CheckKind::Command && checks.commands.iter().all(|command| command.name != found.name)
+}
+
+fn demand(found: Option<&Evidence>, what: &str) -> Option<Refusal> {
     match found {
-        None => refusals.push(format!("{what} is missing")),
-        Some(found) if found.verdict == Verdict::Passed => {}
-        Some(found) => refusals.push(found.words.clone()),
+        None => Some(Refusal {
+            name: what.to_owned(),
+            verdict: Verdict::CouldNotRun,
+            words: format!("{what} is missing"),
+        }),
+        Some(found) if found.verdict == Verdict::Passed => None,
+        Some(found) => Some(Refusal {
+            name: found.name.clone(),
+            verdict: found.verdict,
+            words: found.words.clone(),
+        }),
     }
 }
 
@@ -93,22 +117,36 @@ mod tests {
 
     #[test]
     fn only_what_passed_lets_a_change_out() {
-        assert_eq!(refusals(&all(Verdict::Passed), &checks()), Vec::<String>::new());
-        assert_eq!(refusals(&all(Verdict::Failed), &checks()).len(), 4);
-        assert_eq!(refusals(&all(Verdict::CouldNotRun), &checks()).len(), 4);
+        assert_eq!(refusals(&all(Verdict::Passed), &checks()), []);
+        assert_eq!(refusals(&all(Verdict::Failed), &checks()).len(), 3);
+        assert_eq!(refusals(&all(Verdict::CouldNotRun), &checks()).len(), 3);
+        for said in [Verdict::Passed, Verdict::Failed, Verdict::CouldNotRun] {
+            assert_eq!(verdict(&all(said), &checks()), said);
+        }
     }
 
     #[test]
     fn missing_evidence_refuses() {
+        let words: Vec<String> = refusals(&[], &checks())
+            .into_iter()
+            .map(|refusal| refusal.words)
+            .collect();
         assert_eq!(
-            refusals(&[], &checks()),
+            words,
             [
-                "the check `unit` is missing",
-                "the reproduction is missing",
-                "the look for weakened tests is missing",
-                "the independent review is missing"
+                "check `unit` is missing",
+                "reproduction is missing",
+                "weakened tests is missing"
             ]
         );
+        assert_eq!(verdict(&[], &checks()), Verdict::CouldNotRun);
+    }
+
+    #[test]
+    fn a_check_of_the_harness_itself_counts_although_no_loop_asked_for_it() {
+        let mut evidence = all(Verdict::Passed);
+        evidence.push(found(CheckKind::Command, "checks", Verdict::CouldNotRun));
+        assert_eq!(verdict(&evidence, &checks()), Verdict::CouldNotRun);
     }
 
     #[test]
@@ -116,11 +154,14 @@ mod tests {
         let lax = Checks {
             reproduce: Reproduce::WhenPossible,
             weakened_tests: WeakenedTests::Flag,
-            agent_review: ReviewChoice::None,
             ..Checks::default()
         };
-        assert_eq!(refusals(&all(Verdict::Failed), &lax), Vec::<String>::new());
+        let evidence = [
+            found(CheckKind::Reproduction, "reproduction", Verdict::Failed),
+            found(CheckKind::WeakenedTests, "weakened tests", Verdict::Failed),
+        ];
+        assert_eq!(refusals(&evidence, &lax), []);
         let out = found(CheckKind::Boundaries, "boundaries", Verdict::Failed);
-        assert_eq!(refusals(&[out], &lax), ["boundaries Failed"]);
+        assert_eq!(refusals(&[out], &lax)[0].words, "boundaries Failed");
     }
 }

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::{evidence::Verdict, id::AttemptId};
 
 fn task(n: u8) -> TaskId {
     TaskId::new(0, [n; 10])

@@ -360,6 +360,7 @@ mod tests {
             "I had lunch, came back, and the basket was empty",
             "same coupon twice counts double",
             "Großschreibung geht verloren",
+            "During our lunch the kiosk shows the menu of yesterday to each guest who scans the code at table four",
         ] {
             assert_eq!(said(text, None), None, "{text}");
         }

@@ -1,7 +1,7 @@
 //! Reads the sources of a loop. What a source gave and how far it was read are written in one transaction, so
 //! nothing is read twice and nothing is lost.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use loops::{
     id::RunId,
@@ -11,9 +11,10 @@ use loops::{
 };
 use serde_json::json;
 
-use super::{EngineError, Progress, Running};
+use super::{EngineError, Progress, Running, triage::recount};
 use crate::{
-    clock, local,
+    clock,
+    local::{self, Batch},
     store::{
         Store, cursors, ledger,
         signals::{self, Reading},
@@ -72,46 +73,102 @@ async fn take_in(
     folder: &Path,
 ) -> Result<Read, EngineError> {
     let source = format!("file:{}", file.path);
-    let cursor = cursors::get(store, name, &source).await?;
-    let batch = {
-        let (file, folder, cursor) = (file.clone(), folder.to_owned(), cursor.clone());
-        // Large exports take a while to read, and reading files waits.
-        tokio::task::spawn_blocking(move || local::read(&file, &folder, cursor.as_deref()))
-            .await
-            .map_err(|panic| EngineError::Record(panic.to_string()))?
-            .map_err(|error| EngineError::Source {
-                source_name: source.clone(),
-                why: error.to_string(),
-            })?
+    let mut read = Read {
+        new: 0,
+        skipped: Vec::new(),
     };
+    let mut all_skipped = 0;
+    loop {
+        let cursor = cursors::get(store, name, &source).await?;
+        let batch = read_batch(&source, file, folder, cursor.clone()).await?;
+        for skip in batch.skipped.iter().take(TOLD - read.skipped.len()) {
+            read.skipped.push(format!(
+                "{}: {}",
+                one_line(&skip.place, 120),
+                one_line(&skip.why, 160)
+            ));
+        }
+        all_skipped += batch.skipped.len();
+        if cursor.as_deref() != Some(&batch.cursor) || !batch.signals.is_empty() || !batch.deleted.is_empty()
+        {
+            read.new += keep(store, name, run, &source, &batch).await?;
+        }
+        if !batch.more {
+            break;
+        }
+    }
+    if all_skipped > read.skipped.len() {
+        read.skipped
+            .push(format!("and {} more", all_skipped - read.skipped.len()));
+    }
+    Ok(read)
+}
+
+async fn read_batch(
+    source: &str,
+    file: &PathSource,
+    folder: &Path,
+    cursor: Option<String>,
+) -> Result<Batch, EngineError> {
+    let (file, folder) = (file.clone(), folder.to_owned());
+    // Large exports take a while to read, and reading files waits.
+    tokio::task::spawn_blocking(move || local::read(&file, &folder, cursor.as_deref()))
+        .await
+        .map_err(|panic| EngineError::Record(panic.to_string()))?
+        .map_err(|error| EngineError::Source {
+            source_name: source.to_owned(),
+            why: error.to_string(),
+        })
+}
+
+/// Keeps what a batch brought, with its cursor, and counts anew what it took from findings. Gives how many signals
+/// were new or edited.
+async fn keep(
+    store: &Store,
+    name: &str,
+    run: Option<RunId>,
+    source: &str,
+    batch: &Batch,
+) -> Result<u32, EngineError> {
+    let now = clock::now();
     let mut new = 0;
-    if !batch.signals.is_empty() || cursor.as_deref() != Some(&batch.cursor) {
-        let now = clock::now();
-        let mut tx = store.begin().await?;
-        for signal in &batch.signals {
-            let salt = rand::random();
-            let edition = match signals::upsert(&mut tx, name, signal, salt, now).await? {
-                Reading::New => "new",
-                Reading::Edited { .. } => "edited",
-                Reading::Refreshed { .. } | Reading::Unchanged => continue,
-            };
-            new += 1;
-            let data =
-                json!({ "reading": edition, "source": source, "words": ledger::digest(salt, &signal.text) });
-            tx.record(now, "signal.read", Some(name), run, &signal.id.to_string(), data)
+    let mut touched = BTreeSet::new();
+    let mut tx = store.begin().await?;
+    for signal in &batch.signals {
+        let salt = rand::random();
+        let edition = match signals::upsert(&mut tx, name, signal, salt, now).await? {
+            Reading::New => "new",
+            Reading::Edited { was_in } => {
+                touched.extend(was_in);
+                "edited"
+            }
+            Reading::Refreshed { finding } => {
+                touched.extend(finding);
+                continue;
+            }
+            Reading::Unchanged => continue,
+        };
+        new += 1;
+        let data =
+            json!({ "reading": edition, "source": source, "words": ledger::digest(salt, &signal.text) });
+        tx.record(now, "signal.read", Some(name), run, &signal.id.to_string(), data)
+            .await?;
+    }
+    for id in &batch.deleted {
+        let was_in = signals::get(&mut tx, name, *id)
+            .await?
+            .and_then(|kept| kept.finding);
+        if signals::erase(&mut tx, name, *id, now).await? {
+            touched.extend(was_in);
+            let data = json!({ "source": source });
+            tx.record(now, "signal.erased", Some(name), run, &id.to_string(), data)
                 .await?;
         }
-        cursors::put(&mut tx, name, &source, &batch.cursor, now).await?;
-        tx.commit().await?;
     }
-    let mut skipped: Vec<String> = batch
-        .skipped
-        .iter()
-        .take(TOLD)
-        .map(|skip| format!("{}: {}", one_line(&skip.place, 120), one_line(&skip.why, 160)))
-        .collect();
-    if batch.skipped.len() > TOLD {
-        skipped.push(format!("and {} more", batch.skipped.len() - TOLD));
+    for finding in touched {
+        recount(&mut tx, name, finding).await?;
     }
-    Ok(Read { new, skipped })
+    cursors::put(&mut tx, name, source, &batch.cursor, now).await?;
+    tx.commit().await?;
+    Ok(new)
 }

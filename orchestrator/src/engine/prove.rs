@@ -5,10 +5,10 @@ use std::sync::Arc;
 use loops::{
     boundary,
     change::Diff,
-    evidence::{CheckKind, Evidence, Verdict},
+    evidence::{self, CheckKind, Evidence, Verdict},
     id::{AttemptId, TaskId},
     run::Event,
-    spec::{CheckCommand, LoopSpec, Reproduce, Span, WeakenedTests},
+    spec::{CheckCommand, LoopSpec, Span},
     text::one_line,
 };
 use serde_json::json;
@@ -23,7 +23,7 @@ use crate::{
     clock,
     store::{
         attempts::{self, AttemptState, Begun, Ended, Role},
-        baselines, evidence,
+        baselines, evidence as evidence_rows,
     },
 };
 
@@ -40,9 +40,9 @@ impl Running {
             found.extend(evidence);
             caveats = said;
         }
-        let verdict = sum(self.spec(), &found);
+        let verdict = evidence::verdict(&found, &self.spec().checks);
         let mut step = self.step().await?;
-        evidence::put(&mut step.tx, attempt, task, of, &found).await?;
+        evidence_rows::put(&mut step.tx, attempt, task, of, &found).await?;
         for piece in &found {
             let data = json!({ "check": piece.name, "kind": piece.kind, "verdict": piece.verdict, "of": of });
             let (name, id) = (&self.spec().name, self.id);
@@ -69,11 +69,8 @@ impl Running {
         })
         .await?;
         if verdict != Verdict::Passed {
-            let failed: Vec<&str> = found
-                .iter()
-                .filter(|e| blocks(self.spec(), e))
-                .map(|e| e.name.as_str())
-                .collect();
+            let refusals = evidence::refusals(&found, &self.spec().checks);
+            let failed: Vec<&str> = refusals.iter().map(|refusal| refusal.name.as_str()).collect();
             self.tell(Progress::Settled {
                 id: task,
                 how: format!("not proven: {}", failed.join(", ")),
@@ -125,7 +122,11 @@ impl Running {
             .await?;
         match outcome.result {
             JobResult::Proved { evidence, baseline } => {
-                if fresh {
+                // What could not run says nothing about the base, and is tried again.
+                let ran = baseline
+                    .iter()
+                    .all(|seen| seen.observation.verdict != Verdict::CouldNotRun);
+                if fresh && ran {
                     let mut tx = self.engine.home.store.begin().await?;
                     baselines::put(&mut tx, &repository, &self.base, &key, &baseline, clock::now()).await?;
                     tx.commit().await?;
@@ -178,8 +179,9 @@ impl Running {
 
     /// The diff of a tree against the run's base; words, if it cannot be read.
     pub(crate) async fn diff(&self, tree: &str) -> Result<Result<Diff, String>, EngineError> {
-        let patch = self.git().diff(&self.base, tree).await?;
-        Ok(Diff::parse(patch.as_bytes()).map_err(|error| format!("the change could not be read: {error}")))
+        Ok(workers::checks::diff(&self.git(), &self.base, tree)
+            .await
+            .map_err(|error| format!("the change could not be read: {error}")))
     }
 
     /// Begins an attempt that needs no agent of the loop's.
@@ -227,33 +229,6 @@ impl Running {
             .await?
             .and_then(|found| found.ended.tree)
             .ok_or_else(|| EngineError::Record(format!("{attempt} left no tree")))
-    }
-}
-
-/// Whether this piece of evidence holds the change back.
-pub(crate) fn blocks(spec: &LoopSpec, evidence: &Evidence) -> bool {
-    if evidence.verdict == Verdict::Passed {
-        return false;
-    }
-    match evidence.kind {
-        CheckKind::Command | CheckKind::Boundaries => true,
-        CheckKind::Reproduction => spec.checks.reproduce == Reproduce::Required,
-        CheckKind::WeakenedTests => spec.checks.weakened_tests == WeakenedTests::Forbid,
-        CheckKind::AgentReview => false,
-    }
-}
-
-fn sum(spec: &LoopSpec, found: &[Evidence]) -> Verdict {
-    let blocking: Vec<Verdict> = found
-        .iter()
-        .filter(|evidence| blocks(spec, evidence))
-        .map(|evidence| evidence.verdict)
-        .collect();
-    match (found.is_empty(), blocking.is_empty()) {
-        (true, _) => Verdict::CouldNotRun,
-        (_, true) => Verdict::Passed,
-        _ if blocking.contains(&Verdict::Failed) => Verdict::Failed,
-        _ => Verdict::CouldNotRun,
     }
 }
 

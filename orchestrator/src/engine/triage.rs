@@ -10,6 +10,7 @@ use loops::{
     run::Event,
     score::{Fact, people, score},
     signal::{Signal, is_noise},
+    spec::{Span, Triage},
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -17,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::{EngineError, Progress, Running};
 use crate::{
     clock,
-    store::{StoreError, findings, handed, proposals, signals},
+    store::{StoreError, Tx, findings, handed, proposals, signals},
 };
 
 /// How many signals one run takes in.
@@ -132,7 +133,7 @@ impl Running {
                 tx.record(now, kind, Some(name), Some(self.id), &id.to_string(), data)
                     .await?;
             }
-            self.weigh(&mut tx, id, now_state, &state).await?;
+            weigh(&mut tx, name, self.spec().triage.half_life, id, now_state, &state).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -142,16 +143,22 @@ impl Running {
         let store = &self.engine.home.store;
         let name = &self.spec().name;
         let now_part_of = findings::resolved_all(store, name).await?;
-        let known = findings::clusters(store, name)
-            .await?
-            .into_iter()
-            .filter_map(|(id, state)| {
-                let finding = now_part_of.get(&id).copied().unwrap_or(id);
-                Some(Known {
-                    finding,
-                    state: state.as_str()?.to_owned(),
-                })
-            });
+        let mut known = Vec::new();
+        for (id, state) in findings::clusters(store, name).await? {
+            let finding = now_part_of.get(&id).copied().unwrap_or(id);
+            if let Some(state) = state.as_str() {
+                known.push((
+                    finding != id,
+                    Known {
+                        finding,
+                        state: state.to_owned(),
+                    },
+                ));
+            }
+        }
+        // A finding's own state comes before those of what was merged into it.
+        known.sort_by_key(|(merged, _)| *merged);
+        let known = known.into_iter().map(|(_, known)| known);
         let index = Index::from_known(known).map_err(|error| EngineError::Record(error.to_string()))?;
         let mut parents = Vec::new();
         for signal in evidence {
@@ -165,31 +172,6 @@ impl Running {
             }
         }
         Ok(index.with_signals(parents))
-    }
-
-    /// Counts and scores a finding anew from all its signals.
-    async fn weigh(
-        &self,
-        tx: &mut crate::store::Tx,
-        id: FindingId,
-        state: FindingState,
-        cluster: &str,
-    ) -> Result<(), EngineError> {
-        let members: Vec<Signal> = signals::of_finding(&mut *tx, id, MAX_OF_FINDING)
-            .await?
-            .into_iter()
-            .map(|kept| kept.signal)
-            .collect();
-        let members: Vec<&Signal> = members.iter().collect();
-        let facts: Vec<Fact> = members.iter().map(|signal| Fact::of(signal)).collect();
-        let now = clock::now();
-        let finding = Finding {
-            state,
-            score: score(&facts, now, self.spec().triage.half_life.0),
-            ..blank(id, cluster, &members)
-        };
-        findings::update(tx, &self.spec().name, &finding, &json!(cluster), now).await?;
-        Ok(())
     }
 
     /// The best findings that are worth work now; and why there are none, if something holds the loop back.
@@ -244,6 +226,59 @@ impl Running {
         let kept = signals::of_finding(&self.engine.home.store, finding, MAX_OF_FINDING).await?;
         Ok(kept.iter().map(|kept| Fact::of(&kept.signal)).collect())
     }
+}
+
+/// Counts and scores a finding anew from all its signals. The words of erased ones count no more.
+async fn weigh(
+    tx: &mut Tx,
+    loop_name: &str,
+    half_life: Span,
+    id: FindingId,
+    state: FindingState,
+    cluster: &str,
+) -> Result<(), EngineError> {
+    let kept = signals::of_finding(&mut *tx, id, MAX_OF_FINDING).await?;
+    let members: Vec<&Signal> = kept
+        .iter()
+        .filter(|kept| kept.erased_at.is_none())
+        .map(|kept| &kept.signal)
+        .collect();
+    let facts: Vec<Fact> = members.iter().map(|signal| Fact::of(signal)).collect();
+    let now = clock::now();
+    let mut finding = Finding {
+        state,
+        score: score(&facts, now, half_life.0),
+        ..blank(id, cluster, &members)
+    };
+    if members.is_empty()
+        && let Some(known) = findings::get(&mut *tx, id).await?
+    {
+        finding = Finding {
+            signals: 0,
+            reporters: 0,
+            score: finding.score,
+            ..known.finding
+        };
+    }
+    findings::update(tx, loop_name, &finding, &json!(cluster), now).await?;
+    Ok(())
+}
+
+/// Counts a known finding anew, after some of its signals were edited or taken away.
+pub(super) async fn recount(tx: &mut Tx, loop_name: &str, id: FindingId) -> Result<(), EngineError> {
+    let Some(known) = findings::get(&mut *tx, id).await? else {
+        return Ok(());
+    };
+    let cluster = known.cluster.as_str().unwrap_or_default();
+    weigh(
+        tx,
+        loop_name,
+        Triage::default().half_life,
+        id,
+        known.finding.state,
+        cluster,
+    )
+    .await
 }
 
 /// What the findings of one cluster have in common, short enough to stand in a row.

@@ -288,3 +288,45 @@ fn cut(text: &str) -> String {
         text.chars().take(119).chain(['…']).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_signal_or_a_short_reason(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Err(why) = signal(&bytes, true, "file:f", Timestamp(0)) {
+                prop_assert!(!why.is_empty() && why.chars().count() < 300);
+            }
+        }
+
+        #[test]
+        fn a_signal_says_what_the_line_says(text in "\\PC{1,40}", id in "[a-z0-9]{1,8}") {
+            prop_assume!(!text.trim().is_empty());
+            let line = serde_json::json!({ "text": text, "id": id }).to_string();
+            let read = signal(line.as_bytes(), false, "file:f", Timestamp(5)).ok().flatten();
+            prop_assert_eq!(read.map(|one| (one.text, one.external_id, one.at)), Some((text, id, Timestamp(5))));
+        }
+    }
+
+    #[test]
+    fn without_an_id_only_what_is_said_makes_it() {
+        let id = |line: &str| {
+            signal(line.as_bytes(), false, "file:f", Timestamp(0))
+                .ok()
+                .flatten()
+                .map(|one| one.id)
+        };
+        assert_eq!(
+            id(r#"{"text": "a", "author": "b"}"#),
+            id(r#"{"author": "b", "x": 1, "text": "a"}"#)
+        );
+        assert_ne!(
+            id(r#"{"text": "ab", "author": "c"}"#),
+            id(r#"{"text": "a", "author": "bc"}"#)
+        );
+    }
+}

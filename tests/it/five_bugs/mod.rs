@@ -4,26 +4,10 @@ mod node;
 mod python;
 mod rust;
 
-use harness::{
-    model::Script,
-    world::{Ran, Repository, World},
-};
-use serde_json::{Value, json};
+use harness::world::{Ran, Repository, World};
+use serde_json::Value;
 
-/// Runs the loop `fix`, which must end well with one open proposal; gives the run.
-async fn run(world: &World) -> Value {
-    let ran = world.loops(["run", "fix", "--format", "json"]).await;
-    assert_eq!(ran.code, 0, "{ran}\n{:#?}", world.model().complaints());
-    ran.json()["run"].clone()
-}
-
-/// The proposal's id in a run of one task.
-fn proposal(run: &Value) -> &str {
-    assert_eq!(run["tasks"].as_array().map(Vec::len), Some(1), "{run:#}");
-    let proposal = &run["tasks"][0]["proposal"];
-    assert_eq!(proposal["state"], "open", "{run:#}");
-    proposal["id"].as_str().unwrap()
-}
+use crate::cast::proposal;
 
 /// Every attempt of the run's one task at working, proving and reviewing, in order.
 fn attempts(run: &Value) -> Vec<String> {
@@ -94,27 +78,4 @@ async fn look_and_approve(
         .filter(|finding| finding["finding"]["state"] == "fixed");
     assert_eq!(fixed.count(), 1, "{findings:#}");
     page
-}
-
-/// A lead agent that reads the first finding, spawns one task for it, waits and reports.
-fn lead(script: Script, file: &str, title: &str, goal: &str) -> Script {
-    let task =
-        json!({"findings": ["F1"], "worker": "fix", "title": title, "goal": goal, "acceptance": [goal]});
-    script
-        .calls([
-            ("signals", json!({"finding": "F1"})),
-            ("read", json!({"path": file})),
-        ])
-        .call("spawn", task)
-        .call("wait", json!({}))
-        .call("outcome", json!({"task": "T1"}))
-        .call("finish", json!({"report": format!("{title}: proposed.")}))
-}
-
-/// A verdict that approves.
-fn approves(script: Script, file: &str) -> Script {
-    script.call("read", json!({"path": file})).call(
-        "verdict",
-        json!({"approve": true, "concerns": [], "summary": "It holds for what I tried."}),
-    )
 }

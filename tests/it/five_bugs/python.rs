@@ -3,7 +3,8 @@
 use harness::world::{LoopFile, Said, World, slack_export};
 use serde_json::json;
 
-use super::{PROVEN, approves, attempts, evidence, lead, look_and_approve, run};
+use super::{PROVEN, attempts, evidence, look_and_approve};
+use crate::cast::{approves, lead, run};
 
 const CHECK: &str = "python3 -m unittest -v";
 

@@ -117,11 +117,7 @@ impl Checks<'_> {
         self.stage("workspace");
         let change = Room::make(self.order, sandbox, "change", Some(&self.prove.change)).await?;
         let sides = Sides::read(&change, &self.order.base, &self.prove.change.tree).await?;
-        let known = self
-            .prove
-            .baseline
-            .as_ref()
-            .filter(|known| self.is_of_these_commands(known));
+        let known = self.prove.baseline.as_ref().filter(|known| self.is_of_use(known));
         let on_base = async {
             match known {
                 Some(known) => Ok(known.clone()),
@@ -148,12 +144,15 @@ impl Checks<'_> {
         Ok((evidence, baseline))
     }
 
-    fn is_of_these_commands(&self, baseline: &[Baseline]) -> bool {
+    /// Whether a baseline that came with the order is of use. What could not run may run today, and without it nothing
+    /// excuses the change.
+    fn is_of_use(&self, baseline: &[Baseline]) -> bool {
+        let ran = |known: &Baseline| known.observation.verdict != Verdict::CouldNotRun;
         baseline.len() == self.prove.commands.len()
             && baseline
                 .iter()
                 .zip(&self.prove.commands)
-                .all(|(known, command)| known.name == command.name)
+                .all(|(known, command)| known.name == command.name && ran(known))
     }
 
     async fn commands(&self, room: &Room<'_>, place: &str) -> Result<Vec<CheckRun>, CheckError> {

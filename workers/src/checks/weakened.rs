@@ -7,7 +7,7 @@ use loops::{
     evidence::{CheckKind, Evidence, Verdict},
 };
 
-use super::{report_of, room::CheckRun, sides::Sides, words::detail};
+use super::{compare::new_load_errors, report_of, room::CheckRun, sides::Sides, words::detail};
 use crate::order::Baseline;
 
 pub(super) fn evidence(sides: &Sides, runs: &[CheckRun], baseline: &[Baseline]) -> Evidence {
@@ -15,15 +15,12 @@ pub(super) fn evidence(sides: &Sides, runs: &[CheckRun], baseline: &[Baseline]) 
     let renamed = renamed_tests(&sides.diff, sides.original(), sides.changed());
     for (run, base) in runs.iter().zip(baseline) {
         let of_run = weakened_by_results(&report_of(base), &run.report, &renamed).into_iter();
-        // Where it did not run to its end, its own evidence says so.
-        found.extend(
-            of_run
-                .filter(|_| run.could_not.is_none())
-                .map(|weakening| Weakening {
-                    words: format!("`{}`: {}", run.name, weakening.words),
-                    ..weakening
-                }),
-        );
+        // Where it did not run to its end, or its tests do not load, its own evidence says so.
+        let is_whole = run.could_not.is_none() && new_load_errors(run, base).is_empty();
+        found.extend(of_run.filter(|_| is_whole).map(|weakening| Weakening {
+            words: format!("`{}`: {}", run.name, weakening.words),
+            ..weakening
+        }));
     }
     judge(&found)
 }

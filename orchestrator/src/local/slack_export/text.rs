@@ -72,7 +72,16 @@ fn reference(inside: &str, names: &Names) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(raw in "[<>|@#!&;a-z\\PC]{0,60}") {
+            prop_assert!(seen(&raw, &Names::default()).len() <= raw.len() * 3 + 16);
+        }
+    }
 
     #[test]
     fn references_read_as_people_saw_them() {

@@ -1,0 +1,195 @@
+//! One task within a run: which step it is at, and where an event takes it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Event, Left};
+use crate::{
+    evidence::Verdict,
+    id::{AttemptId, TaskId},
+};
+
+/// One task within a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRun {
+    /// What is being done about it.
+    pub step: Step,
+    /// What was asked of it when it was spawned.
+    pub terms: Terms,
+    /// How many working attempts were begun and not lost.
+    pub attempts: u32,
+    /// How often the independent reviewer sent it back.
+    pub review_rounds: u32,
+    /// The change that was last proposed, if one was.
+    pub proposed: Option<AttemptId>,
+}
+
+/// What a task may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// How many working attempts.
+    pub max_attempts: u32,
+    /// Whether an independent agent reviews before a person does.
+    pub review: bool,
+}
+
+/// What is being done about a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// It waits for a worker.
+    Queued,
+    /// A worker is on it.
+    Working(AttemptId),
+    /// The change is being checked.
+    Proving(AttemptId),
+    /// The change is being reviewed by an independent agent.
+    Reviewing(AttemptId),
+    /// The change is being put before people.
+    Proposing(AttemptId),
+    /// A proposal is there.
+    Proposed(AttemptId),
+    /// It came to nothing.
+    Failed(Why),
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+impl Step {
+    /// Whether nothing more happens by itself.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Proposed(_) | Self::Failed(_) | Self::Cancelled)
+    }
+
+    /// The word that is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Working(_) => "working",
+            Self::Proving(_) => "proving",
+            Self::Reviewing(_) => "reviewing",
+            Self::Proposing(_) => "proposing",
+            Self::Proposed(_) => "proposed",
+            Self::Failed(_) => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Why a task came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// No attempt changed anything.
+    NoChange,
+    /// No attempt passed its checks.
+    NotProven,
+    /// The reviewer could not do its work.
+    NotReviewed,
+    /// The worker could not do its work.
+    CouldNotRun,
+    /// The money was used up.
+    OutOfBudget,
+    /// The change could not be put before people.
+    NotProposed,
+}
+
+impl Why {
+    /// In words for a person.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoChange => "no attempt changed anything",
+            Self::NotProven => "no attempt passed its checks",
+            Self::NotReviewed => "the independent review could not be done",
+            Self::CouldNotRun => "the worker could not do its work",
+            Self::OutOfBudget => "the budget was used up",
+            Self::NotProposed => "the change could not be put before people",
+        }
+    }
+}
+
+impl TaskRun {
+    pub(super) fn new(terms: Terms) -> Self {
+        Self {
+            step: Step::Queued,
+            terms,
+            attempts: 0,
+            review_rounds: 0,
+            proposed: None,
+        }
+    }
+
+    pub(super) fn due(&self, task: TaskId) -> Option<Action> {
+        match self.step {
+            Step::Queued => Some(Action::Work {
+                task,
+                number: self.attempts + 1,
+            }),
+            Step::Proving(attempt) => Some(Action::Prove { task, attempt }),
+            Step::Reviewing(attempt) => Some(Action::Review { task, attempt }),
+            Step::Proposing(attempt) => Some(Action::Propose { task, attempt }),
+            Step::Working(_) | Step::Proposed(_) | Step::Failed(_) | Step::Cancelled => None,
+        }
+    }
+
+    pub(super) fn apply(&mut self, event: &Event) {
+        self.step = match (self.step, *event) {
+            (Step::Queued, Event::WorkStarted { attempt, .. }) => {
+                self.attempts += 1;
+                Step::Working(attempt)
+            }
+            (Step::Working(at), Event::Worked { attempt, left, .. }) if at == attempt => match left {
+                Left::Change => Step::Proving(attempt),
+                Left::Nothing => self.again_or(Why::NoChange),
+                Left::NothingAndNoBudget => Step::Failed(Why::OutOfBudget),
+                Left::Trouble => self.again_or(Why::CouldNotRun),
+                Left::Hopeless => Step::Failed(Why::CouldNotRun),
+            },
+            (Step::Working(at), Event::Lost { attempt, .. }) if at == attempt => {
+                self.attempts = self.attempts.saturating_sub(1);
+                Step::Queued
+            }
+            (Step::Proving(at), Event::Proved { attempt, verdict, .. }) if at == attempt => match verdict {
+                Verdict::Passed if self.terms.review => Step::Reviewing(attempt),
+                Verdict::Passed => Step::Proposing(attempt),
+                Verdict::Failed | Verdict::CouldNotRun => self.again_or(Why::NotProven),
+            },
+            (Step::Reviewing(at), Event::Reviewed { attempt, verdict, .. }) if at == attempt => match verdict
+            {
+                Verdict::Passed => Step::Proposing(attempt),
+                Verdict::Failed if self.review_rounds == 0 && self.attempts < self.terms.max_attempts => {
+                    self.review_rounds += 1;
+                    Step::Queued
+                }
+                Verdict::Failed => Step::Proposing(attempt),
+                Verdict::CouldNotRun => Step::Failed(Why::NotReviewed),
+            },
+            (Step::Proposing(at), Event::Proposed { attempt, .. }) if at == attempt => {
+                self.proposed = Some(attempt);
+                Step::Proposed(attempt)
+            }
+            (Step::Proposing(at), Event::ProposalRefused { attempt, .. }) if at == attempt => {
+                Step::Failed(Why::NotProposed)
+            }
+            (step, Event::SentBack { .. }) if step.is_over() => {
+                self.send_back();
+                self.step
+            }
+            (step, Event::TaskCancelled { .. }) if !step.is_over() => Step::Cancelled,
+            (step, _) => step,
+        };
+    }
+
+    fn again_or(&self, why: Why) -> Step {
+        if self.attempts < self.terms.max_attempts {
+            Step::Queued
+        } else {
+            Step::Failed(why)
+        }
+    }
+
+    /// One more attempt than was agreed, because somebody asked for it in words.
+    pub(super) fn send_back(&mut self) {
+        self.terms.max_attempts = self.terms.max_attempts.max(self.attempts + 1);
+        self.step = Step::Queued;
+    }
+}
