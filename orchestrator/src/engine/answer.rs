@@ -309,6 +309,10 @@ async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Res
             other.id.short()
         )));
     }
+    // Another attempt is made on the base as it is now: else what has come to conflict would do so for ever.
+    let (_, effect) = target(home, proposal).await?;
+    let mirror = home.mirror(&effect.repository);
+    let base = Mirror::update(&effect.repository, &mirror, &proposal.base_branch).await?;
     decide(home, proposal, Said::Revise, Some(words), who).await?;
     let state: RunState = run.state()?;
     let (state, _) = state.decide(&Event::SentBack { task: proposal.task });
@@ -319,6 +323,7 @@ async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Res
         move_finding(&mut tx, finding, FindingEvent::Revised).await?;
     }
     runs::reopen(&mut tx, run.id, &state, state.phase.as_str()).await?;
+    runs::set_base(&mut tx, run.id, &base).await?;
     tasks::set_state(&mut tx, proposal.task, "queued", None, now).await?;
     let words = format!("A person looked at it and asks for this:\n\n{words}");
     tasks::set_words(&mut tx, proposal.task, &words, now).await?;
