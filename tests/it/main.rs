@@ -2,13 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod agent;
+mod bad_models;
 mod carry_out;
 mod cast;
 mod decisions;
+mod docs;
 mod five_bugs;
+mod house;
 mod no_news;
 mod prove;
 mod run_json;
 mod sandbox;
+mod shapes;
+mod small_story;
 mod tools;
 mod trace;

@@ -294,8 +294,10 @@ pub enum Ending {
     OutOfTime,
     /// The budget bears no more.
     OutOfBudget,
-    /// The model could not be reached, or made no sense, for too long.
+    /// The model could not be reached for too long.
     ModelFailed,
+    /// The model went in circles, made no sense, or would not do it.
+    Astray,
 }
 
 mod as_base64 {

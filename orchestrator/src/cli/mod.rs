@@ -153,6 +153,11 @@ Every command explains itself with --help. The exit code says how it went: 0 don
 or bad spec, 3 stopped by a budget, 4 a check said no, 5 nothing to do (with --exit-code), 130 interrupted.
 ";
 
+/// Everything that can be typed, for whoever describes it or checks what others wrote about it.
+pub fn grammar() -> clap::Command {
+    Cli::command()
+}
+
 /// Parses the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -212,7 +217,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError>
         Command::Worker(args) => worker::worker(context, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "loops", &mut script);
+            clap_complete::generate(shell, &mut grammar(), "loops", &mut script);
             context.out.text(&String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }

@@ -124,14 +124,19 @@ pub(super) async fn drive(
             (None, None) => CliError::new("the run failed")
                 .todo(format!("`loops show {}` says where", finished.id.short())),
         }),
-        Some(End::OutOfBudget) => Err(out_of_budget(definition, ending)),
+        Some(End::OutOfBudget) => Err(out_of_budget(definition, service.engine.gateway.over_budget().or(ending))),
         Some(End::NothingToDo) => Ok(Exit::NothingToDo),
         Some(End::Cancelled) => Ok(Exit::Failed),
-        Some(End::Done) => match summary.held_back() {
-            Some(Why::OutOfBudget) => Err(out_of_budget(definition, None)),
-            Some(Why::NoChange | Why::NotProven | Why::NotProposed) => Ok(Exit::CheckSaidNo),
-            Some(Why::CouldNotRun | Why::NotReviewed) => Ok(Exit::Failed),
-            None => Ok(Exit::Done),
+        Some(End::Done) => match (summary.held_back(), service.engine.gateway.over_budget()) {
+            (None, _) => Ok(Exit::Done),
+            (Some(_), Some(cap)) => Err(out_of_budget(definition, Some(cap))),
+            (Some(Why::OutOfBudget), None) => Err(out_of_budget(definition, None)),
+            (Some(Why::NoChange | Why::NotProven | Why::NotProposed), None) => Ok(Exit::CheckSaidNo),
+            (Some(why @ (Why::CouldNotRun | Why::NotReviewed)), None) => {
+                Err(CliError::new("no task could be brought to its end").why(why.words()).todo(format!(
+                    "nothing is lost: `loops run {name}` takes up the same findings again; `loops doctor` says what is missing"
+                )))
+            }
         },
     }
 }

@@ -29,8 +29,9 @@ use crate::{
     clock,
     local::branch::Target,
     store::{
+        Tx,
         decisions::{self, Decision, Said},
-        findings, ledger, outbox,
+        findings, outbox,
         proposals::{self, Proposal, ProposalState},
         runs, tasks,
     },
@@ -141,31 +142,24 @@ async fn approve(
         )));
     }
     if target.contains(&proposal.base_branch, &proposal.head).await? {
-        decide(home, proposal, Said::Approve, None, who).await?;
-        record_merged(&home.store, proposal, &proposal.head).await?;
+        merged(home, proposal, &proposal.head, who).await?;
         return Ok(Answered::Merged {
             commit: proposal.head.clone(),
             proven_again: Vec::new(),
         });
     }
     if let Some(at) = target.checked_out(&proposal.base_branch).await? {
-        decide(home, proposal, Said::Approve, None, who).await?;
         let mut tx = home.store.begin().await?;
-        proposals::set_state(
-            &mut tx,
-            proposal.id,
-            ProposalState::Open,
-            ProposalState::Approved,
-            clock::now(),
-        )
-        .await?;
+        decide(&mut tx, proposal, Said::Approve, None, who).await?;
+        let (open, approved) = (ProposalState::Open, ProposalState::Approved);
+        proposals::set_state(&mut tx, proposal.id, open, approved, clock::now()).await?;
         tx.commit().await?;
         return Ok(Answered::Command {
             why: format!(
                 "`{}` is checked out in `{at}`, and a checked-out tree is yours alone",
                 proposal.base_branch
             ),
-            command: format!("git -C {at} merge {}", proposal.branch),
+            command: format!("git -C {} merge {}", quoted(&at), proposal.branch),
         });
     }
     let mirror = home.mirror(&effect.repository);
@@ -180,9 +174,27 @@ async fn approve(
     };
     target.bring(&mirror, &commit).await?;
     target.move_to(&proposal.base_branch, &commit, &base).await?;
-    decide(home, proposal, Said::Approve, None, who).await?;
-    record_merged(&home.store, proposal, &commit).await?;
+    merged(home, proposal, &commit, who).await?;
     Ok(Answered::Merged { commit, proven_again })
+}
+
+/// Writes down, in one step, that `who` approved and that the base branch has it.
+async fn merged(home: &Home, proposal: &Proposal, commit: &str, who: &str) -> Result<(), EngineError> {
+    let mut tx = home.store.begin().await?;
+    decide(&mut tx, proposal, Said::Approve, None, who).await?;
+    record_merged(&mut tx, proposal, commit).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
 }
 
 /// The change merged with a base that has moved, and proven there; or why that does not hold.
@@ -309,21 +321,25 @@ async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Res
             other.id.short()
         )));
     }
-    // Another attempt is made on the base as it is now: else what has come to conflict would do so for ever.
+    // Another attempt is made on the base as it is now: else what has come to conflict would do so for ever. A run that
+    // is still open keeps its base, which others of its tasks work on.
     let (_, effect) = target(home, proposal).await?;
     let mirror = home.mirror(&effect.repository);
     let base = Mirror::update(&effect.repository, &mirror, &proposal.base_branch).await?;
-    decide(home, proposal, Said::Revise, Some(words), who).await?;
     let state: RunState = run.state()?;
     let (state, _) = state.decide(&Event::SentBack { task: proposal.task });
     let now = clock::now();
+    let affected = findings_of(store, proposal).await?;
     let mut tx = store.begin().await?;
+    decide(&mut tx, proposal, Said::Revise, Some(words), who).await?;
     proposals::set_state(&mut tx, proposal.id, proposal.state, ProposalState::Revising, now).await?;
-    for finding in findings_of(store, proposal).await? {
+    for finding in affected {
         move_finding(&mut tx, finding, FindingEvent::Revised).await?;
     }
     runs::reopen(&mut tx, run.id, &state, state.phase.as_str()).await?;
-    runs::set_base(&mut tx, run.id, &base).await?;
+    if run.ended_at.is_some() {
+        runs::set_base(&mut tx, run.id, &base).await?;
+    }
     tasks::set_state(&mut tx, proposal.task, "queued", None, now).await?;
     let words = format!("A person looked at it and asks for this:\n\n{words}");
     tasks::set_words(&mut tx, proposal.task, &words, now).await?;
@@ -349,11 +365,11 @@ async fn reject(
     who: &str,
 ) -> Result<Answered, EngineError> {
     let said = if never { Said::Never } else { Said::Reject };
-    decide(home, proposal, said, Some(reason), who).await?;
     let store = &home.store;
     let now = clock::now();
     let affected = findings_of(store, proposal).await?;
     let mut tx = store.begin().await?;
+    decide(&mut tx, proposal, said, Some(reason), who).await?;
     proposals::set_state(&mut tx, proposal.id, proposal.state, ProposalState::Rejected, now).await?;
     for finding in affected {
         findings::refuse(&mut tx, finding, reason, never, now).await?;
@@ -381,7 +397,7 @@ async fn reject(
 }
 
 async fn decide(
-    home: &Home,
+    tx: &mut Tx,
     proposal: &Proposal,
     said: Said,
     words: Option<&str>,
@@ -397,25 +413,28 @@ async fn decide(
         head: proposal.head.clone(),
         at: now,
     };
-    let salt: [u8; 16] = rand::random();
-    let data = json!({
-        "verdict": said.as_str(),
-        "head": proposal.head,
-        "decision": decision.id,
-        "words": words.map(|words| ledger::digest(salt, words)),
-        "who": ledger::digest(salt, who),
-    });
-    let mut tx = home.store.begin().await?;
-    decisions::insert(&mut tx, &decision).await?;
+    decisions::insert(tx, &decision).await?;
+    let data = json!({ "verdict": said.as_str(), "head": proposal.head, "decision": decision.id });
+    let (name, run) = (&proposal.loop_name, proposal.run);
     tx.record(
         now,
         "proposal.decision",
-        Some(&proposal.loop_name),
-        Some(proposal.run),
+        Some(name),
+        Some(run),
         &proposal.id.to_string(),
         data,
     )
     .await?;
-    tx.commit().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_path_is_quoted_only_where_a_shell_needs_it() {
+        assert_eq!(quoted("/srv/shop-1"), "/srv/shop-1");
+        assert_eq!(quoted("/my shop/it's"), "'/my shop/it'\\''s'");
+    }
 }

@@ -19,7 +19,7 @@ use crate::{
     clock,
     local::branch::Target,
     store::{
-        Store, Tx, attempts, calls, evidence, findings, ledger, outbox,
+        Store, Tx, attempts, calls, evidence, findings, outbox,
         proposals::{self, Proposal, ProposalState, Revision},
         signals,
     },
@@ -175,8 +175,7 @@ impl Running {
                 proposal
             }
         };
-        let salt: [u8; 16] = rand::random();
-        let data = json!({ "task": task, "attempt": attempt, "head": proposal.head, "base": proposal.base, "page": ledger::digest(salt, &proposal.body) });
+        let data = json!({ "task": task, "attempt": attempt, "head": proposal.head, "base": proposal.base });
         tx.record(
             now,
             "proposal.decided",

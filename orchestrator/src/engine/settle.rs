@@ -14,7 +14,7 @@ use crate::{
     clock,
     local::branch::Target,
     store::{
-        Store, Tx, findings, handed,
+        Reader, Store, Tx, findings, handed,
         proposals::{self, Proposal, ProposalState},
         tasks,
     },
@@ -45,43 +45,43 @@ pub async fn reconcile(store: &Store, loop_name: &str) -> Result<Vec<Proposal>, 
         {
             continue;
         }
-        record_merged(store, &proposal, &proposal.head).await?;
+        let mut tx = store.begin().await?;
+        record_merged(&mut tx, &proposal, &proposal.head).await?;
+        tx.commit().await?;
         merged.push(proposal);
     }
     Ok(merged)
 }
 
 /// Writes down that a proposal is in the base branch.
-pub(crate) async fn record_merged(
-    store: &Store,
-    proposal: &Proposal,
-    commit: &str,
-) -> Result<(), EngineError> {
+pub(crate) async fn record_merged(tx: &mut Tx, proposal: &Proposal, commit: &str) -> Result<(), EngineError> {
     let now = clock::now();
-    let mut tx = store.begin().await?;
     for from in [ProposalState::Open, ProposalState::Approved] {
-        proposals::set_state(&mut tx, proposal.id, from, ProposalState::Merged, now).await?;
+        proposals::set_state(tx, proposal.id, from, ProposalState::Merged, now).await?;
     }
-    for finding in findings_of(store, proposal).await? {
-        move_finding(&mut tx, finding, FindingEvent::Fixed).await?;
+    for finding in findings_of(&mut *tx, proposal).await? {
+        move_finding(tx, finding, FindingEvent::Fixed).await?;
     }
     let data = json!({ "head": proposal.head, "commit": commit });
+    let (name, run) = (&proposal.loop_name, proposal.run);
     tx.record(
         now,
         "proposal.merged",
-        Some(&proposal.loop_name),
-        Some(proposal.run),
+        Some(name),
+        Some(run),
         &proposal.id.to_string(),
         data,
     )
     .await?;
-    tx.commit().await?;
     Ok(())
 }
 
 /// The findings that a proposal is for.
-pub(crate) async fn findings_of(store: &Store, proposal: &Proposal) -> Result<Vec<FindingId>, EngineError> {
-    Ok(tasks::get(store, proposal.task)
+pub(crate) async fn findings_of(
+    from: impl Reader,
+    proposal: &Proposal,
+) -> Result<Vec<FindingId>, EngineError> {
+    Ok(tasks::get(from, proposal.task)
         .await?
         .map_or_else(|| vec![proposal.finding], |kept| kept.task.findings))
 }

@@ -117,8 +117,18 @@ impl Running {
                         Left::Change
                     }
                     (None, Ending::OutOfBudget) => Left::NothingAndNoBudget,
-                    (None, Ending::ModelFailed) => Left::Trouble,
-                    (None, Ending::Finished | Ending::OutOfTurns | Ending::OutOfTime) => Left::Nothing,
+                    (None, Ending::ModelFailed) => {
+                        let how = "the model could not be asked any more".to_owned();
+                        self.tell(Progress::Settled {
+                            id: task,
+                            how,
+                            well: false,
+                        });
+                        Left::Trouble
+                    }
+                    (None, Ending::Finished | Ending::OutOfTurns | Ending::OutOfTime | Ending::Astray) => {
+                        Left::Nothing
+                    }
                 }
             }
             JobResult::CouldNotRun { why, retry } => {

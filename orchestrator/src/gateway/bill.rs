@@ -56,8 +56,9 @@ impl Held {
                 Ok(Self { call: new, grant })
             }
             Ok(Err(over)) => {
-                let status = hyper::StatusCode::BAD_REQUEST;
-                Err(Refusal::new(status, OVER_BUDGET, over.to_string()))
+                let why = over.to_string();
+                call.gateway.refused_for_budget(&why);
+                Err(Refusal::new(hyper::StatusCode::BAD_REQUEST, OVER_BUDGET, why))
             }
             Err(error) => Err(unwritten(&error)),
         }

@@ -85,6 +85,7 @@ struct Inner {
     patience: Patience,
     spend: watch::Sender<u64>,
     trouble: Mutex<Option<String>>,
+    over_budget: Mutex<Option<String>>,
     tasks: TaskTracker,
     /// Nothing new is begun after this.
     stop: CancellationToken,
@@ -133,6 +134,7 @@ impl Gateway {
             patience,
             spend: watch::Sender::new(0),
             trouble: Mutex::new(None),
+            over_budget: Mutex::new(None),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -175,6 +177,15 @@ impl Gateway {
             .clone()
     }
 
+    /// Which cap a call was last refused for, in words; none: no call was.
+    pub fn over_budget(&self) -> Option<String> {
+        self.inner
+            .over_budget
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// Whether answers come from a cassette.
     pub fn is_rehearsal(&self) -> bool {
         self.inner.cassette.is_some()
@@ -198,6 +209,10 @@ impl Inner {
 
     fn trouble(&self, why: &str) {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+    }
+
+    fn refused_for_budget(&self, why: &str) {
+        *self.over_budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
     }
 
     fn recovered(&self) {

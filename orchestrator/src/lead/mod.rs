@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use loops::{
     id::{AttemptId, TaskId},
-    run::{End, Event, Terms},
+    run::{End, Event, Phase, Terms},
     spec::{Autonomy, Lead, LeadChoice, ReviewChoice},
     task::Task,
 };
@@ -159,11 +159,24 @@ async fn session(running: &Arc<Running>, lead: &Lead) -> Result<(), EngineError>
     };
     let client = Client::new(&address).map_err(|error| EngineError::Record(error.to_string()))?;
     let mut settings = Settings::new(lead.model.clone(), lead.effort, lead.max_turns);
-    settings.cancel = running.cancel.clone();
+    // A run that stops needs no lead agent any more.
+    let stop = running.cancel.child_token();
+    settings.cancel = stop.clone();
+    let mut phases = running.watch();
+    let stopper = tokio::spawn(async move {
+        if phases
+            .wait_for(|state| state.phase != Phase::Leading)
+            .await
+            .is_ok()
+        {
+            stop.cancel();
+        }
+    });
     let ended = converse(&client, &settings, conversation, &tools, &keeper).await;
+    stopper.abort();
     running.engine.gateway.dismiss(&token);
     keeper.flush().await?;
-    if ended.cause == Cause::Cancelled {
+    if running.cancel.is_cancelled() {
         return Ok(());
     }
     finish(

@@ -1,7 +1,7 @@
 //! A proposal's branch in a person's own repository. A branch is only ever made, moved or taken away where it still is
 //! what we last made of it; nothing that is checked out is touched.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use workers::git::{Git, GitError};
 
@@ -38,6 +38,18 @@ pub struct Target {
     path: String,
 }
 
+/// Where the repository at `path` keeps what it knows: `.git`, what a linked work tree's `.git` names, or `path`.
+fn git_folder(path: &Path) -> PathBuf {
+    let inside = path.join(".git");
+    if inside.is_dir() {
+        return inside;
+    }
+    match std::fs::read_to_string(&inside) {
+        Ok(link) => path.join(link.trim().strip_prefix("gitdir: ").unwrap_or(".")),
+        Err(_) => path.to_owned(),
+    }
+}
+
 /// No commit, as git writes it.
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 
@@ -47,8 +59,7 @@ impl Target {
     /// # Errors
     /// If there is none.
     pub async fn open(path: &Path) -> Result<Self, BranchError> {
-        let inside = path.join(".git");
-        let probe = Git::at(if inside.exists() { &inside } else { path });
+        let probe = Git::at(&git_folder(path));
         let folder = probe.line(&["rev-parse", "--absolute-git-dir"]).await?;
         Ok(Self {
             git: Git::at(Path::new(&folder)),

@@ -21,14 +21,14 @@ mod validate;
 mod wire;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use loops::budget::Usage;
 use serde_json::Value;
-use tokio::task::AbortHandle;
+use tokio::{sync::watch, task::AbortHandle};
 use workers::order::Gateway;
 
 pub use cache::{Cache, tokens};
@@ -75,6 +75,10 @@ pub struct Model {
 #[derive(Debug, Default)]
 struct State {
     inner: Mutex<Inner>,
+    /// The sessions whose answers are held back.
+    held: watch::Sender<BTreeSet<String>>,
+    /// How many requests came; changes when one is recorded.
+    came: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +89,8 @@ struct Inner {
     complaints: Vec<String>,
     /// How many faults were already met, by conversation and turn.
     faults_met: HashMap<(String, usize), usize>,
+    /// What every request meets.
+    outage: Option<Fault>,
 }
 
 impl State {
@@ -174,6 +180,33 @@ impl Model {
     /// What was wrong with requests: refused by the provider's rules, or not in the script.
     pub fn complaints(&self) -> Vec<String> {
         self.state.lock().complaints.clone()
+    }
+
+    /// From now on every request meets this fault; none: it is over.
+    pub fn outage(&self, fault: Option<Fault>) -> &Self {
+        self.state.lock().outage = fault;
+        self
+    }
+
+    /// Holds back every answer to the session that `words` chose, until it is released.
+    pub fn hold(&self, words: &str) {
+        self.state.held.send_modify(|held| {
+            held.insert(words.to_owned());
+        });
+    }
+
+    /// Lets the answers go that were held back.
+    pub fn release(&self, words: &str) {
+        self.state.held.send_modify(|held| {
+            held.remove(words);
+        });
+    }
+
+    /// Waits until the session that `words` chose was asked.
+    pub async fn is_asked(&self, words: &str) {
+        let mut came = self.state.came.subscribe();
+        // The sender lives as long as this model.
+        let _ = came.wait_for(|_| !self.requests_of(words).is_empty()).await;
     }
 
     /// Turns the clock by which cached prefixes expire.

@@ -16,6 +16,8 @@ pub enum Fault {
     Overloaded,
     /// 500.
     ServerError,
+    /// 401: the key is not one.
+    WrongKey,
     /// What our gateway answers when a budget is spent.
     OutOfBudget,
     /// The connection is closed without any answer.
@@ -184,6 +186,11 @@ impl Script {
     pub fn fault(mut self, fault: Fault) -> Self {
         self.pending.push(fault);
         self
+    }
+
+    /// The same fault this many times.
+    pub fn faults(self, times: usize, fault: Fault) -> Self {
+        (0..times).fold(self, |script, _| script.fault(fault.clone()))
     }
 
     /// The last turn is said again and again.

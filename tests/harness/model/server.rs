@@ -89,6 +89,10 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
         ));
     };
     let play = state.lock().play(key, body);
+    state.came.send_modify(|count| *count += 1);
+    let mut held = state.held.subscribe();
+    // Who dropped the model needs no answer any more.
+    let _ = held.wait_for(|held| !held.contains(&play.session)).await;
     play.response()
 }
 
@@ -124,6 +128,7 @@ impl Inner {
         let met = self.faults_met.entry((first, turn)).or_default();
         let fault = script.and_then(|script| script.fault_at(turn, *met));
         *met += usize::from(fault.is_some());
+        let fault = self.outage.clone().or(fault);
 
         let answer = validate(&body).and_then(|()| {
             let script =
@@ -169,6 +174,7 @@ fn status(fault: Option<&Fault>, written: bool) -> u16 {
         Some(Fault::Overloaded) => 529,
         Some(Fault::ServerError) => 500,
         Some(Fault::OutOfBudget) => 400,
+        Some(Fault::WrongKey) => 401,
         Some(Fault::CutBeforeFirstByte) => 0,
         _ => 200,
     }
@@ -195,6 +201,7 @@ impl Play {
             }
             Some(Fault::Overloaded) => return Ok(failure(529, "overloaded_error", "Overloaded")),
             Some(Fault::ServerError) => return Ok(failure(500, "api_error", "Internal server error")),
+            Some(Fault::WrongKey) => return Ok(failure(401, "authentication_error", "invalid x-api-key")),
             Some(Fault::OutOfBudget) => {
                 return Ok(failure(400, OVER_BUDGET, "the task's budget is spent"));
             }

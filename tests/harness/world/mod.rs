@@ -43,8 +43,8 @@ pub use process::{Child, Ran};
 pub use repository::Repository;
 pub use spec::LoopFile;
 
-/// What stands in every prompt of a lead agent and in no other one.
-const LEAD: &str = "You lead one run of a loop";
+/// What stands in every prompt of a lead agent and in no other one; the words of the session of [`World::lead`].
+pub const LEAD: &str = "You lead one run of a loop";
 /// What stands in every brief of an attempt that is not a task's first one.
 const AGAIN: &str = "# This is another attempt";
 

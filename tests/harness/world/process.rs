@@ -73,10 +73,24 @@ impl World {
         self.end(self.spawn(args)).await
     }
 
+    /// Runs the binary to its end, with something else about the process.
+    pub async fn loops_with<const N: usize>(
+        &self,
+        args: [&str; N],
+        change: impl FnOnce(&mut Command),
+    ) -> Ran {
+        self.end(self.spawn_with(args, change)).await
+    }
+
     /// Starts the binary.
     pub fn spawn<const N: usize>(&self, args: [&str; N]) -> Child {
-        let mut child = self
-            .command(args)
+        self.spawn_with(args, |_| {})
+    }
+
+    fn spawn_with<const N: usize>(&self, args: [&str; N], change: impl FnOnce(&mut Command)) -> Child {
+        let mut command = self.command(args);
+        change(&mut command);
+        let mut child = command
             .kill_on_drop(true)
             .spawn()
             .expect("the binary under test can be started");

@@ -165,9 +165,8 @@ impl Cause {
             Self::OutOfTurns | Self::WindowFull => Ending::OutOfTurns,
             Self::OutOfTime | Self::Cancelled => Ending::OutOfTime,
             Self::Model(ModelError::OutOfBudget(_)) => Ending::OutOfBudget,
-            Self::Looping | Self::NoSense(_) | Self::Refused | Self::Model(_) | Self::NotKept(_) => {
-                Ending::ModelFailed
-            }
+            Self::Looping | Self::NoSense(_) | Self::Refused => Ending::Astray,
+            Self::Model(_) | Self::NotKept(_) => Ending::ModelFailed,
         }
     }
 }
