@@ -185,6 +185,9 @@ fn every_command_that_a_page_names_is_one() {
 /// Whether this can be typed after `loops`; arguments may be left out where a page only names a command.
 fn judge(rest: &str) -> Result<(), String> {
     let words = words(rest.split(" #").next().unwrap_or_default());
+    let placeholder = words
+        .iter()
+        .any(|word| word.len() > 1 && word.bytes().all(|b| b.is_ascii_uppercase()));
     let typed = std::iter::once("loops".to_owned()).chain(words);
     match grammar().try_get_matches_from(typed) {
         Ok(_) => Ok(()),
@@ -194,6 +197,10 @@ fn judge(rest: &str) -> Result<(), String> {
             | ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Ok(()),
+            // All that may stand there, side by side.
+            ErrorKind::ArgumentConflict if rest.contains('[') => Ok(()),
+            // `COUNT` in place of a number, `SHELL` in place of a name.
+            ErrorKind::ValueValidation | ErrorKind::InvalidValue if placeholder => Ok(()),
             kind => Err(kind.to_string()),
         },
     }
