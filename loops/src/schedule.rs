@@ -3,7 +3,11 @@
 //! `every` counts from the Unix epoch plus an offset that the loop's name alone decides, so restarts and edits do not
 //! move it; `cron` counts in the loop's zone, daylight saving included.
 
+mod ticks;
+
 use std::str::FromStr as _;
+
+pub use ticks::{Judgement, come, judge, starts_at};
 
 use chrono::{
     DateTime, LocalResult, NaiveDateTime, NaiveTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _,

@@ -2,14 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod agent;
+mod bad_feedback;
 mod bad_models;
+mod bad_repositories;
 mod carry_out;
 mod cast;
 mod decisions;
 mod docs;
 mod five_bugs;
 mod house;
+mod interrupted;
 mod no_news;
+mod one_at_a_time;
 mod prove;
 mod run_json;
 mod sandbox;

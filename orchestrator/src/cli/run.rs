@@ -131,12 +131,11 @@ pub(super) async fn drive(
             (None, _) => Ok(Exit::Done),
             (Some(_), Some(cap)) => Err(out_of_budget(definition, Some(cap))),
             (Some(Why::OutOfBudget), None) => Err(out_of_budget(definition, None)),
-            (Some(Why::NoChange | Why::NotProven | Why::NotProposed), None) => Ok(Exit::CheckSaidNo),
-            (Some(why @ (Why::CouldNotRun | Why::NotReviewed)), None) => {
-                Err(CliError::new("no task could be brought to its end").why(why.words()).todo(format!(
-                    "nothing is lost: `loops run {name}` takes up the same findings again; `loops doctor` says what is missing"
-                )))
-            }
+            (Some(Why::NoChange | Why::NotProven), None) => Ok(Exit::CheckSaidNo),
+            (Some(why), None) => Err(CliError::new("no task could be brought to its end").why(why.words()).todo(match why {
+                Why::NotProposed => format!("`loops show {}` has what was proven", finished.id.short()),
+                _ => format!("nothing is lost: `loops run {name}` takes up the same findings again; `loops doctor` says what is missing"),
+            })),
         },
     }
 }

@@ -26,6 +26,9 @@ pub enum BranchError {
         /// In which folder.
         at: String,
     },
+    /// It is not where it was.
+    #[error("there is no repository at `{0}` any more")]
+    Gone(String),
     /// Git could not.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -59,6 +62,9 @@ impl Target {
     /// # Errors
     /// If there is none.
     pub async fn open(path: &Path) -> Result<Self, BranchError> {
+        if !path.is_dir() {
+            return Err(BranchError::Gone(path.display().to_string()));
+        }
         let probe = Git::at(&git_folder(path));
         let folder = probe.line(&["rev-parse", "--absolute-git-dir"]).await?;
         Ok(Self {

@@ -5,6 +5,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -15,6 +16,9 @@ use tokio::{
 };
 
 use super::World;
+
+/// Longer than any command of any story takes, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a command ended, and what it printed.
 #[derive(Debug, Clone)]
@@ -113,7 +117,14 @@ impl World {
     /// Waits for a command's end.
     pub async fn end(&self, mut child: Child) -> Ran {
         let mut rest = Vec::new();
-        let _ = child.stderr.read_to_end(&mut rest).await;
+        let ended = tokio::time::timeout(PATIENCE, child.stderr.read_to_end(&mut rest)).await;
+        assert!(
+            ended.is_ok(),
+            "`loops {}` did not end; it said\n{}{}",
+            child.args,
+            child.said,
+            String::from_utf8_lossy(&rest)
+        );
         let status = child.child.wait().await.expect("a child can be waited for");
         let stdout = child.stdout.await.expect("standard output was read");
         use std::os::unix::process::ExitStatusExt as _;
