@@ -321,6 +321,11 @@ async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Res
             other.id.short()
         )));
     }
+    // Another attempt is made on the base as it is now: else what has come to conflict would do so for ever. A run that
+    // is still open keeps its base, which others of its tasks work on.
+    let (_, effect) = target(home, proposal).await?;
+    let mirror = home.mirror(&effect.repository);
+    let base = Mirror::update(&effect.repository, &mirror, &proposal.base_branch).await?;
     let state: RunState = run.state()?;
     let (state, _) = state.decide(&Event::SentBack { task: proposal.task });
     let now = clock::now();
@@ -332,6 +337,9 @@ async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Res
         move_finding(&mut tx, finding, FindingEvent::Revised).await?;
     }
     runs::reopen(&mut tx, run.id, &state, state.phase.as_str()).await?;
+    if run.ended_at.is_some() {
+        runs::set_base(&mut tx, run.id, &base).await?;
+    }
     tasks::set_state(&mut tx, proposal.task, "queued", None, now).await?;
     let words = format!("A person looked at it and asks for this:\n\n{words}");
     tasks::set_words(&mut tx, proposal.task, &words, now).await?;
