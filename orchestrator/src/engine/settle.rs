@@ -150,52 +150,6 @@ fn unconcluded(
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_run_could_not_look_at_is_taken_up_by_the_next_one() {
-        let [a, b, c] = ["a", "b", "c"].map(FindingId::named);
-        let handed = [a, b, c];
-        let (no_model, no_proof) = (Step::Failed(Why::CouldNotRun), Step::Failed(Why::NotProven));
-        let open = |end, worked: &[(Step, &[FindingId])]| unconcluded(Some(end), &handed, worked);
-        assert_eq!(
-            open(End::Failed, &[]),
-            BTreeSet::from(handed),
-            "the lead agent had no model"
-        );
-        assert_eq!(
-            open(End::OutOfBudget, &[(no_proof, &[a])]),
-            BTreeSet::from([b, c]),
-            "the money ended before them"
-        );
-        assert_eq!(
-            open(End::Done, &[(no_model, &[a, b])]),
-            BTreeSet::from([a, b]),
-            "the workers had none"
-        );
-    }
-
-    #[test]
-    fn what_a_run_has_looked_at_waits_for_news() {
-        let [a, b] = ["a", "b"].map(FindingId::named);
-        let worked: &[(Step, &[FindingId])] = &[
-            (Step::Failed(Why::NotProven), &[a]),
-            (Step::Failed(Why::OutOfBudget), &[b]),
-        ];
-        assert!(
-            unconcluded(Some(End::Done), &[a, b], &[]).is_empty(),
-            "the lead agent dismissed both"
-        );
-        assert!(unconcluded(Some(End::Done), &[a, b], worked).is_empty());
-        assert!(
-            unconcluded(Some(End::OutOfBudget), &[a, b], worked).is_empty(),
-            "it would cost the same again"
-        );
-    }
-}
-
 /// Says that somebody wants a run stopped. Whoever drives it sees that within a second; false: it has ended already.
 ///
 /// # Errors
@@ -255,4 +209,50 @@ pub async fn end_cancelled(store: &Store, id: RunId) -> Result<(), EngineError> 
     runs::save(&mut tx, id, &state, state.phase.as_str(), Some(now)).await?;
     tx.commit().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_could_not_look_at_is_taken_up_by_the_next_one() {
+        let [a, b, c] = ["a", "b", "c"].map(FindingId::named);
+        let handed = [a, b, c];
+        let (no_model, no_proof) = (Step::Failed(Why::CouldNotRun), Step::Failed(Why::NotProven));
+        let open = |end, worked: &[(Step, &[FindingId])]| unconcluded(Some(end), &handed, worked);
+        assert_eq!(
+            open(End::Failed, &[]),
+            BTreeSet::from(handed),
+            "the lead agent had no model"
+        );
+        assert_eq!(
+            open(End::OutOfBudget, &[(no_proof, &[a])]),
+            BTreeSet::from([b, c]),
+            "the money ended before them"
+        );
+        assert_eq!(
+            open(End::Done, &[(no_model, &[a, b])]),
+            BTreeSet::from([a, b]),
+            "the workers had none"
+        );
+    }
+
+    #[test]
+    fn what_a_run_has_looked_at_waits_for_news() {
+        let [a, b] = ["a", "b"].map(FindingId::named);
+        let worked: &[(Step, &[FindingId])] = &[
+            (Step::Failed(Why::NotProven), &[a]),
+            (Step::Failed(Why::OutOfBudget), &[b]),
+        ];
+        assert!(
+            unconcluded(Some(End::Done), &[a, b], &[]).is_empty(),
+            "the lead agent dismissed both"
+        );
+        assert!(unconcluded(Some(End::Done), &[a, b], worked).is_empty());
+        assert!(
+            unconcluded(Some(End::OutOfBudget), &[a, b], worked).is_empty(),
+            "it would cost the same again"
+        );
+    }
 }
