@@ -23,8 +23,9 @@ use crate::{
     },
 };
 
-/// How often the alarm rings.
-const ALARM: Duration = Duration::from_millis(500);
+/// How often the alarm rings. The alarm knows whole seconds only: a fraction would be cut off, and half a second
+/// would never come.
+const ALARM: Duration = Duration::from_secs(1);
 
 /// Where loops come from: asked at every ring, so that an edited file counts at once. A file that cannot be read
 /// leaves its loop as it was.
