@@ -47,7 +47,8 @@ pub(super) struct LeadTools {
 type Answer = Result<String, String>;
 
 impl LeadTools {
-    pub(super) async fn new(running: &Arc<Running>) -> Result<Self, EngineError> {
+    /// The tools; `report`: what it said if it has finished already.
+    pub(super) async fn new(running: &Arc<Running>, report: Option<String>) -> Result<Self, EngineError> {
         Ok(Self {
             running: Arc::clone(running),
             repository: Repository {
@@ -55,7 +56,7 @@ impl LeadTools {
                 commit: running.base.clone(),
             },
             findings: handed::of_run(&running.engine.home.store, running.id).await?,
-            report: Mutex::default(),
+            report: Mutex::new(report),
             turn: tokio::sync::Mutex::default(),
         })
     }

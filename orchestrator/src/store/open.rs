@@ -81,11 +81,18 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         // A plain BEGIN takes the write lock only at the first write, and then fails if another process wrote in
         // between: it did for 139 of 160 transactions under 8 tasks when tried.
-        let inner = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(|error| self.sort(error))?;
+        let inner = match self.writer.begin_with("BEGIN IMMEDIATE").await {
+            // A full disk or a failed read ends SQLite's transaction by itself; sqlx then takes the connection for
+            // one that is still within it, for ever. A new one knows better.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                let broken = self.writer.acquire().await.map_err(|error| self.sort(error))?;
+                // What is wrong with it is known.
+                let _ = broken.close().await;
+                self.writer.begin_with("BEGIN IMMEDIATE").await
+            }
+            begun => begun,
+        }
+        .map_err(|error| self.sort(error))?;
         Ok(Tx {
             inner,
             path: Arc::clone(&self.path),
@@ -198,5 +205,21 @@ fn make_file(path: &Path) -> Result<(), StoreError> {
             path: path.to_owned(),
             source,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_does_not_spoil_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        // What SQLite does when it finds the disk full.
+        sqlx::query("ROLLBACK").execute(&mut *tx.inner).await.unwrap();
+        drop(tx);
+        store.begin().await.unwrap().commit().await.unwrap();
     }
 }
