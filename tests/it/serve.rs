@@ -1,6 +1,6 @@
 //! The service: ticks by schedule, each with its receipt; steered while it runs; stopped, killed and started again.
 
-use harness::world::{Child, LoopFile, Said, World};
+use harness::world::{Child, LEAD, LoopFile, Said, World};
 use serde_json::{Value, json};
 
 const TITLE: &str = "Greet people by name";
@@ -115,7 +115,7 @@ async fn a_paused_loop_leaves_receipts_and_does_nothing_until_it_is_resumed() {
 #[tokio::test]
 async fn a_spec_that_breaks_while_it_is_served_leaves_the_last_good_one() {
     let world = world("{ every: 1s }").await;
-    world.feedback(&[]);
+    mends(&world);
     let mut service = world.spawn(["serve"]);
     said(&mut service, "next at").await;
     define(&world, "{ evry: 1s }");
@@ -123,7 +123,7 @@ async fn a_spec_that_breaks_while_it_is_served_leaves_the_last_good_one() {
     said(&mut service, "starts").await;
     service.interrupt();
     assert_eq!(world.end(service).await.code, 0);
-    world.close_in_spite_of_complaints().await;
+    world.close().await;
 }
 
 #[tokio::test]
@@ -132,9 +132,7 @@ async fn killed_in_the_middle_it_goes_on_at_the_next_start_with_one_proposal() {
     mends(&world);
     let mut service = world.spawn(["serve"]);
     said(&mut service, "starts").await;
-    while world.model().requests().len() < 2 {
-        tokio::task::yield_now().await;
-    }
+    world.model().is_asked(LEAD).await;
     service.kill();
     let _ = world.end(service).await;
     let mut service = world.spawn(["serve"]);
@@ -149,17 +147,17 @@ async fn killed_in_the_middle_it_goes_on_at_the_next_start_with_one_proposal() {
 #[tokio::test]
 async fn a_run_is_cancelled_while_it_works_and_when_nobody_drives_it() {
     let world = world("{ every: 1s }").await;
-    world.lead(|s| s.call("list", json!({})).forever());
+    mends(&world);
+    world.model().hold(LEAD);
     let mut service = world.spawn(["serve"]);
     said(&mut service, "starts").await;
-    while world.model().requests().len() < 2 {
-        tokio::task::yield_now().await;
-    }
+    world.model().is_asked(LEAD).await;
     let runs = world.loops(["runs", "--format", "json"]).await.json();
     let id = runs[0]["id"].as_str().unwrap().to_owned();
     let cancelled = world.loops(["cancel", &id]).await;
     assert_eq!(cancelled.code, 0, "{cancelled}");
     said(&mut service, "cancelled").await;
+    world.model().release(LEAD);
     service.kill();
     let _ = world.end(service).await;
     let again = world.loops(["cancel", &id]).await;
@@ -183,7 +181,7 @@ async fn a_run_is_cancelled_while_it_works_and_when_nobody_drives_it() {
             .all(|run| !run["ended_at"].is_null()),
         "{runs:#}"
     );
-    world.close_in_spite_of_complaints().await;
+    world.close().await;
 }
 
 #[tokio::test]
@@ -201,5 +199,5 @@ async fn a_repository_that_is_gone_leaves_a_failed_receipt_and_not_a_storm() {
         ran.stderr.matches(" starts").count(),
     );
     assert!(troubles <= starts, "each tick is tried once: {ran}");
-    world.close_in_spite_of_complaints().await;
+    world.close().await;
 }

@@ -14,7 +14,7 @@ use super::{CliError, Context, Exit, Out, follow, run, specs};
 use crate::{
     clock,
     config::Models,
-    engine::{self, Definition, Service, Specs, Word},
+    engine::{self, Broken, Definition, Service, Specs, Word},
     store::{
         StateLock, loops as loop_rows,
         resolve::{Kind, resolve},
@@ -84,7 +84,7 @@ struct FolderOfSpecs {
 }
 
 impl Specs for FolderOfSpecs {
-    fn changed(&mut self) -> Option<(Vec<Definition>, Vec<String>)> {
+    fn changed(&mut self) -> Option<(Vec<Definition>, Vec<Broken>)> {
         let files = specs::files_in(&self.context.global.specs).unwrap_or_default();
         let now: BTreeMap<PathBuf, (SystemTime, u64)> = files
             .iter()
@@ -101,30 +101,39 @@ impl Specs for FolderOfSpecs {
         let mut wrong = Vec::new();
         let mut definitions = Vec::new();
         for file in specs::read_all(&files, &specs::known(&self.models)).unwrap_or_default() {
-            let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
-            match file.spec {
-                Err(errors) => wrong.push(format!(
-                    "`{}` has {} errors; `loops validate` shows them",
-                    path.display(),
-                    errors.len()
-                )),
-                Ok(spec) => {
-                    let version = loops::spec::version(&spec);
-                    let definition = Definition {
-                        spec: Arc::new(spec),
-                        version,
-                        path,
-                    };
-                    match run::refuse_what_is_not_there(&definition) {
-                        Ok(()) => definitions.push(definition),
-                        Err(error) => {
-                            wrong.push(format!("`{}` is not served: {error}", definition.spec.name))
-                        }
-                    }
-                }
+            match serve_it(file) {
+                Ok(definition) => definitions.push(definition),
+                Err(broken) => wrong.push(broken),
             }
         }
         Some((definitions, wrong))
+    }
+}
+
+fn serve_it(file: specs::SpecFile) -> Result<Definition, Broken> {
+    let path = file.path.canonicalize().unwrap_or(file.path);
+    let spec = match file.spec {
+        Ok(spec) => Arc::new(spec),
+        Err(errors) => {
+            let words = format!(
+                "`{}` has {} errors; `loops validate` shows them",
+                path.display(),
+                errors.len()
+            );
+            return Err(Broken { path, words });
+        }
+    };
+    let version = loops::spec::version(&spec);
+    let definition = Definition { spec, version, path };
+    match run::refuse_what_is_not_there(&definition) {
+        Ok(()) => Ok(definition),
+        Err(error) => {
+            let words = format!("`{}` is not served: {error}", definition.spec.name);
+            Err(Broken {
+                path: definition.path,
+                words,
+            })
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub use self::{
     error::{EngineError, Remedy},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
-    serve::{ServeError, Service, Specs, Word},
+    serve::{Broken, ServeError, Service, Specs, Word},
     settle::{cancel, end_cancelled, reconcile},
 };
 use crate::{gateway::Gateway, store::Store};

@@ -1,7 +1,7 @@
 //! Runs loops by their schedules until it is told to stop. The alarm only wakes us: which ticks have come, and what
 //! becomes of each, is decided from the table of ticks, so a restart or a lost wake-up changes nothing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use loops::{
     id::RunId,
@@ -30,8 +30,17 @@ const ALARM: Duration = Duration::from_secs(1);
 /// Where loops come from: asked at every ring, so that an edited file counts at once. A file that cannot be read
 /// leaves its loop as it was.
 pub trait Specs: Send {
-    /// The loops that are valid now, and what is wrong with the others, in words; none: nothing has changed.
-    fn changed(&mut self) -> Option<(Vec<Definition>, Vec<String>)>;
+    /// The loops that are valid now, and the others; none: nothing has changed.
+    fn changed(&mut self) -> Option<(Vec<Definition>, Vec<Broken>)>;
+}
+
+/// A spec that cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Its file.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub words: String,
 }
 
 /// What the service tells whoever watches it.
@@ -134,15 +143,17 @@ impl<'a, S: Specs> Service<'a, S> {
         let Some((definitions, wrong)) = self.specs.changed() else {
             return Ok(());
         };
-        for words in wrong {
-            (self.tell)(Word::Broken(words));
+        for broken in &wrong {
+            (self.tell)(Word::Broken(broken.words.clone()));
         }
         let there: Vec<String> = definitions
             .iter()
             .map(|definition| definition.spec.name.clone())
             .collect();
-        self.loops
-            .retain(|name, served| there.contains(name) || served.running.is_some());
+        self.loops.retain(|name, served| {
+            let broken = wrong.iter().any(|broken| broken.path == served.definition.path);
+            broken || there.contains(name) || served.running.is_some()
+        });
         for definition in definitions {
             let name = definition.spec.name.clone();
             self.remember(&definition).await?;
