@@ -153,61 +153,44 @@ fn say(out: Out, word: &Word) {
 
 /// Stops the schedule of a loop until it is resumed. A run under way goes on.
 pub(super) async fn pause(context: &Context, args: Named) -> Result<Exit, CliError> {
-    let store = context.store().await?;
-    let mut tx = store.begin().await?;
-    let done = loop_rows::pause(&mut tx, &args.name, clock::now()).await?;
-    if done {
-        tx.record(
-            clock::now(),
-            "loop.paused",
-            Some(&args.name),
-            None,
-            &args.name,
-            serde_json::json!({}),
-        )
-        .await?;
-    }
-    tx.commit().await?;
-    if !done && loop_rows::get(&store, &args.name).await?.is_none() {
-        return Err(never_seen(&args.name));
-    }
-    context.out.line(format!(
-        "`{}` is paused; `loops resume {}` lets it go on",
-        plain(&args.name),
-        plain(&args.name)
-    ));
+    steer(context, &args.name, true).await?;
+    let name = plain(&args.name);
+    context
+        .out
+        .line(format!("`{name}` is paused; `loops resume {name}` lets it go on"));
     Ok(Exit::Done)
 }
 
 /// Lets the schedule of a paused loop go on.
 pub(super) async fn resume(context: &Context, args: Named) -> Result<Exit, CliError> {
-    let store = context.store().await?;
-    let mut tx = store.begin().await?;
-    let done = loop_rows::resume(&mut tx, &args.name).await?;
-    if done {
-        tx.record(
-            clock::now(),
-            "loop.resumed",
-            Some(&args.name),
-            None,
-            &args.name,
-            serde_json::json!({}),
-        )
-        .await?;
-    }
-    tx.commit().await?;
-    if !done && loop_rows::get(&store, &args.name).await?.is_none() {
-        return Err(never_seen(&args.name));
-    }
+    steer(context, &args.name, false).await?;
     context
         .out
         .line(format!("`{}` goes on with its next tick", plain(&args.name)));
     Ok(Exit::Done)
 }
 
-fn never_seen(name: &str) -> CliError {
-    CliError::usage(format!("there is no loop `{}` in this state", plain(name)))
-        .why("it was neither served nor run here yet")
+async fn steer(context: &Context, name: &str, pause: bool) -> Result<(), CliError> {
+    let store = context.store().await?;
+    let now = clock::now();
+    let mut tx = store.begin().await?;
+    let (changed, kind) = if pause {
+        (loop_rows::pause(&mut tx, name, now).await?, "loop.paused")
+    } else {
+        (loop_rows::resume(&mut tx, name).await?, "loop.resumed")
+    };
+    if changed {
+        tx.record(now, kind, Some(name), None, name, serde_json::json!({}))
+            .await?;
+    }
+    tx.commit().await?;
+    if !changed && loop_rows::get(&store, name).await?.is_none() {
+        return Err(
+            CliError::usage(format!("there is no loop `{}` in this state", plain(name)))
+                .why("it was neither served nor run here yet"),
+        );
+    }
+    Ok(())
 }
 
 /// Stops a run: at once if nobody drives it, else within a second.
