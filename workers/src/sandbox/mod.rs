@@ -2,11 +2,13 @@
 //! and nothing else of the machine. What cannot be set up as asked is not run; nothing here falls back to less.
 
 mod etc;
+mod landlock;
 mod launch;
 mod output;
 mod plain;
 mod plan;
 mod processes;
+mod seccomp;
 mod spawner;
 mod toolchains;
 pub(crate) mod user;
@@ -296,7 +298,6 @@ impl Sandbox {
                 "processors (`{}`) are limited by binding to so many of them",
                 limits.cpus
             ),
-            "system calls are not filtered, beyond what having no privileges denies".into(),
             "the size of a single file is limited, the total disk use only by what is left on the disk"
                 .into(),
         ];

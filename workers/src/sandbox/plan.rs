@@ -23,7 +23,8 @@ pub(crate) const GATEWAY_SOCKET: &str = "/run/loops/gateway.sock";
 pub(crate) const MIRROR_OBJECTS: &str = "/mirror/objects";
 /// Where the first process inside says that the sandbox is up.
 pub(super) const BEGUN: &str = "/run/loops/begun";
-const HOME: &str = "/home/agent";
+/// The home of whoever is inside.
+pub(super) const HOME: &str = "/home/agent";
 /// Variables that are the same with and without a sandbox.
 pub(super) const COMMON_ENV: &[(&str, &str)] = &[("LANG", "C.UTF-8"), ("TERM", "dumb")];
 
