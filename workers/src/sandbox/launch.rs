@@ -86,6 +86,12 @@ fn launch(path: &Path) -> Result<Never, LaunchError> {
     let text = fs::read(path).map_err(system(path.to_string_lossy()))?;
     fs::remove_file(path).map_err(system(path.to_string_lossy()))?;
     let mut plan: Plan = serde_json::from_slice(&text).map_err(LaunchError::Plan)?;
+    for entrance in &plan.entrances {
+        fs::write(entrance, "0").map_err(system(format!(
+            "entering the control group `{}`",
+            entrance.display()
+        )))?;
+    }
     if let Some(uid) = plan.uid {
         stage(&mut plan)?;
         become_nobody(uid)?;

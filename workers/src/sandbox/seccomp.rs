@@ -125,11 +125,6 @@ pub(super) fn denied() -> Vec<String> {
         .collect()
 }
 
-/// Whether this machine's kind of processor has a filter.
-pub(super) fn is_known_here() -> bool {
-    architecture().is_ok()
-}
-
 /// Puts the filter on this process and all that come from it, for ever.
 pub(super) fn install() -> Result<(), FilterError> {
     for program in programs()? {
