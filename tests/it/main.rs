@@ -17,6 +17,7 @@ mod one_at_a_time;
 mod prove;
 mod run_json;
 mod sandbox;
+mod sandbox_attacks;
 mod shapes;
 mod small_story;
 mod tools;

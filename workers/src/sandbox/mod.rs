@@ -184,6 +184,13 @@ impl Sandbox {
         let argv = [OsString::from("/bin/sh"), "-c".into(), shell.into()];
         let began = Instant::now();
         let (reader, writer) = std::io::pipe().map_err(SandboxError::file(Path::new("pipe")))?;
+        if policy.limits.is_some()
+            && let Some(uid) = user::for_attempt(&policy.workspace, &policy.scratch)
+        {
+            // Who opens `/dev/stdout` opens the pipe anew, which only its owner may.
+            std::os::unix::fs::fchown(&writer, Some(uid), Some(uid))
+                .map_err(SandboxError::file(Path::new("pipe")))?;
+        }
         let errors = writer
             .try_clone()
             .map_err(SandboxError::file(Path::new("pipe")))?;
@@ -230,6 +237,61 @@ impl Sandbox {
             stopped,
             duration: began.elapsed(),
         })
+    }
+
+    /// Runs a program to its end with our own standard streams: what it prints is not kept. For a person who tries the
+    /// sandbox by hand.
+    ///
+    /// # Errors
+    /// If the sandbox could not be set up. A program that fails is not an error.
+    pub async fn attend(&self, policy: &Policy, argv: &[OsString]) -> Result<Ran, SandboxError> {
+        let began = Instant::now();
+        let (mut child, prepared, made) = self.start(policy, argv, |_| {})?;
+        let watch = processes::watch(&child, policy, made);
+        let group = plain::Group::of(&child, policy);
+        let status = child
+            .wait()
+            .await
+            .map_err(|error| not_started("the sandbox", error))?;
+        group.end();
+        let stopped = watch.as_ref().and_then(Watch::verdict);
+        watch.iter().for_each(Watch::close);
+        if prepared.is_some_and(|prepared| !prepared.begun()) && stopped.is_none() {
+            return Err(SandboxError::Setup("what it said stands above".to_owned()));
+        }
+        Ok(Ran {
+            exit_code: plain::exit_code(status).filter(|_| stopped.is_none()),
+            output: String::new(),
+            timed_out: false,
+            cut: false,
+            stopped,
+            duration: began.elapsed(),
+        })
+    }
+
+    /// Whether limits are kept by control groups here; else why not.
+    ///
+    /// # Errors
+    /// In words for a person.
+    pub fn exact_limits(&self) -> Result<&'static str, &str> {
+        self.groups
+            .as_ref()
+            .map(|groups| groups.version())
+            .map_err(String::as_str)
+    }
+
+    /// What the second wall is on this kernel.
+    ///
+    /// # Errors
+    /// In words for a person, if there is none.
+    pub fn second_wall(&self) -> Result<String, &'static str> {
+        match landlock::support() {
+            landlock::Support::Full => Ok("a second wall stands inside".to_owned()),
+            landlock::Support::Partial(version) => Ok(format!(
+                "a second wall stands inside, of an older form (version {version})"
+            )),
+            landlock::Support::None => Err("this kernel has no second wall"),
+        }
     }
 
     /// Starts a program with its standard input and output piped, its errors discarded. It dies when the child is
