@@ -18,6 +18,7 @@ mod prove;
 mod run_json;
 mod sandbox;
 mod serve;
+mod sandbox_attacks;
 mod shapes;
 mod small_story;
 mod tools;

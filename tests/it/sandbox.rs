@@ -116,7 +116,7 @@ async fn nothing_of_the_host_but_the_workspace_is_there() {
         .collect();
     let ran = run(
         &policy,
-        &format!("cat mine; {script} ls -A /home /tmp; cat /proc/1/environ; true"),
+        &format!("cat mine; {script} ls -A /home /tmp; cat /proc/1/environ 2>/dev/null; true"),
     )
     .await;
     assert_eq!(ran.output, "seen\n/home:\nagent\n\n/tmp:\n");
@@ -294,7 +294,10 @@ async fn a_fork_bomb_ends_with_its_attempt() {
         .await
         .unwrap();
     assert!(
-        ran.output.contains("fork") || ran.timed_out || ran.output.contains("still here"),
+        ran.stopped.is_some()
+            || ran.output.contains("fork")
+            || ran.timed_out
+            || ran.output.contains("still here"),
         "{ran:?}"
     );
     // The machine goes on: another sandbox of another attempt comes up.

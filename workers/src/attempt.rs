@@ -4,7 +4,10 @@
 //! It decides nothing about the work. Whatever goes wrong becomes an outcome in words; whoever drops the future ends
 //! the attempt, its sandbox and all that runs in it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use loops::{budget::Usage, spec::Backend};
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
@@ -83,6 +86,7 @@ pub async fn carry_out(order: Order, machine: &Machine, reports: UnboundedSender
         reports: &reports,
         usage: Usage::default(),
         caveats: Vec::new(),
+        policy: None,
     };
     let result = match attempt.run().await {
         Ok(result) => result,
@@ -95,6 +99,7 @@ pub async fn carry_out(order: Order, machine: &Machine, reports: UnboundedSender
         result,
         usage: attempt.usage,
         caveats: attempt.caveats,
+        policy: attempt.policy,
     }
 }
 
@@ -104,6 +109,7 @@ struct Attempt<'a> {
     reports: &'a UnboundedSender<Report>,
     usage: Usage,
     caveats: Vec<String>,
+    policy: Option<serde_json::Value>,
 }
 
 impl Attempt<'_> {
@@ -111,6 +117,12 @@ impl Attempt<'_> {
         match &self.order.job {
             Job::Prove(prove) => {
                 make_scratch(&self.order.scratch).await?;
+                if let Some(sandbox) = &self.machine.sandbox {
+                    // Each check has a folder of its own in there, laid out alike.
+                    let scratch = self.order.scratch.join("checks");
+                    let policy = self.policy(scratch.join("workspace"), scratch, true, None);
+                    self.keep(sandbox, &policy);
+                }
                 Ok(checks::prove(prove, self.order, self.machine, self.reports).await)
             }
             Job::Work(work) => self.work(&work.agent).await,
@@ -201,16 +213,14 @@ impl Attempt<'_> {
         )
         .await
         .map_err(Failure::Workspace)?;
-        let policy = Policy {
-            workspace: workspace.root().to_owned(),
+        let objects = Some(workspace.mirror_objects());
+        let policy = self.policy(
+            workspace.root().to_owned(),
+            order.scratch.clone(),
             writable,
-            mirror_objects: Some(workspace.mirror_objects()),
-            relay: None,
-            limits: order.sandbox.clone(),
-            scratch: order.scratch.clone(),
-            env: BTreeMap::new(),
-        };
-        self.caveats = sandbox.caveats(&policy);
+            objects,
+        );
+        self.keep(sandbox, &policy);
         if let Some(setup) = &order.setup {
             self.stage("setup");
             workspace
@@ -220,6 +230,31 @@ impl Attempt<'_> {
         }
         let host = ToolHost::start(sandbox, &policy, &agent.deny_commands).await?;
         Ok((workspace, host))
+    }
+
+    fn policy(
+        &self,
+        workspace: PathBuf,
+        scratch: PathBuf,
+        writable: bool,
+        mirror_objects: Option<PathBuf>,
+    ) -> Policy {
+        Policy {
+            workspace,
+            writable,
+            mirror_objects,
+            relay: None,
+            limits: self.order.sandbox.clone(),
+            scratch,
+            env: BTreeMap::new(),
+        }
+    }
+
+    /// Keeps what the sandbox is, for whoever asks later.
+    fn keep(&mut self, sandbox: &Sandbox, policy: &Policy) {
+        let shown = sandbox.show(policy);
+        self.policy = serde_json::to_value(&shown).ok();
+        self.caveats = shown.caveats;
     }
 
     fn bench<'a>(&'a self, agent: &'a AgentSettings, room: &'a Room) -> Bench<'a> {

@@ -242,6 +242,9 @@ pub struct Outcome {
     pub usage: Usage,
     /// What the sandbox could only limit approximately, or not at all.
     pub caveats: Vec<String>,
+    /// What its sandbox was ([`crate::sandbox::Shown`]); none: it came to none.
+    #[serde(default)]
+    pub policy: Option<serde_json::Value>,
 }
 
 /// What the job gave back.

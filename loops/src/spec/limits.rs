@@ -34,6 +34,8 @@ pub struct SandboxLimits {
     /// How many processors.
     #[schemars(range(min = 1, max = 1024))]
     pub cpus: u32,
+    /// The most of the disk, for the workspace, home and temporary files together.
+    pub disk: Bytes,
     /// `cgroups`: refuse to start where memory and processors could only be limited approximately.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require: Option<Require>,
@@ -48,6 +50,7 @@ impl Default for SandboxLimits {
             toolchains: Toolchains::Auto,
             memory: Bytes(4 << 30),
             cpus: 2,
+            disk: Bytes(20 << 30),
             require: None,
             image: None,
         }

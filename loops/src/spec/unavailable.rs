@@ -82,16 +82,13 @@ fn triage(spec: &LoopSpec, list: &mut List) {
 }
 
 fn surroundings(spec: &LoopSpec, list: &mut List) {
-    if let Sandbox::Limits(limits) = &spec.sandbox {
-        if limits.image.is_some() {
-            list.add(
-                "sandbox.image",
-                "container images; leave it out to use the host's toolchains",
-            );
-        }
-        if limits.require.is_some() {
-            list.add("sandbox.require", "refusing approximate limits");
-        }
+    if let Sandbox::Limits(limits) = &spec.sandbox
+        && limits.image.is_some()
+    {
+        list.add(
+            "sandbox.image",
+            "container images; leave it out to use the host's toolchains",
+        );
     }
     if spec.setup.as_ref().is_some_and(|setup| !setup.network.is_empty()) {
         list.add("setup.network", "network for setup; leave it empty");

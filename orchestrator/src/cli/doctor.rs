@@ -56,7 +56,8 @@ const TOOLCHAINS: &[(&str, &str)] = &[
 impl Doctor {
     /// Looks at everything; the exit says whether something that is needed is missing.
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, CliError> {
-        let mut looks = vec![git(version_of("git", "--version").await), sandbox().await];
+        let mut looks = vec![git(version_of("git", "--version").await)];
+        looks.extend(sandbox().await);
         match specs::config(context) {
             Err(error) => looks.push(Look::missing("settings", error.what, "mend `loops.yaml`")),
             Ok(config) => looks.extend(settings(&config, context)),
@@ -139,18 +140,43 @@ fn git(version: Option<String>) -> Look {
 }
 
 /// Starts a real sandbox: whether one comes up depends on the kernel, its settings and bubblewrap together.
-async fn sandbox() -> Look {
+async fn sandbox() -> Vec<Look> {
+    let missing = |found: String, mend: &str| vec![Look::missing("sandbox", found, mend)];
     let helper = match std::env::current_exe() {
         Ok(helper) => helper,
-        Err(error) => return Look::missing("sandbox", error.to_string(), "start `loops` by its full path"),
+        Err(error) => return missing(error.to_string(), "start `loops` by its full path"),
     };
     let found = match Sandbox::find(helper) {
         Ok(found) => found,
-        Err(error) => return Look::missing("sandbox", error.to_string(), "install bubblewrap"),
+        Err(error) => return missing(error.to_string(), "install bubblewrap"),
     };
-    match found.check(&SandboxLimits::default()).await {
-        Ok(()) => Look::found("sandbox", "bubblewrap started one"),
-        Err(error) => Look::missing("sandbox", error.to_string(), &namespaces(&kernel_setting)),
+    let first = match found.check(&SandboxLimits::default()).await {
+        Ok(()) => Look::found(
+            "sandbox",
+            "bubblewrap started one, with its system calls filtered",
+        ),
+        Err(error) => return missing(error.to_string(), &namespaces(&kernel_setting)),
+    };
+    let wall = match found.second_wall() {
+        Ok(words) => Look::found("landlock", words),
+        Err(why) => Look::absent(
+            "landlock",
+            why,
+            Some("a kernel of 5.13 or later, with `lsm=landlock,…` if it has none"),
+        ),
+    };
+    vec![first, wall, limits(found.exact_limits())]
+}
+
+/// Whether limits hold exactly, or only about.
+fn limits(groups: Result<&str, &str>) -> Look {
+    match groups {
+        Ok(version) => Look::found("limits", format!("exact, by control groups ({version})")),
+        Err(why) => Look::absent(
+            "limits",
+            format!("approximate: {why}"),
+            Some("needed only by loops that say `sandbox.require: cgroups`"),
+        ),
     }
 }
 
@@ -322,6 +348,17 @@ mod tests {
             assert_eq!(look.state, State::Missing);
             assert!(look.mend.unwrap().contains("2.38"));
         }
+    }
+
+    #[test]
+    fn limits_that_hold_only_about_are_no_fault_but_are_said() {
+        assert_eq!(limits(Ok("v2")).state, State::Found);
+        let look = limits(Err("this machine has none"));
+        assert_eq!(
+            (look.state, look.found.as_str()),
+            (State::Absent, "approximate: this machine has none")
+        );
+        assert!(look.mend.unwrap().contains("sandbox.require"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod out;
 mod report;
 mod review;
 mod run;
+mod sandbox;
 mod schema;
 mod serve;
 mod service;
@@ -135,6 +136,8 @@ enum Command {
     Import(import::Args),
     /// Whether the ledger is what was written
     Audit(audit::Args),
+    /// Run a command as an agent's would run, here, by hand
+    Sandbox(sandbox::Args),
     /// Carry out one order
     Worker(worker::Args),
     /// Print completions for a shell
@@ -228,6 +231,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError>
         Command::Reject(args) => review::reject(context, args).await,
         Command::Import(args) => import::import(context, args).await,
         Command::Audit(args) => audit::audit(context, args).await,
+        Command::Sandbox(args) => sandbox::sandbox(context, args).await,
         Command::Worker(args) => worker::worker(context, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -3,7 +3,7 @@
 use loops::text::{one_line, plain};
 use serde_json::json;
 
-use super::{CliError, Context, Exit, Format, Out, report, review};
+use super::{CliError, Context, Exit, Format, Out, report, review, sandbox};
 use crate::store::{
     Store, attempts, evidence, findings, ledger,
     resolve::{Kind, resolve},
@@ -16,6 +16,9 @@ pub(super) struct Args {
     /// Its id, or the end of it
     #[arg(value_name = "ID")]
     id: String,
+    /// Of an attempt: what its sandbox was, every file, limit and gap
+    #[arg(long)]
+    policy: bool,
 }
 
 pub(super) async fn show(context: &Context, args: Args) -> Result<Exit, CliError> {
@@ -39,6 +42,12 @@ pub(super) async fn show(context: &Context, args: Args) -> Result<Exit, CliError
         }
     };
     let bad = |_| CliError::new(format!("`{id}` cannot be read"));
+    if args.policy && kind != Kind::Attempt {
+        return Err(
+            CliError::usage(format!("`{id}` is no attempt, so it had no sandbox"))
+                .todo("`loops show TASK` names the attempts of a task"),
+        );
+    }
     match kind {
         Kind::Run => {
             let summary = report::gather(&store, id.parse().map_err(bad)?).await?;
@@ -50,6 +59,15 @@ pub(super) async fn show(context: &Context, args: Args) -> Result<Exit, CliError
         }
         Kind::Finding => finding(&store, out, id.parse().map_err(bad)?).await?,
         Kind::Task => task(&store, out, id.parse().map_err(bad)?).await?,
+        Kind::Attempt if args.policy => {
+            let policy = attempts::policy(&store, id.parse().map_err(bad)?)
+                .await?
+                .ok_or_else(|| {
+                    CliError::new(format!("of the sandbox of `{id}` nothing is known"))
+                        .why("it is the lead agent's, goes on still, or was lost before it ended")
+                })?;
+            sandbox::print(out, &policy);
+        }
         Kind::Attempt => attempt(&store, out, id.parse().map_err(bad)?).await?,
         Kind::Proposal => return review::review(context, review::ReviewArgs::of(&id)).await,
         Kind::Signal => signal(&store, out, &id).await?,

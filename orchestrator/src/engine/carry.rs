@@ -30,13 +30,18 @@ impl Running {
     pub(crate) async fn carry(self: &Arc<Self>, order: Order, shown: Shown) -> Result<Outcome, EngineError> {
         let (reports, inbox) = mpsc::unbounded_channel();
         let keeper = tokio::spawn(keep(Arc::clone(self), shown, inbox));
-        let scratch = order.scratch.clone();
+        let (scratch, attempt) = (order.scratch.clone(), order.attempt);
         let outcome = carry_out(order, &self.engine.home.machine, reports).await;
         keeper
             .await
             .map_err(|panic| EngineError::Record(format!("reports could not be kept: {panic}")))??;
         // What it left is in the outcome; what it lay in is nobody's any more.
         let _ = tokio::fs::remove_dir_all(&scratch).await;
+        if let Some(policy) = &outcome.policy {
+            let mut tx = self.engine.home.store.begin().await?;
+            attempts::set_policy(&mut tx, attempt, policy).await?;
+            tx.commit().await?;
+        }
         Ok(outcome)
     }
 }

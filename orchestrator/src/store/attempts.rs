@@ -5,7 +5,7 @@ use ::loops::{
     id::{AttemptId, RunId, TaskId},
     time::Timestamp,
 };
-use workers::order::TodoItem;
+use workers::{order::TodoItem, sandbox::Shown};
 
 use super::{
     Reader, StoreError, Tx,
@@ -122,6 +122,8 @@ statements! { "attempts":
     LOSE = "UPDATE attempts SET state = 'lost', ended_at = $2, doing = NULL WHERE run = $1 AND state = 'running'
         RETURNING id";
     SET_TODO = "UPDATE attempts SET todo = $2 WHERE id = $1";
+    SET_POLICY = "UPDATE attempts SET policy = $2 WHERE id = $1";
+    POLICY = "SELECT policy FROM attempts WHERE id = $1";
     SET_DOING = "UPDATE attempts SET doing = $2 WHERE id = $1 AND state = 'running'";
     GET = concat!("SELECT ", columns!(), " FROM attempts WHERE id = $1");
     OF_TASK = concat!("SELECT ", columns!(), " FROM attempts WHERE task = $1 ORDER BY started_at, id");
@@ -192,6 +194,25 @@ pub async fn set_doing(tx: &mut Tx, id: AttemptId, doing: &str) -> Result<(), St
         .run(tx, |q| q.bind(id.to_string()).bind(doing))
         .await
         .map(drop)
+}
+
+/// Keeps what the sandbox of an attempt was.
+pub async fn set_policy(tx: &mut Tx, id: AttemptId, policy: &serde_json::Value) -> Result<(), StoreError> {
+    let policy = policy.to_string();
+    SET_POLICY
+        .run(tx, |q| q.bind(id.to_string()).bind(policy))
+        .await
+        .map(drop)
+}
+
+/// What the sandbox of an attempt was; none: it came to none, or goes on still.
+pub async fn policy(from: impl Reader, id: AttemptId) -> Result<Option<Shown>, StoreError> {
+    let read = |row: &Row| row.maybe_text("policy");
+    let text = POLICY.first(from, |q| q.bind(id.to_string()), read).await?;
+    Ok(text
+        .flatten()
+        .map(|text| serde_json::from_str(&text))
+        .transpose()?)
 }
 
 /// The attempt of that id.

@@ -27,7 +27,11 @@ use nix::{
     unistd::{Gid, Pid, Uid, setgroups, setresgid, setresuid},
 };
 
-use super::plan::{BEGUN, Ceilings, Plan, Step};
+use super::{
+    landlock,
+    plan::{BEGUN, Ceilings, Plan, Step},
+    seccomp,
+};
 
 /// Folders that always exist, on one of which the sources are laid out. Only this process and bubblewrap see it.
 const STAGES: &[&str] = &["/mnt", "/media", "/srv", "/opt", "/tmp"];
@@ -41,6 +45,10 @@ enum LaunchError {
     System { what: String, error: std::io::Error },
     #[error("the plan cannot be read: {0}")]
     Plan(serde_json::Error),
+    #[error(transparent)]
+    Wall(#[from] landlock::WallError),
+    #[error(transparent)]
+    Filter(#[from] seccomp::FilterError),
     #[error("called wrongly; `sandbox-launch` is for the service's own use")]
     Called,
 }
@@ -78,6 +86,12 @@ fn launch(path: &Path) -> Result<Never, LaunchError> {
     let text = fs::read(path).map_err(system(path.to_string_lossy()))?;
     fs::remove_file(path).map_err(system(path.to_string_lossy()))?;
     let mut plan: Plan = serde_json::from_slice(&text).map_err(LaunchError::Plan)?;
+    for entrance in &plan.entrances {
+        fs::write(entrance, "0").map_err(system(format!(
+            "entering the control group `{}`",
+            entrance.display()
+        )))?;
+    }
     if let Some(uid) = plan.uid {
         stage(&mut plan)?;
         become_nobody(uid)?;
@@ -241,12 +255,16 @@ fn inside(args: &[OsString]) -> Result<Never, LaunchError> {
         cpus: usize::try_from(number(cpus)?).unwrap_or(usize::MAX),
         first_cpu: usize::try_from(number(first_cpu)?).unwrap_or(0),
     })?;
-    // The file was bound for this one word; that it comes after all limits stand is what makes it true.
-    OpenOptions::new()
+    // The file was bound for this one word; that it comes after all walls stand is what makes it true. It is opened
+    // before, because the second wall lets nobody write there.
+    let mut begun = OpenOptions::new()
         .write(true)
         .open(BEGUN)
-        .and_then(|mut file| file.write_all(b"up"))
         .map_err(system(BEGUN))?;
+    landlock::build()?;
+    seccomp::install()?;
+    begun.write_all(b"up").map_err(system(BEGUN))?;
+    drop(begun);
     let error = Command::new(program).args(rest).exec();
     Err(system(program.to_string_lossy())(error))
 }

@@ -1,12 +1,17 @@
 //! Where commands that an agent chose, or whose code it wrote, are run: a jail that has the workspace, the toolchains
 //! and nothing else of the machine. What cannot be set up as asked is not run; nothing here falls back to less.
 
+mod cgroup;
+mod disk;
 mod etc;
+mod landlock;
 mod launch;
 mod output;
 mod plain;
 mod plan;
 mod processes;
+mod seccomp;
+mod shown;
 mod spawner;
 mod toolchains;
 pub(crate) mod user;
@@ -24,9 +29,11 @@ use loops::spec::{Require, SandboxLimits};
 use tokio::process::{Child, Command};
 
 pub use launch::launch_main;
+pub use shown::{File as ShownFile, Limit as ShownLimit, Shown};
 
 /// Where the socket to the gateway is seen inside.
 pub const GATEWAY_SOCKET: &str = plan::GATEWAY_SOCKET;
+use cgroup::{Cgroups, Group};
 pub(crate) use output::Gathered;
 pub(crate) use plan::MIRROR_OBJECTS;
 use plan::Prepared;
@@ -39,6 +46,8 @@ pub struct Sandbox {
     bwrap: Option<Bwrap>,
     helper: PathBuf,
     host: Arc<Host>,
+    /// Where control groups are made; else why they are not.
+    groups: Result<Arc<Cgroups>, String>,
 }
 
 /// The bubblewrap of this machine.
@@ -146,6 +155,7 @@ impl Sandbox {
             }),
             helper,
             host: Arc::new(host),
+            groups: Cgroups::find(),
         })
     }
 
@@ -156,6 +166,7 @@ impl Sandbox {
             bwrap: None,
             helper,
             host: Arc::new(Host::look()),
+            groups: Err("there is no sandbox".to_owned()),
         }
     }
 
@@ -173,13 +184,20 @@ impl Sandbox {
         let argv = [OsString::from("/bin/sh"), "-c".into(), shell.into()];
         let began = Instant::now();
         let (reader, writer) = std::io::pipe().map_err(SandboxError::file(Path::new("pipe")))?;
+        if policy.limits.is_some()
+            && let Some(uid) = user::for_attempt(&policy.workspace, &policy.scratch)
+        {
+            // Who opens `/dev/stdout` opens the pipe anew, which only its owner may.
+            std::os::unix::fs::fchown(&writer, Some(uid), Some(uid))
+                .map_err(SandboxError::file(Path::new("pipe")))?;
+        }
         let errors = writer
             .try_clone()
             .map_err(SandboxError::file(Path::new("pipe")))?;
-        let (mut child, prepared) = self.start(policy, &argv, move |command| {
+        let (mut child, prepared, made) = self.start(policy, &argv, move |command| {
             command.stdin(Stdio::null()).stdout(writer).stderr(errors);
         })?;
-        let watch = processes::watch(&child, policy);
+        let watch = processes::watch(&child, policy, made);
         let group = plain::Group::of(&child, policy);
         let mut gathered = Gathered::new(max_output);
         let work = async {
@@ -197,6 +215,7 @@ impl Sandbox {
             }
         };
         let stopped = watch.as_ref().and_then(Watch::verdict);
+        watch.iter().for_each(Watch::close);
         let (output, cut) = gathered.text();
         if let Some(prepared) = &prepared
             && !prepared.begun()
@@ -220,6 +239,61 @@ impl Sandbox {
         })
     }
 
+    /// Runs a program to its end with our own standard streams: what it prints is not kept. For a person who tries the
+    /// sandbox by hand.
+    ///
+    /// # Errors
+    /// If the sandbox could not be set up. A program that fails is not an error.
+    pub async fn attend(&self, policy: &Policy, argv: &[OsString]) -> Result<Ran, SandboxError> {
+        let began = Instant::now();
+        let (mut child, prepared, made) = self.start(policy, argv, |_| {})?;
+        let watch = processes::watch(&child, policy, made);
+        let group = plain::Group::of(&child, policy);
+        let status = child
+            .wait()
+            .await
+            .map_err(|error| not_started("the sandbox", error))?;
+        group.end();
+        let stopped = watch.as_ref().and_then(Watch::verdict);
+        watch.iter().for_each(Watch::close);
+        if prepared.is_some_and(|prepared| !prepared.begun()) && stopped.is_none() {
+            return Err(SandboxError::Setup("what it said stands above".to_owned()));
+        }
+        Ok(Ran {
+            exit_code: plain::exit_code(status).filter(|_| stopped.is_none()),
+            output: String::new(),
+            timed_out: false,
+            cut: false,
+            stopped,
+            duration: began.elapsed(),
+        })
+    }
+
+    /// Whether limits are kept by control groups here; else why not.
+    ///
+    /// # Errors
+    /// In words for a person.
+    pub fn exact_limits(&self) -> Result<&'static str, &str> {
+        self.groups
+            .as_ref()
+            .map(|groups| groups.version())
+            .map_err(String::as_str)
+    }
+
+    /// What the second wall is on this kernel.
+    ///
+    /// # Errors
+    /// In words for a person, if there is none.
+    pub fn second_wall(&self) -> Result<String, &'static str> {
+        match landlock::support() {
+            landlock::Support::Full => Ok("a second wall stands inside".to_owned()),
+            landlock::Support::Partial(version) => Ok(format!(
+                "a second wall stands inside, of an older form (version {version})"
+            )),
+            landlock::Support::None => Err("this kernel has no second wall"),
+        }
+    }
+
     /// Starts a program with its standard input and output piped, its errors discarded. It dies when the child is
     /// dropped, and when we die. A limit that is passed ends it. Must be called within a runtime.
     ///
@@ -237,7 +311,7 @@ impl Sandbox {
         argv: &[OsString],
         errors: Stdio,
     ) -> Result<(Child, Option<Watch>), SandboxError> {
-        let (child, prepared) = self.start(policy, argv, |command| {
+        let (child, prepared, made) = self.start(policy, argv, |command| {
             command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
@@ -247,7 +321,7 @@ impl Sandbox {
         if let Some(prepared) = prepared {
             prepared.leave();
         }
-        let watch = processes::watch(&child, policy);
+        let watch = processes::watch(&child, policy, made);
         Ok((child, watch))
     }
 
@@ -287,19 +361,28 @@ impl Sandbox {
         let Some(limits) = &policy.limits else {
             return vec!["NO SANDBOX: commands ran as you, with your files and your network, because the loop says `sandbox: none`".into()];
         };
-        let mut all = vec![
-            format!(
-                "memory (`{}`) is limited by looking at it every quarter of a second, not by a control group",
+        let mut all = Vec::new();
+        if let Err(why) = &self.groups {
+            all.push(format!(
+                "memory (`{}`) is limited by looking at it every quarter of a second, not by a control group: {why}",
                 limits.memory
-            ),
-            format!(
+            ));
+            all.push(format!(
                 "processors (`{}`) are limited by binding to so many of them",
                 limits.cpus
-            ),
-            "system calls are not filtered, beyond what having no privileges denies".into(),
-            "the size of a single file is limited, the total disk use only by what is left on the disk"
-                .into(),
-        ];
+            ));
+        }
+        all.push(format!(
+            "disk use (`{}`) is limited by measuring it from time to time",
+            limits.disk
+        ));
+        match landlock::support() {
+            landlock::Support::Full => {}
+            landlock::Support::Partial(version) => all.push(format!(
+                "the second wall (Landlock) is of an older form here, version {version}"
+            )),
+            landlock::Support::None => all.push("this kernel has no second wall (Landlock)".into()),
+        }
         if self.bwrap.as_ref().is_some_and(|bwrap| !bwrap.forbids_namespaces) {
             all.push(
                 "bubblewrap is older than 0.8: processes inside can make namespaces of their own".into(),
@@ -341,7 +424,7 @@ impl Sandbox {
         policy: &Policy,
         argv: &[OsString],
         streams: impl FnOnce(&mut Command),
-    ) -> Result<(Child, Option<Prepared>), SandboxError> {
+    ) -> Result<(Child, Option<Prepared>, Option<Group>), SandboxError> {
         let Some(limits) = &policy.limits else {
             let mut command = plain::command(&self.host, policy, argv)?;
             streams(&mut command);
@@ -352,6 +435,7 @@ impl Sandbox {
             return Ok((
                 spawner::spawn(command).map_err(|error| not_started(&program, error))?,
                 None,
+                None,
             ));
         };
         if limits.image.is_some() {
@@ -359,14 +443,10 @@ impl Sandbox {
                 "`sandbox.image` is not available yet; leave it out to use the host's toolchains".into(),
             ));
         }
-        if limits.require == Some(Require::Cgroups) {
-            return Err(SandboxError::NotAvailable(
-                "`sandbox.require: cgroups` is not available yet; leave it out to accept approximate limits"
-                    .into(),
-            ));
-        }
         let bwrap = self.bwrap.as_ref().ok_or(SandboxError::NoBubblewrap)?;
-        let prepared = plan::prepare(bwrap, &self.helper, &self.host, policy, limits, argv)?;
+        let made = self.group(limits)?;
+        let entrances = made.as_ref().map(Group::entrances).unwrap_or_default();
+        let prepared = plan::prepare(bwrap, &self.helper, &self.host, policy, limits, entrances, argv)?;
         let mut command = Command::new(&self.helper);
         command
             .env_clear()
@@ -377,7 +457,33 @@ impl Sandbox {
         streams(&mut command);
         let child =
             spawner::spawn(command).map_err(|error| not_started(&self.helper.to_string_lossy(), error))?;
-        Ok((child, Some(prepared)))
+        Ok((child, Some(prepared), made))
+    }
+
+    /// A control group for one sandbox, where there can be one; an error where there must be.
+    fn group(&self, limits: &SandboxLimits) -> Result<Option<Group>, SandboxError> {
+        let required = |why: &str| {
+            SandboxError::NotAvailable(format!(
+                "`sandbox.require: cgroups` asks for exact limits, and {why}; leave it out to accept approximate ones"
+            ))
+        };
+        match &self.groups {
+            Ok(groups) => {
+                let made = groups.make(limits, plan::PROCESSES);
+                made.map(Some).map_err(|error| {
+                    SandboxError::Setup(format!("its control group could not be made: {error}"))
+                })
+            }
+            Err(why) if limits.require == Some(Require::Cgroups) => Err(required(why)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The same, as on a machine without control groups: limits are kept by looking.
+    #[must_use]
+    pub fn without_groups(mut self) -> Self {
+        self.groups = Err("they were not to be used".to_owned());
+        self
     }
 }
 

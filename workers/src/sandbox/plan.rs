@@ -23,7 +23,14 @@ pub(crate) const GATEWAY_SOCKET: &str = "/run/loops/gateway.sock";
 pub(crate) const MIRROR_OBJECTS: &str = "/mirror/objects";
 /// Where the first process inside says that the sandbox is up.
 pub(super) const BEGUN: &str = "/run/loops/begun";
-const HOME: &str = "/home/agent";
+/// The home of whoever is inside.
+pub(super) const HOME: &str = "/home/agent";
+/// The most processes and threads of a sandbox.
+pub(super) const PROCESSES: u64 = 1024;
+/// The most files that one process may have open.
+pub(super) const OPEN_FILES: u64 = 16_384;
+/// The most bytes of one file.
+pub(super) const FILE_BYTES: u64 = 2 << 30;
 /// Variables that are the same with and without a sandbox.
 pub(super) const COMMON_ENV: &[(&str, &str)] = &[("LANG", "C.UTF-8"), ("TERM", "dumb")];
 
@@ -33,6 +40,8 @@ pub(super) struct Plan {
     pub(super) bwrap: PathBuf,
     /// Whom to become; none: we are an ordinary user already.
     pub(super) uid: Option<u32>,
+    /// The files by which to come into the control group, before anything else.
+    pub(super) entrances: Vec<PathBuf>,
     pub(super) steps: Vec<Step>,
     pub(super) argv: Vec<OsString>,
 }
@@ -102,6 +111,7 @@ pub(super) fn prepare(
     host: &Host,
     policy: &Policy,
     limits: &SandboxLimits,
+    entrances: Vec<PathBuf>,
     argv: &[OsString],
 ) -> Result<Prepared, SandboxError> {
     let scratch = &policy.scratch;
@@ -131,6 +141,7 @@ pub(super) fn prepare(
     let plan = Plan {
         bwrap: bwrap.path.clone(),
         uid,
+        entrances,
         steps,
         argv: inside(limits, scratch, argv),
     };
@@ -199,9 +210,9 @@ fn own_folder(folder: &Path, uid: Option<u32>) -> Result<(), SandboxError> {
 /// The command as the second stage gets it: our own binary sets the ceilings, then becomes the program.
 fn inside(limits: &SandboxLimits, scratch: &Path, argv: &[OsString]) -> Vec<OsString> {
     let ceilings = Ceilings {
-        processes: 1024,
-        open_files: 16_384,
-        file_bytes: 2 << 30,
+        processes: PROCESSES,
+        open_files: OPEN_FILES,
+        file_bytes: FILE_BYTES,
         cpus: limits.cpus as usize,
         first_cpu: user::from_path(scratch) as usize,
     };
@@ -218,7 +229,8 @@ fn inside(limits: &SandboxLimits, scratch: &Path, argv: &[OsString]) -> Vec<OsSt
     all
 }
 
-fn steps(
+/// Everything that the sandbox sees, in order.
+pub(super) fn steps(
     host: &Host,
     policy: &Policy,
     limits: &SandboxLimits,

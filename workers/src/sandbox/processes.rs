@@ -1,19 +1,28 @@
-//! Watches what a sandbox uses and ends it when it passes a limit. It reads `/proc`, a few times a second: what grows
-//! faster than that is seen late, and [`super::Sandbox::caveats`] says so.
+//! Watches what a sandbox uses and ends it when it passes a limit. Its control group says what was met; without one it
+//! reads `/proc`, a few times a second: what grows faster than that is seen late, and the caveats say so.
 
 use std::{
     fs,
     path::PathBuf,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use loops::spec::{Bytes, SandboxLimits};
 use nix::{sys::signal, unistd::Pid};
 use tokio::process::Child;
 
-use super::Policy;
+use super::{
+    Policy,
+    cgroup::{Group, Met},
+    disk::{self, Allowance, Passed},
+};
 
 const EVERY: Duration = Duration::from_millis(250);
+/// How long after its start, and at least how long apart, a sandbox's folders are measured.
+const FIRST_WALK: Duration = Duration::from_secs(1);
+/// After a walk, so many times as long as it took no other.
+const WALK_SHARE: u32 = 20;
 /// With less than this left on the scratch folder's disk, the sandbox ends before the machine suffers, in bytes.
 const DISK_LEFT: u64 = 256 << 20;
 
@@ -21,45 +30,116 @@ const DISK_LEFT: u64 = 256 << 20;
 #[derive(Debug)]
 pub(crate) struct Watch {
     verdict: Arc<OnceLock<String>>,
+    guard: Arc<Guard>,
 }
 
 impl Watch {
     /// The limit that was passed, in words, if one was.
     pub(crate) fn verdict(&self) -> Option<String> {
-        self.verdict.get().cloned()
+        // What ended of itself may have ended because of a limit that nobody has looked at yet.
+        self.verdict.get().cloned().or_else(|| self.guard.by_group())
+    }
+
+    /// Says that the sandbox has ended, so that nothing of it is kept any longer.
+    pub(super) fn close(&self) {
+        if let Some(group) = &self.guard.group {
+            group.remove();
+        }
     }
 }
 
-/// Begins to watch a sandbox's first process and all that come from it; this ends with the process. Without limits
-/// there is nothing to watch.
-pub(super) fn watch(child: &Child, policy: &Policy) -> Option<Watch> {
-    let limits = policy.limits.as_ref()?;
+/// What is looked at, and the limits.
+#[derive(Debug)]
+struct Guard {
+    limits: SandboxLimits,
+    group: Option<Group>,
+    scratch: PathBuf,
+    folders: Vec<PathBuf>,
+}
+
+impl Guard {
+    /// The limit that the kernel says was met.
+    fn by_group(&self) -> Option<String> {
+        Some(match self.group.as_ref()?.met()? {
+            Met::Memory => too_much_memory(self.limits.memory),
+            Met::Processes => format!("it started more than {} processes", super::plan::PROCESSES),
+        })
+    }
+
+    /// The limit that a quick look finds passed.
+    fn by_looking(&self, pid: i32) -> Option<String> {
+        if let Some(said) = self.by_group() {
+            return Some(said);
+        }
+        let memory = self.limits.memory;
+        if self.group.is_none() && memory_of(pid, memory.0) > memory.0 {
+            return Some(too_much_memory(memory));
+        }
+        disk_left(&self.scratch)
+            .is_some_and(|left| left < DISK_LEFT)
+            .then(|| "the disk is almost full".to_owned())
+    }
+
+    /// The limit of disk use that is passed; this walks the folders.
+    fn by_walking(&self) -> Option<String> {
+        let allowance = Allowance {
+            bytes: self.limits.disk.0,
+            files: disk::MOST_FILES,
+        };
+        Some(match disk::passed(&self.folders, allowance)? {
+            Passed::Bytes => format!("it used more than {} of the disk", self.limits.disk),
+            Passed::Files => format!("it made more than {} files", disk::MOST_FILES),
+            Passed::Depth => "it nested folders too deep to be measured".to_owned(),
+        })
+    }
+}
+
+fn too_much_memory(limit: Bytes) -> String {
+    format!("it used more than {limit} of memory")
+}
+
+/// Begins to watch a sandbox's first process and all that come from it; this ends with the process, and takes the
+/// group along. Without limits there is nothing to watch.
+pub(super) fn watch(child: &Child, policy: &Policy, group: Option<Group>) -> Option<Watch> {
+    let limits = policy.limits.clone()?;
     let pid = i32::try_from(child.id()?).ok()?;
     let born = born(pid)?;
     let verdict = Arc::new(OnceLock::new());
+    let guard = Arc::new(Guard {
+        limits,
+        group,
+        scratch: policy.scratch.clone(),
+        folders: disk::folders(&policy.scratch, &policy.workspace),
+    });
     let watch = Watch {
         verdict: verdict.clone(),
+        guard: guard.clone(),
     };
-    let (memory, scratch) = (limits.memory, policy.scratch.clone());
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(EVERY);
+        // A short command ends before its folders are worth a walk.
+        let mut walk_at = Instant::now() + FIRST_WALK;
         loop {
             ticks.tick().await;
             // Another process may have the number by now.
             if self::born(pid) != Some(born) {
                 return;
             }
-            let passed = if memory_of(pid, memory.0) > memory.0 {
-                format!("it used more than {memory} of memory")
-            } else if disk_left(&scratch).is_some_and(|left| left < DISK_LEFT) {
-                "the disk is almost full".to_owned()
-            } else {
-                continue;
-            };
+            let mut passed = guard.by_looking(pid);
+            if passed.is_none() && Instant::now() >= walk_at {
+                let began = Instant::now();
+                let walker = guard.clone();
+                let walked = tokio::task::spawn_blocking(move || walker.by_walking()).await;
+                passed = walked.unwrap_or_default();
+                walk_at = Instant::now() + FIRST_WALK.max(began.elapsed() * WALK_SHARE);
+            }
+            let Some(passed) = passed else { continue };
             // Set before the kill, so that whoever waits for the end finds it.
             let _ = verdict.set(passed);
-            // An error says that it has ended by itself.
-            let _ = signal::kill(Pid::from_raw(pid), signal::Signal::SIGKILL);
+            if self::born(pid) == Some(born) {
+                // An error says that it has ended by itself.
+                let _ = signal::kill(Pid::from_raw(pid), signal::Signal::SIGKILL);
+            }
             return;
         }
     });
@@ -67,7 +147,7 @@ pub(super) fn watch(child: &Child, policy: &Policy) -> Option<Watch> {
 }
 
 /// When a process was started, in the kernel's ticks; none if it has ended.
-fn born(pid: i32) -> Option<u64> {
+pub(super) fn born(pid: i32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold anything, also `)`; what follows the last one is ours to count: state is field 3, start 22.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();

@@ -7,6 +7,8 @@ use crate::spec::{Boundaries, CheckCommand, LoopSpec, Sandbox};
 
 /// No program that does anything fits into less.
 const LEAST_MEMORY: u64 = 64 << 20;
+/// No workspace fits into less.
+const LEAST_DISK: u64 = 64 << 20;
 const HOST: &str = "this is no host's name, like `registry.example.com`; no scheme, no path";
 
 pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
@@ -20,6 +22,11 @@ pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
             (1..=1024).contains(&limits.cpus),
             "sandbox.cpus",
             "this must be between 1 and 1024",
+        );
+        finds.expect(
+            limits.disk.0 >= LEAST_DISK,
+            "sandbox.disk",
+            "this must be at least `64MiB`",
         );
         let image = limits.image.as_deref();
         finds.expect(

@@ -52,6 +52,17 @@ async fn an_attempt_that_was_given_up_cannot_finish() {
             .await
             .unwrap()
     );
+    let policy = serde_json::json!({
+        "sandbox": "bubblewrap", "user": "1000", "files": [], "network": [], "environment": [], "denied_calls": [],
+        "limits": [{ "of": "memory", "most": "4GiB", "by": "a control group (v2)" }], "second_wall": [], "caveats": [],
+    });
+    attempts::set_policy(&mut tx, lead.id, &policy).await.unwrap();
+    let kept = attempts::policy(&mut tx, lead.id).await.unwrap().unwrap();
+    assert_eq!(
+        (kept.limits[0].most.as_str(), serde_json::to_value(&kept).unwrap()),
+        ("4GiB", policy)
+    );
+    assert_eq!(attempts::policy(&mut tx, work.id).await.unwrap(), None);
     assert_eq!(
         attempts::lose_running(&mut tx, run(1).id, at(6)).await.unwrap(),
         [work.id]

@@ -1,0 +1,3 @@
+-- What the sandbox of an attempt was, for whoever asks later.
+
+ALTER TABLE attempts ADD COLUMN policy TEXT;    -- JSON

@@ -1,0 +1,110 @@
+//! How long our sandbox takes to run `true`, beside bubblewrap alone with the same walls of its own (namespaces, no
+//! privileges, the system read-only). Both are measured turn by turn; medians are printed with their ratio.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    io::Write as _,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use loops::spec::{SandboxLimits, Toolchains};
+use workers::sandbox::{Policy, Sandbox};
+
+const ROUNDS: usize = 200;
+const ALONE: &[&str] = &[
+    "--unshare-all",
+    "--die-with-parent",
+    "--new-session",
+    "--clearenv",
+    "--cap-drop",
+    "ALL",
+    "--uid",
+    "1000",
+    "--gid",
+    "1000",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--symlink",
+    "usr/bin",
+    "/bin",
+    "--symlink",
+    "usr/lib",
+    "/lib",
+    "--symlink",
+    "usr/lib64",
+    "/lib64",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--tmpfs",
+    "/tmp",
+    "--",
+    "/usr/bin/true",
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let sandbox = Sandbox::find(env!("CARGO_BIN_EXE_sandbox-helper").into())?;
+    let folder = tempfile::tempdir()?;
+    let workspace = folder.path().join("workspace");
+    std::fs::create_dir(&workspace)?;
+    let limits = SandboxLimits {
+        toolchains: Toolchains::None,
+        ..SandboxLimits::default()
+    };
+    let policy = |limits: &SandboxLimits| Policy {
+        workspace: workspace.clone(),
+        writable: true,
+        mirror_objects: None,
+        relay: None,
+        limits: Some(limits.clone()),
+        scratch: folder.path().to_owned(),
+        env: BTreeMap::new(),
+    };
+    let (bare, whole) = (policy(&limits), policy(&SandboxLimits::default()));
+    let (mut alone, mut ours, mut with_toolchains) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        let ended = Command::new("bwrap").args(ALONE).stdout(Stdio::null()).status()?;
+        anyhow::ensure!(ended.success(), "bubblewrap alone did not come up");
+        alone.push(began.elapsed());
+        ours.push(once(&sandbox, &bare).await?);
+        with_toolchains.push(once(&sandbox, &whole).await?);
+    }
+    let base = median(&mut alone);
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "bubblewrap alone          {:>7.2} ms", ms(base))?;
+    for (name, times) in [
+        ("ours, system only", &mut ours),
+        ("ours, with toolchains", &mut with_toolchains),
+    ] {
+        let time = median(times);
+        writeln!(
+            out,
+            "{name:<25} {:>7.2} ms  {:.2} times",
+            ms(time),
+            ms(time) / ms(base)
+        )?;
+    }
+    Ok(())
+}
+
+async fn once(sandbox: &Sandbox, policy: &Policy) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    let ran = sandbox.attend(policy, &[OsString::from("/usr/bin/true")]).await?;
+    anyhow::ensure!(ran.exit_code == Some(0), "{ran:?}");
+    Ok(began.elapsed())
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
