@@ -23,6 +23,13 @@ pub struct Proposal {
     pub autonomy: Autonomy,
 }
 
+impl Proposal {
+    /// Whether nothing may be changed: the loop says what it found, and no more.
+    pub fn reports_only(&self) -> bool {
+        self.form == Some(ProposalForm::Report) || self.autonomy == Autonomy::Report
+    }
+}
+
 impl Default for Proposal {
     fn default() -> Self {
         Self {

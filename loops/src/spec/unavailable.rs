@@ -104,6 +104,16 @@ fn outward(spec: &LoopSpec, list: &mut List) {
         Some(ProposalForm::PullRequest) => list.add("proposal.as", "pull requests; use `local`"),
         Some(ProposalForm::Comment) => list.add("proposal.as", "comments; use `local`"),
     }
+    let ours = super::Proposal::default();
+    for (path, set) in [
+        ("proposal.draft", spec.proposal.draft != ours.draft),
+        ("proposal.labels", spec.proposal.labels != ours.labels),
+        ("proposal.reviewers", spec.proposal.reviewers != ours.reviewers),
+    ] {
+        if set {
+            list.add(path, "what only a pull request has; leave it out");
+        }
+    }
     match spec.proposal.autonomy {
         Autonomy::Report | Autonomy::Propose => {}
         Autonomy::PlanFirst => list.add("proposal.autonomy", "approving a plan first; use `propose`"),

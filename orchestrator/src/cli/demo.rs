@@ -24,6 +24,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn demo(context: &Context, args: Args) -> Result<Exit, CliError> {
+    let global = &context.global;
+    if global.state.is_some() || global.config.is_some() {
+        return Err(CliError::usage("the demo lays out its own settings and state")
+            .todo("name its folder instead: `loops demo DIR`"));
+    }
     let has_key = context.config()?.models.anthropic.key.is_some();
     if args.live && !has_key {
         return Err(CliError::usage("there is no model key")

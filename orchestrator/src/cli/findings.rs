@@ -13,7 +13,7 @@ pub(super) struct Args {
     #[arg(value_name = "LOOP")]
     name: Option<String>,
     /// In this state only: open, working, proposed, fixed, refused, merged
-    #[arg(long, value_parser = state)]
+    #[arg(long = "in", id = "in_state", value_name = "STATE", value_parser = state)]
     state: Option<FindingState>,
     /// At most this many
     #[arg(long, default_value_t = 50)]

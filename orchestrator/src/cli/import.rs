@@ -1,7 +1,5 @@
 //! `loops import PATH`: signals from a file or a Slack export, without a run.
 
-use loops::spec::PathSource;
-
 use super::{CliError, Context, Exit, Format};
 use crate::engine;
 
@@ -21,11 +19,10 @@ pub(super) async fn import(context: &Context, args: Args) -> Result<Exit, CliErr
         Some(name) => name,
         None => context.only_loop()?,
     };
+    let config = context.config()?;
+    let definition = context.definition(&config.models, &name)?;
     let here = std::env::current_dir().map_err(|error| CliError::new("this folder is gone").why(error))?;
-    let source = PathSource {
-        path: args.path.clone(),
-    };
-    let read = engine::import(&store, &name, &source, &here)
+    let read = engine::import(&store, &definition, &args.path, &here)
         .await
         .map_err(CliError::from)?;
     if context.out.format == Format::Json {

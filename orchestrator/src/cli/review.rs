@@ -189,6 +189,9 @@ pub(super) async fn approve(context: &Context, args: ApproveArgs) -> Result<Exit
 }
 
 pub(super) async fn reject(context: &Context, args: RejectArgs) -> Result<Exit, CliError> {
+    if args.reason.trim().is_empty() {
+        return Err(CliError::usage("say why: the reason is what is remembered"));
+    }
     let home = context.home().await?;
     let proposal = find(&home.store, &args.id).await?;
     let no = Answer::Reject {

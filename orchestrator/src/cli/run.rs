@@ -51,8 +51,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CliError>
 /// Keys that are valid and whose depth is not built are refused, never ignored.
 pub(super) fn refuse_what_is_not_there(definition: &Definition) -> Result<(), CliError> {
     let spec = &definition.spec;
-    let proposes = spec.proposal.autonomy != spec::Autonomy::Report;
-    if proposes && spec.checks.commands.is_empty() {
+    if !spec.proposal.reports_only() && spec.checks.commands.is_empty() {
         return Err(CliError::usage(format!("`{}` has no check: nothing that it makes could be proven", spec.name))
             .todo("add `checks: { commands: [{ name: unit, run: … }] }`; `loops init` finds the commands of a repository"));
     }

@@ -125,6 +125,16 @@ fn serve_it(file: specs::SpecFile) -> Result<Definition, Broken> {
     };
     let version = loops::spec::version(&spec);
     let definition = Definition { spec, version, path };
+    if !definition.spec.triggers.is_empty() {
+        let words = format!(
+            "`{}` is not served: not available yet: `triggers`; leave them out",
+            definition.spec.name
+        );
+        return Err(Broken {
+            path: definition.path,
+            words,
+        });
+    }
     match run::refuse_what_is_not_there(&definition) {
         Ok(()) => Ok(definition),
         Err(error) => {

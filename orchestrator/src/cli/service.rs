@@ -135,6 +135,9 @@ impl Context {
             .collect();
         match names.as_slice() {
             [one] => Ok(one.clone()),
+            [] => {
+                Err(CliError::usage("no loop here can be read").todo("`loops validate` shows what is wrong"))
+            }
             _ => Err(CliError::usage("say for which loop")
                 .why(format!("there are {}", names.join(", ")))
                 .todo("add `--loop NAME`")),

@@ -1,17 +1,20 @@
 //! Reads the sources of a loop. What a source gave and how far it was read are written in one transaction, so
 //! nothing is read twice and nothing is lost.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path, PathBuf},
+};
 
 use loops::{
     id::RunId,
     run::Event,
-    spec::{PathSource, Source},
+    spec::{PathSource, Source, Span},
     text::one_line,
 };
 use serde_json::json;
 
-use super::{EngineError, Progress, Running, triage::recount};
+use super::{Definition, EngineError, Progress, Running, triage::recount};
 use crate::{
     clock,
     local::{self, Batch},
@@ -40,7 +43,10 @@ impl Running {
                 return Err(EngineError::NotYet("sources other than `file`".to_owned()));
             };
             let (store, name) = (&self.engine.home.store, &self.spec().name);
-            let read = take_in(store, name, Some(self.id), file, &self.definition.folder()).await?;
+            let half_life = self.spec().triage.half_life;
+            let (run, folder) = (Some(self.id), self.definition.folder());
+            let file = from_folder(&folder, &folder, &file.path);
+            let read = take_in(store, name, run, &file, &folder, half_life).await?;
             let source = format!("file:{}", file.path);
             self.tell(Progress::Read {
                 source,
@@ -52,17 +58,48 @@ impl Running {
     }
 }
 
-/// Takes in signals for a loop without a run.
+/// Takes in signals for a loop without a run: from `path`, as typed in the folder `here`.
 ///
 /// # Errors
 /// If the source cannot be read at all.
 pub async fn import(
     store: &Store,
-    loop_name: &str,
-    source: &PathSource,
-    folder: &Path,
+    definition: &Definition,
+    path: &str,
+    here: &Path,
 ) -> Result<Read, EngineError> {
-    take_in(store, loop_name, None, source, folder).await
+    let (spec, folder) = (&definition.spec, definition.folder());
+    let file = from_folder(&folder, here, path);
+    take_in(store, &spec.name, None, &file, &folder, spec.triage.half_life).await
+}
+
+/// `path`, as typed in `here`, as one would type it in `folder`: one file has one name, however it is spelled, so
+/// that nothing is read twice.
+fn from_folder(folder: &Path, here: &Path, path: &str) -> PathSource {
+    let whole = |path: PathBuf| path.canonicalize().unwrap_or(path);
+    let (folder, mut to) = (whole(folder.to_owned()), whole(here.to_owned()));
+    for part in Path::new(path).components() {
+        match part {
+            Component::RootDir | Component::Prefix(_) => to = PathBuf::from("/"),
+            Component::ParentDir => drop(to.pop()),
+            Component::Normal(name) => to.push(name),
+            Component::CurDir => {}
+        }
+    }
+    let to = whole(to);
+    let common = folder
+        .components()
+        .zip(to.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = folder.components().skip(common).map(|_| "..".into());
+    let down = to
+        .components()
+        .skip(common)
+        .map(|part| part.as_os_str().to_string_lossy().into_owned());
+    PathSource {
+        path: up.chain(down).collect::<Vec<String>>().join("/"),
+    }
 }
 
 async fn take_in(
@@ -71,6 +108,7 @@ async fn take_in(
     run: Option<RunId>,
     file: &PathSource,
     folder: &Path,
+    half_life: Span,
 ) -> Result<Read, EngineError> {
     let source = format!("file:{}", file.path);
     let mut read = Read {
@@ -91,7 +129,7 @@ async fn take_in(
         all_skipped += batch.skipped.len();
         if cursor.as_deref() != Some(&batch.cursor) || !batch.signals.is_empty() || !batch.deleted.is_empty()
         {
-            read.new += keep(store, name, run, &source, &batch).await?;
+            read.new += keep(store, name, run, &source, &batch, half_life).await?;
         }
         if !batch.more {
             break;
@@ -129,6 +167,7 @@ async fn keep(
     run: Option<RunId>,
     source: &str,
     batch: &Batch,
+    half_life: Span,
 ) -> Result<u32, EngineError> {
     let now = clock::now();
     let mut new = 0;
@@ -166,9 +205,39 @@ async fn keep(
         }
     }
     for finding in touched {
-        recount(&mut tx, name, finding).await?;
+        recount(&mut tx, name, finding, half_life).await?;
     }
     cursors::put(&mut tx, name, source, &batch.cursor, now).await?;
     tx.commit().await?;
     Ok(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_has_one_name_however_it_is_spelled() {
+        let folder = tempfile::tempdir().unwrap();
+        let specs = folder.path().join(".loops");
+        std::fs::create_dir(&specs).unwrap();
+        std::fs::write(folder.path().join("feedback.jsonl"), "").unwrap();
+        let whole = folder.path().join("feedback.jsonl").display().to_string();
+        let typed = [
+            (&*specs, "../feedback.jsonl"),
+            (folder.path(), "./feedback.jsonl"),
+            (folder.path(), &*whole),
+        ];
+        for (here, path) in typed {
+            assert_eq!(
+                from_folder(&specs, here, path).path,
+                "../feedback.jsonl",
+                "{path}"
+            );
+        }
+        assert_eq!(
+            from_folder(&specs, folder.path(), "reports/*.jsonl").path,
+            "../reports/*.jsonl"
+        );
+    }
 }

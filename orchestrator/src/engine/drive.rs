@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use loops::{
     id::RunId,
     run::{Action, End, Event, RunState, Step},
+    spec::Backend,
     time::Timestamp,
 };
 use tokio::{
@@ -131,6 +132,14 @@ async fn begin(
     cancel: &CancellationToken,
 ) -> Result<(Running, mpsc::UnboundedReceiver<Action>), EngineError> {
     let name = &definition.spec.name;
+    let rehearsal = definition
+        .spec
+        .workers
+        .iter()
+        .find(|(_, worker)| worker.agent == Backend::Rehearsal);
+    if let (Some((kind, _)), false) = (rehearsal, engine.gateway.is_rehearsal()) {
+        return Err(EngineError::NoCassette(kind.clone()));
+    }
     let repository = definition.repository().display().to_string();
     let mirror = engine.home.mirror(&repository);
     let open = match start {
@@ -138,6 +147,9 @@ async fn begin(
         Start::Again(id) => runs::get(&engine.home.store, id).await?,
     };
     let resumed = open.is_some();
+    if let (Some(run), Start::Tick(due)) = (&open, start) {
+        take_tick(engine, name, due, run.id).await?;
+    }
     let (id, state, base) = match open {
         Some(run) => {
             let state: RunState = run.state()?;
@@ -280,4 +292,19 @@ pub(super) async fn look(
         }
     }
     Ok(found)
+}
+
+/// A tick that found a run to go on with is that run's, too.
+async fn take_tick(engine: &Engine, name: &str, due_at: Timestamp, run: RunId) -> Result<(), EngineError> {
+    let tick = Tick {
+        loop_name: name.to_owned(),
+        due_at,
+        receipt: Receipt::Running,
+        why: None,
+        run: Some(run),
+    };
+    let mut tx = engine.home.store.begin().await?;
+    ticks::claim(&mut tx, &tick).await?;
+    tx.commit().await?;
+    Ok(())
 }

@@ -43,6 +43,11 @@ pub enum EngineError {
     /// The loop asks for something that is not there yet.
     #[error("not available yet: {0}")]
     NotYet(String),
+    /// A worker that must not ask a model has no cassette to be played from.
+    #[error(
+        "worker `{0}` is a rehearsal, and no cassette is played; say which one with `--cassette FILE`, or `play:` in loops.yaml"
+    )]
+    NoCassette(String),
     /// The run belongs to another version of the spec, or its record makes no sense.
     #[error("{0}")]
     Record(String),
@@ -63,12 +68,13 @@ impl EngineError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Store(_) | Self::Git(_) => Remedy::Retry,
+            Self::Store(_) | Self::Git(_) | Self::Branch(BranchError::Git(_)) => Remedy::Retry,
             Self::Branch(_)
             | Self::Source { .. }
             | Self::Prompt { .. }
             | Self::File { .. }
-            | Self::NotYet(_) => Remedy::AskHuman,
+            | Self::NotYet(_)
+            | Self::NoCassette(_) => Remedy::AskHuman,
             Self::Record(_) => Remedy::GiveUp,
         }
     }

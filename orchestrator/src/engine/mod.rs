@@ -33,6 +33,7 @@ use workers::{Machine, git::Git};
 
 pub use self::collect::{Read, import};
 pub(crate) use self::propose::{move_finding, repository_of};
+pub(crate) use self::triage::recount;
 pub use self::{
     answer::{Answer, Answered, answer},
     drive::{Finished, Start, run},

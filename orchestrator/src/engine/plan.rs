@@ -33,21 +33,25 @@ pub async fn plan(
     let tasks = u32::try_from(findings.len()).unwrap_or(u32::MAX);
     let budget = &spec.budget;
     let by_task = Money(budget.task.0.0.saturating_mul(i64::from(tasks)));
-    let (worst_case, because) = match &spec.lead {
-        _ if findings.is_empty() => (
-            Money::ZERO,
-            "nothing is started, so nothing is asked of a model".to_owned(),
-        ),
-        LeadChoice::None if by_task < budget.run.0 => (
-            by_task,
-            format!("{tasks} tasks of at most {} each", budget.task.0),
-        ),
-        _ if budget.day.0 < budget.run.0 => (budget.day.0, "the day's budget".to_owned()),
-        _ => (
+    let caps = [
+        (
             budget.run.0,
             "the run's budget, the lead agent included".to_owned(),
         ),
-    };
+        (budget.day.0, "the day's budget".to_owned()),
+        (
+            by_task,
+            format!("{tasks} tasks of at most {} each", budget.task.0),
+        ),
+    ];
+    // A lead agent spends beside its tasks.
+    let count = if spec.lead == LeadChoice::None { 3 } else { 2 };
+    let tightest = caps.into_iter().take(count).min_by_key(|(cap, _)| *cap);
+    let nothing = (
+        Money::ZERO,
+        "nothing is started, so nothing is asked of a model".to_owned(),
+    );
+    let (worst_case, because) = tightest.filter(|_| !findings.is_empty()).unwrap_or(nothing);
     Ok(Plan {
         findings,
         tasks,

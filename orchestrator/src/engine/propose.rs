@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{EngineError, Progress, Running, error::Remedy};
 use crate::{
     clock,
-    local::branch::Target,
+    local::branch::{BranchError, Target},
     store::{
         Store, Tx, attempts, calls, evidence, findings, outbox,
         proposals::{self, Proposal, ProposalState, Revision},
@@ -47,13 +47,13 @@ impl Running {
             Some(known) if known.attempt == attempt => known,
             known => self.decide_proposal(task, attempt, known).await?,
         };
-        match self.deliver(&proposal).await {
-            Ok(()) => {}
-            Err(error) if error.remedy() == Remedy::AskHuman => {
+        let proposal = match self.deliver(proposal).await {
+            Ok(proposal) => proposal,
+            Err((proposal, error)) if error.remedy() == Remedy::AskHuman => {
                 return self.refuse_proposal(&proposal, attempt, &error.to_string()).await;
             }
-            Err(error) => return Err(error),
-        }
+            Err((_, error)) => return Err(error),
+        };
         let mut step = self.step().await?;
         let now = clock::now();
         outbox::done(&mut step.tx, &key(&proposal), now).await?;
@@ -189,10 +189,30 @@ impl Running {
         Ok(proposal)
     }
 
-    /// Makes the branch, if it is not there yet.
-    async fn deliver(&self, proposal: &Proposal) -> Result<(), EngineError> {
-        let effect: PutBranch = match outbox::get(&self.engine.home.store, &key(proposal)).await? {
-            Some(effect) => effect.effect()?,
+    /// Makes the branch, if it is not there yet. A branch that somebody has checked out or moved is theirs now: the
+    /// proposal gets another one then.
+    async fn deliver(&self, mut proposal: Proposal) -> Result<Proposal, (Proposal, EngineError)> {
+        for other in 2.. {
+            match self.put(&proposal).await {
+                Ok(()) => break,
+                Err(EngineError::Branch(BranchError::Moved { .. } | BranchError::CheckedOut { .. }))
+                    if other < 10 =>
+                {
+                    let branch = branch_name(&self.spec().name, &proposal.title, proposal.id);
+                    match self.rename(&proposal, format!("{branch}-{other}")).await {
+                        Ok(renamed) => proposal = renamed,
+                        Err(error) => return Err((proposal, error)),
+                    }
+                }
+                Err(error) => return Err((proposal, error)),
+            }
+        }
+        Ok(proposal)
+    }
+
+    async fn put(&self, proposal: &Proposal) -> Result<(), EngineError> {
+        let effect = match outbox::get(&self.engine.home.store, &key(proposal)).await? {
+            Some(effect) => effect.effect::<PutBranch>()?,
             None => {
                 return Err(EngineError::Record(format!(
                     "{} has no effect in the outbox",
@@ -210,6 +230,23 @@ impl Running {
             )
             .await?;
         Ok(())
+    }
+
+    async fn rename(&self, proposal: &Proposal, branch: String) -> Result<Proposal, EngineError> {
+        let effect = PutBranch {
+            repository: self.definition.repository().display().to_string(),
+            branch: branch.clone(),
+            head: proposal.head.clone(),
+            expected: None,
+        };
+        let mut tx = self.engine.home.store.begin().await?;
+        outbox::amend(&mut tx, &key(proposal), &effect).await?;
+        proposals::set_branch(&mut tx, proposal.id, &branch, clock::now()).await?;
+        tx.commit().await?;
+        Ok(Proposal {
+            branch,
+            ..proposal.clone()
+        })
     }
 
     async fn refuse_proposal(

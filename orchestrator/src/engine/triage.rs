@@ -10,7 +10,7 @@ use loops::{
     run::Event,
     score::{Fact, people, score},
     signal::{Signal, is_noise},
-    spec::{Span, Triage},
+    spec::Span,
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -217,7 +217,8 @@ impl Running {
             );
             return Ok((Vec::new(), Some(why)));
         }
-        ready.truncate(spec.triage.max_findings as usize);
+        let room = spec.proposal.max_open.saturating_sub(waiting);
+        ready.truncate(spec.triage.max_findings.min(room) as usize);
         Ok((ready, None))
     }
 
@@ -265,20 +266,17 @@ async fn weigh(
 }
 
 /// Counts a known finding anew, after some of its signals were edited or taken away.
-pub(super) async fn recount(tx: &mut Tx, loop_name: &str, id: FindingId) -> Result<(), EngineError> {
+pub(crate) async fn recount(
+    tx: &mut Tx,
+    loop_name: &str,
+    id: FindingId,
+    half_life: Span,
+) -> Result<(), EngineError> {
     let Some(known) = findings::get(&mut *tx, id).await? else {
         return Ok(());
     };
     let cluster = known.cluster.as_str().unwrap_or_default();
-    weigh(
-        tx,
-        loop_name,
-        Triage::default().half_life,
-        id,
-        known.finding.state,
-        cluster,
-    )
-    .await
+    weigh(tx, loop_name, half_life, id, known.finding.state, cluster).await
 }
 
 /// What the findings of one cluster have in common, short enough to stand in a row.

@@ -61,7 +61,7 @@ impl Recorder {
         let mut tape = self.tape.lock().unwrap_or_else(PoisonError::into_inner);
         let Tape { cassette, sessions } = &mut *tape;
         let index = *sessions.entry(from.attempt).or_insert_with(|| {
-            let first = first_user_text(body);
+            let first = brief(body);
             let line = first
                 .lines()
                 .find(|line| !line.trim().is_empty())
@@ -106,6 +106,17 @@ impl Recorder {
         std::io::Write::write_all(&mut file, text.as_bytes())?;
         file.persist(&self.path)?;
         Ok(())
+    }
+}
+
+/// The brief: the last text of the first message. What comes before it is the same for all sessions of a run.
+fn brief(body: &Value) -> String {
+    match body.pointer("/messages/0/content") {
+        Some(Value::Array(blocks)) => {
+            let last = blocks.iter().rev().find_map(|block| block.get("text")?.as_str());
+            last.unwrap_or_default().to_owned()
+        }
+        _ => first_user_text(body),
     }
 }
 

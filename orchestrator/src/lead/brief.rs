@@ -56,7 +56,7 @@ pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError>
             "\n\nWhat the loop is for, in its owner's words:\n{prompt}\n"
         ));
     }
-    if spec.proposal.autonomy == loops::spec::Autonomy::Report {
+    if spec.proposal.reports_only() {
         text.push_str("\nThis loop reports only: no task can be spawned. Finish with a report of what is wrong and where.\n");
     }
     Ok(text)

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use loops::{
     id::{AttemptId, TaskId},
     run::{End, Event, Phase, Terms},
-    spec::{Autonomy, Lead, LeadChoice, ReviewChoice},
+    spec::{Lead, LeadChoice, ReviewChoice},
     task::Task,
 };
 use workers::{
@@ -47,7 +47,7 @@ pub(crate) async fn lead(running: &Arc<Running>) -> Result<(), EngineError> {
 
 async fn one_task_per_finding(running: &Arc<Running>) -> Result<(), EngineError> {
     let spec = running.spec();
-    if spec.proposal.autonomy != Autonomy::Report {
+    if !spec.proposal.reports_only() {
         let worker = spec
             .workers
             .keys()

@@ -5,7 +5,7 @@ mod tasks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use loops::{id::FindingId, spec::Autonomy, text::one_line};
+use loops::{id::FindingId, text::one_line};
 use serde_json::Value;
 use workers::{
     agent::Tools,
@@ -15,7 +15,7 @@ use workers::{
 use super::{input, repository::Repository};
 use crate::{
     engine::{EngineError, Running},
-    store::handed,
+    store::{findings as findings_rows, handed},
 };
 
 /// The tools of one run's lead agent.
@@ -53,11 +53,13 @@ impl LeadTools {
     }
 
     fn spawns(&self) -> bool {
-        self.running.spec().proposal.autonomy != Autonomy::Report
+        !self.running.spec().proposal.reports_only()
     }
 
-    fn finding(&self, name: &str) -> Result<FindingId, String> {
-        name.strip_prefix('F')
+    /// The finding of that name; what was merged into another one is that one.
+    async fn finding(&self, name: &str) -> Result<FindingId, String> {
+        let id = name
+            .strip_prefix('F')
             .and_then(|n| n.parse::<usize>().ok())
             .and_then(|n| self.findings.get(n.checked_sub(1)?))
             .copied()
@@ -67,7 +69,21 @@ impl LeadTools {
                     one_line(name, 40),
                     self.findings.len()
                 )
-            })
+            })?;
+        findings_rows::resolved(&self.running.engine.home.store, id)
+            .await
+            .map_err(words)
+    }
+
+    async fn findings(&self, names: &[String]) -> Result<Vec<FindingId>, String> {
+        let mut all = Vec::new();
+        for name in names {
+            let id = self.finding(name).await?;
+            if !all.contains(&id) {
+                all.push(id);
+            }
+        }
+        Ok(all)
     }
 
     async fn answer(&self, call_id: &str, name: &str, input: Value) -> Answer {

@@ -60,6 +60,7 @@ macro_rules! columns {
 
 statements! { "outbox":
     PUT = "INSERT INTO outbox (key, effect, state, decided_at) VALUES ($1, $2, 'pending', $3) ON CONFLICT (key) DO NOTHING";
+    AMEND = "UPDATE outbox SET effect = $2 WHERE key = $1 AND state = 'pending'";
     DONE = "UPDATE outbox SET state = 'done', why = NULL, done_at = $2 WHERE key = $1 AND state = 'pending'";
     TRIED = "UPDATE outbox SET tries = tries + 1, why = $2 WHERE key = $1 AND state = 'pending'";
     FAILED = "UPDATE outbox SET state = 'failed', tries = tries + 1, why = $2, done_at = $3
@@ -77,6 +78,12 @@ pub async fn put(tx: &mut Tx, key: &str, effect: &impl Serialize, at: Timestamp)
 /// It was carried out. False: it was not pending.
 pub async fn done(tx: &mut Tx, key: &str, at: Timestamp) -> Result<bool, StoreError> {
     Ok(DONE.run(tx, |q| q.bind(key).bind(at.0)).await? > 0)
+}
+
+/// Changes what is to be done, before it was. False: it is not pending.
+pub async fn amend(tx: &mut Tx, key: &str, effect: &impl Serialize) -> Result<bool, StoreError> {
+    let effect = serde_json::to_string(effect)?;
+    Ok(AMEND.run(tx, |q| q.bind(key).bind(effect)).await? > 0)
 }
 
 /// It went wrong and is to be tried again. False: it was not pending.

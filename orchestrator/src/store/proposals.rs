@@ -93,6 +93,7 @@ statements! { "proposals":
     SET_STATE = "UPDATE proposals SET state = $3, updated_at = $4 WHERE id = $1 AND state = $2";
     REVISE = "UPDATE proposals SET attempt = $2, base = $3, head = $4, title = $5, body = $6, state = 'preparing',
         updated_at = $7 WHERE id = $1 AND state = 'revising'";
+    SET_BRANCH = "UPDATE proposals SET branch = $2, updated_at = $3 WHERE id = $1";
     SET_BODY = "UPDATE proposals SET body = $2, updated_at = $3 WHERE id = $1";
     GET = concat!("SELECT ", columns!(), " FROM proposals WHERE id = $1");
     OF_TASK = concat!("SELECT ", columns!(), " FROM proposals WHERE task = $1");
@@ -173,6 +174,14 @@ pub async fn set_body(tx: &mut Tx, id: ProposalId, body: &str, at: Timestamp) ->
         }),
         _ => Ok(()),
     }
+}
+
+/// Gives a proposal another branch.
+pub async fn set_branch(tx: &mut Tx, id: ProposalId, branch: &str, at: Timestamp) -> Result<(), StoreError> {
+    SET_BRANCH
+        .run(tx, |q| q.bind(id.to_string()).bind(branch).bind(at.0))
+        .await
+        .map(drop)
 }
 
 /// The proposal of that id.

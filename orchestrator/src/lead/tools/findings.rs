@@ -1,12 +1,12 @@
 //! What the lead agent can do with findings: read what was reported, merge, set aside.
 
-use loops::{id::FindingId, text::one_line};
+use loops::text::one_line;
 use serde_json::json;
 
 use super::{Answer, LeadTools, words};
 use crate::{
     clock,
-    engine::brief::quoted,
+    engine::{brief::quoted, recount},
     lead::input,
     store::{findings, signals},
 };
@@ -16,7 +16,7 @@ const PAGE: usize = 25;
 
 impl LeadTools {
     pub(super) async fn signals(&self, input: input::Signals) -> Answer {
-        let id = self.finding(&input.finding)?;
+        let id = self.finding(&input.finding).await?;
         let all = signals::of_finding(&self.running.engine.home.store, id, 10_000)
             .await
             .map_err(words)?;
@@ -37,12 +37,8 @@ impl LeadTools {
     }
 
     pub(super) async fn merge(&self, input: input::Merge) -> Answer {
-        let into = self.finding(&input.into)?;
-        let from: Vec<FindingId> = input
-            .findings
-            .iter()
-            .map(|name| self.finding(name))
-            .collect::<Result<_, _>>()?;
+        let into = self.finding(&input.into).await?;
+        let from = self.findings(&input.findings).await?;
         let busy = self.busy().await?;
         if from.iter().any(|id| busy.contains(id)) {
             return Err("a finding that a task works on cannot be merged away".to_owned());
@@ -64,6 +60,14 @@ impl LeadTools {
             .await
             .map_err(words)?;
         }
+        recount(
+            &mut tx,
+            &self.running.spec().name,
+            into,
+            self.running.spec().triage.half_life,
+        )
+        .await
+        .map_err(|error| error.to_string())?;
         tx.commit().await.map_err(words)?;
         Ok(format!(
             "they are {} now: {}",
@@ -73,7 +77,7 @@ impl LeadTools {
     }
 
     pub(super) async fn dismiss(&self, input: input::Dismiss) -> Answer {
-        let id = self.finding(&input.finding)?;
+        let id = self.finding(&input.finding).await?;
         if self.busy().await?.contains(&id) {
             return Err("a task works on it; it cannot be dismissed now".to_owned());
         }

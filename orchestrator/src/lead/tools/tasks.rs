@@ -14,7 +14,7 @@ use super::{Answer, LeadTools, words};
 use crate::{
     clock,
     lead::{input, outcome, spawn},
-    store::{proposals, tasks},
+    store::{findings, proposals, tasks},
 };
 
 /// How many tasks a run may have.
@@ -50,13 +50,27 @@ impl LeadTools {
                 .get(&kept.task.id)
                 .is_some_and(|task| !matches!(task.step, Step::Failed(_) | Step::Cancelled))
         };
-        Ok(self
-            .all_tasks()
-            .await?
-            .iter()
-            .filter(|kept| live(kept))
-            .flat_map(|kept| kept.task.findings.clone())
-            .collect())
+        let mut busy = BTreeSet::new();
+        for kept in self.all_tasks().await?.iter().filter(|kept| live(kept)) {
+            for id in &kept.task.findings {
+                busy.insert(
+                    findings::resolved(&self.running.engine.home.store, *id)
+                        .await
+                        .map_err(words)?,
+                );
+            }
+        }
+        Ok(busy)
+    }
+
+    /// How many tasks may still be spawned before people would have too many proposals.
+    async fn room(&self) -> Result<u32, String> {
+        let (store, spec) = (&self.running.engine.home.store, self.running.spec());
+        let open = proposals::open_count(store, &spec.name).await.map_err(words)?;
+        let state = self.running.state().await;
+        let under_way = state.tasks.values().filter(|task| !task.step.is_over()).count();
+        let taken = open.saturating_add(u32::try_from(under_way).unwrap_or(u32::MAX));
+        Ok(spec.proposal.max_open.saturating_sub(taken))
     }
 
     pub(super) async fn spawn(&self, call_id: &str, input: input::Spawn) -> Answer {
@@ -68,19 +82,21 @@ impl LeadTools {
         if all.len() >= MAX_TASKS {
             return Err(format!("this run has {MAX_TASKS} tasks, which is the most"));
         }
-        let findings: Vec<FindingId> = input
-            .findings
-            .iter()
-            .map(|name| self.finding(name))
-            .collect::<Result<_, _>>()?;
+        let findings = self.findings(&input.findings).await?;
         if findings.is_empty() {
             return Err("name at least one finding".to_owned());
         }
         let busy = self.busy().await?;
-        if let Some(at) = findings.iter().position(|id| busy.contains(id)) {
+        if findings.iter().any(|id| busy.contains(id)) {
             return Err(format!(
-                "{} has a task already; `send_back` has it tried again",
-                input.findings[at]
+                "{}: there is a task for it already; `send_back` has it tried again",
+                input.findings.join(", ")
+            ));
+        }
+        if self.room().await? == 0 {
+            return Err(format!(
+                "people have enough before them: `max_open` is {}, with what is under way",
+                spec.proposal.max_open
             ));
         }
         if !spec.workers.contains_key(&input.worker) {
