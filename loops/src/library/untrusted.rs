@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::screen::hidden::is_invisible;
+
 /// The name of the mark. Marked text never contains it.
 const TAG: &str = "outside-text";
 /// How much of an origin is shown.
@@ -33,18 +35,6 @@ fn visible(text: &str) -> String {
         }
     }
     out
-}
-
-/// Characters that show nothing: soft hyphen, zero-width and bidirectional marks, variation selectors' neighbors that
-/// carry hidden text (the tag block), and fillers. The joiners of emoji are among them; they lose their shape, not
-/// their meaning.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 /// `text` in which the mark's name, in any case, has an underscore for its hyphen.
