@@ -10,6 +10,7 @@ mod no_news;
 mod prove;
 mod run_json;
 mod sandbox;
+mod screens;
 mod shapes;
 mod tools;
 mod trace;

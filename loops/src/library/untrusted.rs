@@ -26,13 +26,17 @@ pub fn untrusted(origin: &str, text: &str) -> String {
 /// `text` with each invisible or control character written as `\u{…}`; line ends and tabs stay.
 fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
     for c in text.replace("\r\n", "\n").chars() {
-        if matches!(c, '\n' | '\t') || !(c.is_control() || is_invisible(c)) {
+        // One of them gives a sign its shape; more in a row carry hidden text.
+        let shapes = matches!(c, '\u{fe0e}' | '\u{fe0f}') && !is_invisible(before) && !before.is_ascii();
+        if matches!(c, '\n' | '\t') || shapes || !(c.is_control() || is_invisible(c)) {
             out.push(c);
         } else {
             // Writing into a `String` cannot fail.
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         }
+        before = c;
     }
     out
 }

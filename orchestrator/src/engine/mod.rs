@@ -31,7 +31,6 @@ use tokio_util::sync::CancellationToken;
 use workers::{Machine, git::Git};
 
 pub use self::collect::{Read, import};
-pub(crate) use self::propose::{move_finding, repository_of};
 pub use self::{
     answer::{Answer, Answered, answer},
     drive::{Finished, Start, run},
@@ -39,6 +38,10 @@ pub use self::{
     plan::{Plan, plan},
     progress::{Progress, Watchers},
     settle::reconcile,
+};
+pub(crate) use self::{
+    propose::{move_finding, repository_of},
+    triage::held_back,
 };
 use crate::{gateway::Gateway, store::Store};
 

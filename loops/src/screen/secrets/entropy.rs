@@ -96,9 +96,19 @@ fn looks_random(token: &str) -> bool {
         && digits + upper + lower >= value.len() * 4 / 5
         && bits(value) >= BITS
         && changes(value) >= CHANGES
+        && in_words(value) * 5 < value.len() * 2
         && !STAND_IN.is_match(value)
         && !is_alphabet(value)
         && !is_uuid(value)
+}
+
+/// How many characters stand in runs of four or more lower-case letters, as words do: about a tenth of random text.
+fn in_words(value: &str) -> usize {
+    value
+        .split(|c: char| !c.is_ascii_lowercase())
+        .map(str::len)
+        .filter(|run| *run >= 4)
+        .sum()
 }
 
 /// `sha512-…` and the like, where the name of the digest is part of the token.

@@ -8,6 +8,8 @@ mod decode;
 mod entropy;
 mod formats;
 
+pub(crate) use decode::decoded;
+
 use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::LazyLock};
 
 use regex::Regex;
@@ -38,7 +40,7 @@ pub(crate) struct Find {
 
 /// A string that ends and one that begins, with what languages write between them to put both together.
 static SEAM: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"['"`]\s*(?:\+|\.\.?|,|&|<>|\|\||\\|~)?\s*[rbuf]?['"`]"#));
+    LazyLock::new(|| pattern(r#"['"`]\s*(?:\+|\.\.?|,|&|<>|\|\||~)?\s*\\?\s*[rbuf]?['"`]"#));
 /// The stand-ins that issuers publish in their own documents.
 const PUBLISHED: &[&str] = &[
     "EXAMPLE",
@@ -230,14 +232,12 @@ fn views(text: &str) -> Vec<String> {
     if SEAM.is_match(&simple) {
         views.push(SEAM.replace_all(&simple, "").into_owned());
     }
-    views.extend(decode::decoded(&simple));
+    views.extend(decoded(&simple));
     if let Some(joined) = views.iter().find(|view| view.len() < simple.len()) {
-        views.extend(decode::decoded(&joined.clone()));
+        views.extend(decoded(&joined.clone()));
     }
     views
 }
 
 #[cfg(test)]
-mod labelled;
-#[cfg(test)]
-mod tests;
+pub(super) mod labelled;
