@@ -172,3 +172,27 @@ impl Trust {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_distinct_people_of_the_list_lead_to_code() {
+        let names = vec!["anna".to_owned(), "ben".to_owned()];
+        let trust = |members| Trust {
+            members,
+            names: names.clone(),
+        };
+        for open in [trust(None), trust(Some(0))] {
+            assert_eq!(open.report_only(["mallory"]), None);
+        }
+        let one = trust(Some(1));
+        assert!(one.report_only([]).is_some() && one.report_only(["Anna", "mallory"]).is_some());
+        assert_eq!(one.report_only(["mallory", "anna"]), None);
+        assert_eq!(
+            trust(Some(2)).report_only(["anna", "anna"]).as_deref(),
+            Some("report only: 1 of the 2 people with write access that it needs reported it")
+        );
+    }
+}
