@@ -33,6 +33,8 @@ pub enum CheckKind {
     WeakenedTests,
     /// The change stays within the loop's boundaries.
     Boundaries,
+    /// What would leave holds no secret and no text that deceives.
+    Screen,
     /// An independent agent tried to refute the change.
     AgentReview,
 }

@@ -16,6 +16,7 @@ pub mod page;
 pub mod run;
 pub mod schedule;
 pub mod score;
+pub mod screen;
 pub mod signal;
 pub mod spec;
 pub mod task;

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     budget::{Money, Usage},
     evidence::{CheckKind, Evidence, Observation, Verdict},
-    text::{one_line, plain},
+    screen::{
+        clean::{self, Allowed, cell, is_plain_link},
+        secrets,
+    },
+    text::one_line,
     time::Timestamp,
 };
 
@@ -135,14 +139,11 @@ impl Page {
 
     fn what_was_changed(&self, page: &mut String) {
         page.push_str("## What was changed, in the worker's words\n\n");
-        let account = plain(&self.account);
-        let account: String = account.trim().chars().take(1_500).collect();
+        let account = clean::quote(&self.account, 1_500);
         if account.is_empty() {
-            page.push_str("The worker said nothing.\n\n");
+            page.push_str("The worker said nothing.\n");
         }
-        for line in account.lines() {
-            let _ = writeln!(page, "{}", inline(line));
-        }
+        page.push_str(&account);
         page.push('\n');
     }
 
@@ -221,7 +222,7 @@ impl Page {
             let _ = writeln!(
                 page,
                 "- `{}` +{} −{}",
-                plain(&file.path).replace('`', "'"),
+                secrets::mask(&one_line(&file.path, 200)).replace('`', "'"),
                 file.added,
                 file.removed
             );
@@ -279,38 +280,9 @@ fn observed(seen: &Observation) -> String {
     }
 }
 
-/// Text within a line of Markdown: no HTML, no images, no links, no mentions.
+/// Text of others within a line: nothing that it may do.
 fn inline(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    let text = plain(text);
-    let mut rest = text.chars().peekable();
-    while let Some(c) = rest.next() {
-        let next = rest.peek().copied().unwrap_or(' ');
-        match c {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '[' => safe.push_str("\\["),
-            '!' if next == '[' => safe.push_str("\\!"),
-            '@' if next.is_alphanumeric() => safe.push_str("&#64;"),
-            '#' if next.is_ascii_digit() => safe.push_str("&#35;"),
-            _ => safe.push(c),
-        }
-    }
-    // A bare address is made a link by those who render it, and leaks by being loaded.
-    safe.replace("://", ":&#47;/").replace("www.", "www&#46;")
-}
-
-/// Text within a cell of a table.
-fn cell(text: &str) -> String {
-    inline(&one_line(text, 300)).replace('|', "\\|")
-}
-
-fn is_plain_link(url: &str) -> bool {
-    (url.starts_with("https://") || url.starts_with("http://"))
-        && url.len() <= 500
-        && url
-            .chars()
-            .all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '`' | '\\'))
+    clean::inline(text, &Allowed::default())
 }
 
 #[cfg(test)]

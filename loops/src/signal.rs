@@ -3,6 +3,7 @@
 //! A signal is what somebody or something said, not yet what is wrong. Its text comes from outside and is never
 //! an instruction.
 
+mod injection;
 mod noise;
 mod severity;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{id::SignalId, time::Timestamp};
 
+pub use injection::{Flag, Form, injections};
 pub(crate) use noise::agrees;
 pub use noise::is_noise;
 pub(crate) use severity::severity;

@@ -1,15 +1,6 @@
 //! Text from outside, made harmless for a place where people or programs read it.
 
-/// Whether a character can hide or reorder text, or steer a terminal.
-pub fn is_treacherous(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// `text` without characters that steer a terminal or hide text; line ends and tabs stay.
-pub fn plain(text: &str) -> String {
-    text.chars().filter(|c| !is_treacherous(*c)).collect()
-}
+pub use crate::screen::hidden::{is_hidden as is_treacherous, plain};
 
 /// `text` on one line, plain, and at most `max` characters long, the last of which is `…` if something was cut.
 pub fn one_line(text: &str, max: usize) -> String {

@@ -18,6 +18,7 @@ mod prove;
 mod run_json;
 mod sandbox;
 mod sandbox_attacks;
+mod screens;
 mod serve;
 mod shapes;
 mod small_story;

@@ -35,10 +35,13 @@ pub fn refusals(evidence: &[Evidence], checks: &Checks) -> Vec<Refusal> {
         .then(|| demand(of_kind(CheckKind::Reproduction), "reproduction"));
     let weakened = (checks.weakened_tests == WeakenedTests::Forbid)
         .then(|| demand(of_kind(CheckKind::WeakenedTests), "weakened tests"));
+    // No spec turns the screens off.
+    let screens = demand(of_kind(CheckKind::Screen), crate::screen::NAME);
     commands
         .chain(others)
         .chain(reproduction)
         .chain(weakened)
+        .chain([screens])
         .flatten()
         .collect()
 }
@@ -111,6 +114,7 @@ mod tests {
             found(CheckKind::Command, "unit", verdict),
             found(CheckKind::Reproduction, "reproduction", verdict),
             found(CheckKind::WeakenedTests, "weakened tests", verdict),
+            found(CheckKind::Screen, "screens", verdict),
             found(CheckKind::AgentReview, "review", verdict),
         ]
     }
@@ -118,8 +122,8 @@ mod tests {
     #[test]
     fn only_what_passed_lets_a_change_out() {
         assert_eq!(refusals(&all(Verdict::Passed), &checks()), []);
-        assert_eq!(refusals(&all(Verdict::Failed), &checks()).len(), 3);
-        assert_eq!(refusals(&all(Verdict::CouldNotRun), &checks()).len(), 3);
+        assert_eq!(refusals(&all(Verdict::Failed), &checks()).len(), 4);
+        assert_eq!(refusals(&all(Verdict::CouldNotRun), &checks()).len(), 4);
         for said in [Verdict::Passed, Verdict::Failed, Verdict::CouldNotRun] {
             assert_eq!(verdict(&all(said), &checks()), said);
         }
@@ -136,7 +140,8 @@ mod tests {
             [
                 "check `unit` is missing",
                 "reproduction is missing",
-                "weakened tests is missing"
+                "weakened tests is missing",
+                "screens is missing"
             ]
         );
         assert_eq!(verdict(&[], &checks()), Verdict::CouldNotRun);
@@ -159,9 +164,23 @@ mod tests {
         let evidence = [
             found(CheckKind::Reproduction, "reproduction", Verdict::Failed),
             found(CheckKind::WeakenedTests, "weakened tests", Verdict::Failed),
+            found(CheckKind::Screen, "screens", Verdict::Passed),
         ];
         assert_eq!(refusals(&evidence, &lax), []);
         let out = found(CheckKind::Boundaries, "boundaries", Verdict::Failed);
         assert_eq!(refusals(&[out], &lax)[0].words, "boundaries Failed");
+    }
+
+    #[test]
+    fn no_spec_turns_the_screens_off() {
+        let lax = Checks {
+            reproduce: Reproduce::WhenPossible,
+            weakened_tests: WeakenedTests::Flag,
+            ..Checks::default()
+        };
+        assert_eq!(verdict(&[], &lax), Verdict::CouldNotRun);
+        for said in [Verdict::Passed, Verdict::Failed, Verdict::CouldNotRun] {
+            assert_eq!(verdict(&[found(CheckKind::Screen, "screens", said)], &lax), said);
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::screen::hidden::is_invisible;
+
 /// The name of the mark. Marked text never contains it.
 const TAG: &str = "outside-text";
 /// How much of an origin is shown.
@@ -24,27 +26,19 @@ pub fn untrusted(origin: &str, text: &str) -> String {
 /// `text` with each invisible or control character written as `\u{…}`; line ends and tabs stay.
 fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
     for c in text.replace("\r\n", "\n").chars() {
-        if matches!(c, '\n' | '\t') || !(c.is_control() || is_invisible(c)) {
+        // One of them gives a sign its shape; more in a row carry hidden text.
+        let shapes = matches!(c, '\u{fe0e}' | '\u{fe0f}') && !is_invisible(before) && !before.is_ascii();
+        if matches!(c, '\n' | '\t') || shapes || !(c.is_control() || is_invisible(c)) {
             out.push(c);
         } else {
             // Writing into a `String` cannot fail.
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         }
+        before = c;
     }
     out
-}
-
-/// Characters that show nothing: soft hyphen, zero-width and bidirectional marks, variation selectors' neighbors that
-/// carry hidden text (the tag block), and fillers. The joiners of emoji are among them; they lose their shape, not
-/// their meaning.
-fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 /// `text` in which the mark's name, in any case, has an underscore for its hyphen.

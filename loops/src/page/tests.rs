@@ -84,8 +84,8 @@ fn a_page_tells_what_was_wrong_what_was_proven_and_what_was_not() {
 
 ## What was changed, in the worker's words
 
-The discount was taken from the unit price.
-Now it is taken from the line.
+> The discount was taken from the unit price.
+> Now it is taken from the line.
 
 ## What was proven
 

@@ -1,6 +1,8 @@
 //! What starts a loop besides its schedule, where its signals come from, and how they are weighed. The keys only:
 //! nothing is read from a source here.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +120,8 @@ pub struct Triage {
     pub max_findings: u32,
     /// Whose reports may lead to code.
     pub trust: Trust,
+    /// Findings with a report that holds a known form of prompt injection wait for a person.
+    pub hold_flagged: bool,
     /// Hours of the loop's zone in which signals are read but nothing is started, like `22:00-07:00`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"))]
@@ -132,17 +136,63 @@ impl Default for Triage {
             half_life: Span(std::time::Duration::from_secs(14 * 86_400)),
             max_findings: 3,
             trust: Trust::default(),
+            hold_flagged: false,
             quiet: None,
         }
     }
 }
 
 /// Whose reports may lead to code.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Trust {
     /// Code is written only if that many people with write access are among the reporters; 0: anyone. The
     /// default is 1 on GitHub; a file that the operator names is trusted as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub members: Option<u32>,
+    /// Who has write access, by the names that files give their authors. Names in a file are as true as the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
+impl Trust {
+    /// Why reports of these authors lead to a report alone; nothing: they may lead to code.
+    pub fn report_only<'a>(&self, authors: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        let wanted = self.members.unwrap_or(0) as usize;
+        let members: BTreeSet<&str> = authors
+            .into_iter()
+            .filter(|author| self.names.iter().any(|name| name == author))
+            .collect();
+        match members.len() {
+            known if known >= wanted => None,
+            0 => Some("report only: nobody with write access reported it".to_owned()),
+            known => Some(format!(
+                "report only: {known} of the {wanted} people with write access that it needs reported it"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_distinct_people_of_the_list_lead_to_code() {
+        let names = vec!["anna".to_owned(), "ben".to_owned()];
+        let trust = |members| Trust {
+            members,
+            names: names.clone(),
+        };
+        for open in [trust(None), trust(Some(0))] {
+            assert_eq!(open.report_only(["mallory"]), None);
+        }
+        let one = trust(Some(1));
+        assert!(one.report_only([]).is_some() && one.report_only(["Anna", "mallory"]).is_some());
+        assert_eq!(one.report_only(["mallory", "anna"]), None);
+        assert_eq!(
+            trust(Some(2)).report_only(["anna", "anna"]).as_deref(),
+            Some("report only: 1 of the 2 people with write access that it needs reported it")
+        );
+    }
 }

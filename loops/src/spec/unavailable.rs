@@ -70,10 +70,11 @@ fn later(source: &Source) -> Option<&'static str> {
 }
 
 fn triage(spec: &LoopSpec, list: &mut List) {
-    if spec.triage.trust.members.is_some_and(|members| members > 0) {
+    let trust = &spec.triage.trust;
+    if trust.members.is_some_and(|members| members > 0) && trust.names.is_empty() {
         list.add(
             "triage.trust.members",
-            "knowing who has write access needs GitHub; write 0 for files that you trust",
+            "asking who has write access needs GitHub; for files say who has it (`names`), or write 0 if you trust them",
         );
     }
     if spec.triage.quiet.is_some() {

@@ -4,8 +4,9 @@ use loops::text::{one_line, plain};
 use serde_json::json;
 
 use super::{CliError, Context, Exit, Format, Out, report, review, sandbox};
+use crate::engine;
 use crate::store::{
-    Store, attempts, evidence, findings, ledger,
+    Store, attempts, evidence, findings, ledger, loops as loop_rows,
     resolve::{Kind, resolve},
     signals, tasks,
 };
@@ -151,9 +152,15 @@ async fn finding(store: &Store, out: Out, id: loops::id::FindingId) -> Result<()
         .await?
         .ok_or_else(|| CliError::new("it is gone"))?;
     let said = signals::of_finding(store, id, 500).await?;
+    let held = held_back(store, &kept.loop_name, &said).await?;
     if out.format == Format::Json {
+        let flags: std::collections::BTreeMap<_, _> = said
+            .iter()
+            .filter(|kept| !kept.flags.is_empty())
+            .map(|kept| (kept.signal.id.to_string(), &kept.flags))
+            .collect();
         let said: Vec<_> = said.iter().map(|kept| &kept.signal).collect();
-        out.json(&json!({ "finding": kept.finding, "loop": kept.loop_name, "refused_why": kept.refused_why, "never": kept.never, "signals": said }));
+        out.json(&json!({ "finding": kept.finding, "loop": kept.loop_name, "refused_why": kept.refused_why, "never": kept.never, "report_only": held, "signals": said, "flags": flags }));
         return Ok(());
     }
     let finding = &kept.finding;
@@ -181,6 +188,9 @@ async fn finding(store: &Store, out: Out, id: loops::id::FindingId) -> Result<()
             }
         ));
     }
+    if let Some(why) = held {
+        out.line(why);
+    }
     out.line(format!(
         "{} from {}:",
         report::count(finding.signals, "signal"),
@@ -193,8 +203,34 @@ async fn finding(store: &Store, out: Out, id: loops::id::FindingId) -> Result<()
         if let Some(url) = &signal.url {
             out.line(format!("      {}", plain(url)));
         }
+        flags(out, &kept);
     }
     Ok(())
+}
+
+/// The known forms of prompt injection in a signal's words, a line each.
+fn flags(out: Out, kept: &signals::Kept) {
+    for flag in &kept.flags {
+        let (words, said) = (flag.form.words(), flag.excerpt(&kept.signal.text));
+        out.line(format!("      ! {words}: «{said}»"));
+    }
+}
+
+/// Why the finding leads to no code, by what its loop says now.
+async fn held_back(
+    store: &Store,
+    loop_name: &str,
+    said: &[signals::Kept],
+) -> Result<Option<String>, CliError> {
+    let Some(known) = loop_rows::get(store, loop_name).await? else {
+        return Ok(None);
+    };
+    let spec: loops::spec::LoopSpec = match serde_json::from_value(known.spec) {
+        Ok(spec) => spec,
+        // An older loops wrote it; the next run writes it anew.
+        Err(_) => return Ok(None),
+    };
+    Ok(engine::held_back(&spec.triage, said))
 }
 
 async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Result<(), CliError> {
@@ -314,7 +350,7 @@ async fn signal(store: &Store, out: Out, id: &str) -> Result<(), CliError> {
     let id = id.parse().map_err(|_| CliError::new("it cannot be read"))?;
     for kept in signals::everywhere(store, id).await? {
         if out.format == Format::Json {
-            out.json(&json!({ "signal": kept.signal, "loop": kept.loop_name, "edition": kept.edition, "noise": kept.noise, "finding": kept.finding }));
+            out.json(&json!({ "signal": kept.signal, "loop": kept.loop_name, "edition": kept.edition, "noise": kept.noise, "finding": kept.finding, "flags": kept.flags }));
             continue;
         }
         let signal = &kept.signal;
@@ -330,6 +366,7 @@ async fn signal(store: &Store, out: Out, id: &str) -> Result<(), CliError> {
             plain(signal.author.as_deref().unwrap_or("nobody named"))
         ));
         out.line(plain(&signal.text));
+        flags(out, &kept);
         match (&kept.finding, &kept.noise) {
             (Some(finding), _) => out.line(format!("evidence of {}", finding.short())),
             (None, Some(noise)) => out.line(format!("no evidence: {}", plain(noise))),

@@ -32,7 +32,6 @@ use tokio_util::sync::CancellationToken;
 use workers::{Machine, git::Git};
 
 pub use self::collect::{Read, import};
-pub(crate) use self::propose::{move_finding, repository_of};
 pub(crate) use self::triage::recount;
 pub use self::{
     answer::{Answer, Answered, answer},
@@ -42,6 +41,10 @@ pub use self::{
     progress::{Progress, Watchers},
     serve::{Broken, ServeError, Service, Specs, Word},
     settle::{cancel, end_cancelled, reconcile},
+};
+pub(crate) use self::{
+    propose::{move_finding, repository_of},
+    triage::held_back,
 };
 use crate::{gateway::Gateway, store::Store};
 

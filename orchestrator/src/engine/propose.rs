@@ -9,7 +9,7 @@ use loops::{
     id::{AttemptId, FindingId, ProposalId, TaskId},
     page::{Cost, FileStat, Page, Problem},
     run::Event,
-    text::{one_line, plain},
+    screen::{clean, secrets},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -97,7 +97,7 @@ impl Running {
     ) -> Result<Proposal, EngineError> {
         let kept = self.task(task).await?;
         let tree = self.tree_of(attempt).await?;
-        let title = plain(&one_line(&kept.task.title, 100));
+        let title = clean::title(&kept.task.title, 100);
         let id = known
             .as_ref()
             .map_or_else(|| clock::id(ProposalId::new), |known| known.id);
@@ -107,13 +107,14 @@ impl Running {
         let seconds = worked.and_then(|found| found.ended_at).unwrap_or_default().0 / 1000;
         let message = format!(
             "{title}\n\n{}\n\nLoops-Task: {task}\n",
-            one_line(&page.account, 600)
+            clean::title(&page.account, 600)
         );
         let head = self
             .git()
             .commit_tree(&tree, &[&self.base], &message, AUTHOR, seconds)
             .await?;
-        let body = page.markdown();
+        // Each part is masked already; what only the whole page would give away is masked here.
+        let body = secrets::mask(&page.markdown());
         let now = clock::now();
         let mut tx = self.engine.home.store.begin().await?;
         let proposal = match known {

@@ -8,6 +8,7 @@ use loops::{
     evidence::{self, CheckKind, Evidence, Verdict},
     id::{AttemptId, TaskId},
     run::Event,
+    screen::{self, Leaving},
     spec::{CheckCommand, LoopSpec, Span},
     text::one_line,
 };
@@ -33,7 +34,11 @@ impl Running {
         let _turn = self.proving.acquire().await;
         let tree = self.tree_of(of).await?;
         let attempt = self.begin(task, Role::Prove).await?;
-        let mut found = vec![self.judge_boundaries(task, &tree).await?];
+        let diff = self.diff(&tree).await?;
+        let mut found = vec![
+            self.judge_boundaries(task, &diff).await?,
+            self.judge_screens(task, of, &diff).await?,
+        ];
         let mut caveats = Vec::new();
         if found[0].verdict == Verdict::Passed {
             let (evidence, said) = self.check(task, attempt, tree).await?;
@@ -141,8 +146,31 @@ impl Running {
         }
     }
 
-    async fn judge_boundaries(&self, task: TaskId, tree: &str) -> Result<Evidence, EngineError> {
-        let diff = self.diff(tree).await?;
+    /// What the screens say of the change and of what the agent wrote with it.
+    async fn judge_screens(
+        &self,
+        task: TaskId,
+        of: AttemptId,
+        diff: &Result<Diff, String>,
+    ) -> Result<Evidence, EngineError> {
+        let diff = match diff {
+            Ok(diff) => diff,
+            Err(why) => return Ok(screen::could_not_run(why)),
+        };
+        let title = self.task(task).await?.task.title;
+        let account = attempts::get(&self.engine.home.store, of)
+            .await?
+            .and_then(|worked| worked.ended.summary)
+            .unwrap_or_default();
+        let texts = [("title", title.as_str()), ("account", account.as_str())];
+        Ok(screen::judge(Leaving { diff, texts: &texts }))
+    }
+
+    async fn judge_boundaries(
+        &self,
+        task: TaskId,
+        diff: &Result<Diff, String>,
+    ) -> Result<Evidence, EngineError> {
         let task = self.task(task).await?;
         let mut evidence = Evidence {
             name: "boundaries".into(),
@@ -155,7 +183,7 @@ impl Running {
         };
         match diff {
             Ok(diff) => {
-                let violations = boundary::judge(&diff, &self.spec().boundaries, &task.task.write);
+                let violations = boundary::judge(diff, &self.spec().boundaries, &task.task.write);
                 let files = diff.files.len();
                 if violations.is_empty() {
                     evidence.words = format!(
@@ -171,7 +199,7 @@ impl Running {
             }
             Err(why) => {
                 evidence.verdict = Verdict::CouldNotRun;
-                evidence.words = why;
+                evidence.words = why.clone();
             }
         }
         Ok(evidence)

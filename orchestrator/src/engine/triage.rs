@@ -10,7 +10,7 @@ use loops::{
     run::Event,
     score::{Fact, people, score},
     signal::{Signal, is_noise},
-    spec::Span,
+    spec::{Span, Triage},
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::{EngineError, Progress, Running};
 use crate::{
     clock,
-    store::{StoreError, Tx, findings, handed, proposals, signals},
+    store::{Tx, findings, handed, proposals, signals},
 };
 
 /// How many signals one run takes in.
@@ -194,7 +194,12 @@ impl Running {
             if !news || findings::suppression(store, kept.finding.id).await?.is_some() {
                 continue;
             }
-            let facts = self.facts(kept.finding.id).await?;
+            let said = signals::of_finding(store, kept.finding.id, MAX_OF_FINDING).await?;
+            if let Some(why) = held_back(&spec.triage, &said) {
+                self.note(format!("{}: {why}", kept.finding.id.short()));
+                continue;
+            }
+            let facts: Vec<Fact> = said.iter().map(|kept| Fact::of(&kept.signal)).collect();
             if thresholds(&facts, spec.triage.min_signals, spec.triage.min_reporters).is_ok() {
                 let score = score(&facts, clock::now(), spec.triage.half_life.0);
                 ready.push(Finding {
@@ -221,12 +226,17 @@ impl Running {
         ready.truncate(spec.triage.max_findings.min(room) as usize);
         Ok((ready, None))
     }
+}
 
-    /// What counts of a finding's signals.
-    async fn facts(&self, finding: FindingId) -> Result<Vec<Fact>, StoreError> {
-        let kept = signals::of_finding(&self.engine.home.store, finding, MAX_OF_FINDING).await?;
-        Ok(kept.iter().map(|kept| Fact::of(&kept.signal)).collect())
+/// Why a finding with these signals leads to no code, whatever it is about.
+pub(crate) fn held_back(triage: &Triage, said: &[signals::Kept]) -> Option<String> {
+    let authors = said.iter().filter_map(|kept| kept.signal.author.as_deref());
+    if let Some(why) = triage.trust.report_only(authors) {
+        return Some(why);
     }
+    let flagged = said.iter().filter(|kept| !kept.flags.is_empty()).count();
+    (triage.hold_flagged && flagged > 0)
+        .then(|| "held back: a report holds a known form of prompt injection; look at it first".to_owned())
 }
 
 /// Counts and scores a finding anew from all its signals. The words of erased ones count no more.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loops::library;
 
 use crate::{
-    engine::{EngineError, Running},
+    engine::{EngineError, Running, brief::warning},
     store::{findings, handed, signals},
 };
 
@@ -42,6 +42,7 @@ pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError>
         text.push('\n');
         if let Some(first) = signals::of_finding(store, id, 1).await?.first() {
             let words: String = first.signal.text.chars().take(QUOTED).collect();
+            text.push_str(&warning(first));
             text.push_str(&library::untrusted("its first report", &words));
             text.push('\n');
         }

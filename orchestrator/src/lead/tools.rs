@@ -5,7 +5,7 @@ mod tasks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use loops::{id::FindingId, text::one_line};
+use loops::{id::FindingId, library, text::one_line};
 use serde_json::Value;
 use workers::{
     agent::Tools,
@@ -96,17 +96,18 @@ impl LeadTools {
         match name {
             "signals" => self.signals(input::read(input)?).await,
             "list" => {
-                self.repository
-                    .list(&input::read::<input::List>(input)?.path)
-                    .await
+                let asked: input::List = input::read(input)?;
+                self.repository.list(&asked.path).await.map(of_repository)
             }
             "read" => {
                 let asked: input::Read = input::read(input)?;
-                self.repository.read(&asked.path, asked.offset, asked.limit).await
+                let text = self.repository.read(&asked.path, asked.offset, asked.limit).await;
+                text.map(of_repository)
             }
             "search" => {
                 let asked: input::Search = input::read(input)?;
-                self.repository.search(&asked.pattern, &asked.path).await
+                let lines = self.repository.search(&asked.pattern, &asked.path).await;
+                lines.map(of_repository)
             }
             "merge" => self.merge(input::read(input)?).await,
             "dismiss" => self.dismiss(input::read(input)?).await,
@@ -152,6 +153,11 @@ impl Tools for LeadTools {
     fn may_repeat(&self, name: &str) -> bool {
         name == "wait"
     }
+}
+
+/// What the repository says is data, as reports are.
+fn of_repository(text: String) -> String {
+    library::untrusted("repository", &text)
 }
 
 fn words(error: crate::store::StoreError) -> String {

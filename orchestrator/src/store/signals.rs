@@ -4,7 +4,7 @@
 
 use ::loops::{
     id::{FindingId, SignalId},
-    signal::{Signal, Voice},
+    signal::{Flag, Signal, Voice, injections},
     time::Timestamp,
 };
 
@@ -28,6 +28,8 @@ pub struct Kept {
     pub finding: Option<FindingId>,
     /// Salts the ledger's digest of its words; hex. Erased with them.
     pub salt: String,
+    /// Known forms of prompt injection in its words. Erased with them.
+    pub flags: Vec<Flag>,
     /// When we read it.
     pub read_at: Timestamp,
     /// When its words were taken away.
@@ -56,23 +58,23 @@ pub enum Reading {
 macro_rules! columns {
     () => {
         "loop, id, source, external_id, edition, at, author, voice, text, url, reactions, labels, thread, noise, \
-         finding, salt, read_at, erased_at"
+         finding, salt, flags, read_at, erased_at"
     };
 }
 
 statements! { "signals":
     INSERT = "INSERT INTO signals (loop, id, source, external_id, edition, at, author, voice, text, url, reactions,
-        labels, thread, salt, read_at) VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        labels, thread, salt, read_at, flags) VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         ON CONFLICT (loop, id) DO NOTHING";
     EDIT = "UPDATE signals SET edition = edition + 1, at = $3, author = $4, voice = $5, text = $6, url = $7,
-        reactions = $8, labels = $9, thread = $10, salt = $11, read_at = $12, noise = NULL, finding = NULL
+        reactions = $8, labels = $9, thread = $10, salt = $11, read_at = $12, flags = $13, noise = NULL, finding = NULL
         WHERE loop = $1 AND id = $2";
     REFRESH = "UPDATE signals SET url = $3, reactions = $4, labels = $5, thread = $6, read_at = $7
         WHERE loop = $1 AND id = $2";
     SET_FINDING = "UPDATE signals SET finding = $3, noise = NULL WHERE loop = $1 AND id = $2";
     SET_NOISE = "UPDATE signals SET noise = $3, finding = NULL WHERE loop = $1 AND id = $2";
     MOVE = "UPDATE signals SET finding = $2 WHERE finding = $1";
-    ERASE = "UPDATE signals SET text = '', author = NULL, url = NULL, salt = '', erased_at = $3
+    ERASE = "UPDATE signals SET text = '', author = NULL, url = NULL, salt = '', flags = '[]', erased_at = $3
         WHERE loop = $1 AND id = $2 AND erased_at IS NULL";
     GET = concat!("SELECT ", columns!(), " FROM signals WHERE loop = $1 AND id = $2");
     EVERYWHERE = concat!("SELECT ", columns!(), " FROM signals WHERE id = $1 ORDER BY loop");
@@ -190,6 +192,7 @@ async fn insert(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let (reactions, labels) = lists(signal)?;
+    let flags = serde_json::to_string(&injections(&signal.text))?;
     let bind = |q: Query| {
         q.bind(loop_name)
             .bind(signal.id.to_string())
@@ -205,6 +208,7 @@ async fn insert(
             .bind(&signal.thread)
             .bind(hex::encode(salt))
             .bind(at.0)
+            .bind(flags)
     };
     INSERT.run(tx, bind).await.map(drop)
 }
@@ -217,6 +221,7 @@ async fn edit(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let (reactions, labels) = lists(signal)?;
+    let flags = serde_json::to_string(&injections(&signal.text))?;
     let bind = |q: Query| {
         q.bind(loop_name)
             .bind(signal.id.to_string())
@@ -230,6 +235,7 @@ async fn edit(
             .bind(&signal.thread)
             .bind(hex::encode(salt))
             .bind(at.0)
+            .bind(flags)
     };
     EDIT.run(tx, bind).await.map(drop)
 }
@@ -304,6 +310,7 @@ fn read(row: &Row) -> Result<Kept, StoreError> {
         noise: row.maybe_text("noise")?,
         finding: row.maybe_parsed("finding")?,
         salt: row.text("salt")?,
+        flags: row.json("flags")?,
         read_at: row.time("read_at")?,
         erased_at: row.maybe_time("erased_at")?,
     })

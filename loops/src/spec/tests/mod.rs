@@ -374,7 +374,11 @@ fn what_cannot_be_done_yet_is_named_and_the_rest_is_not() {
             "notify.slack",
         ]
     );
-    let small = read("small.yaml", SMALL, &known()).unwrap();
+    let mut small = read("small.yaml", SMALL, &known()).unwrap();
+    assert_eq!(unavailable(&small), []);
+    small.triage.trust.members = Some(1);
+    assert_eq!(unavailable(&small)[0].path, "triage.trust.members");
+    small.triage.trust.names = vec!["anna".to_owned()];
     assert_eq!(unavailable(&small), []);
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use loops::{
     evidence::{Evidence, Verdict, verdict},
     id::AttemptId,
+    screen::{self, Leaving},
     spec::{Sandbox, Span},
 };
 use tokio::sync::mpsc;
@@ -60,7 +61,15 @@ pub(super) async fn merge_again(
             );
         }
     };
-    let evidence = prove_tree(home, definition, proposal, effect, base, &tree).await?;
+    let screened = match workers::checks::diff(&git, base, &tree).await {
+        Ok(diff) => screen::judge(Leaving {
+            diff: &diff,
+            texts: &[("title", &proposal.title)],
+        }),
+        Err(error) => screen::could_not_run(&format!("the change could not be read: {error}")),
+    };
+    let mut evidence = prove_tree(home, definition, proposal, effect, base, &tree).await?;
+    evidence.push(screened);
     if verdict(&evidence, &definition.spec.checks) != Verdict::Passed {
         return no(
             "the base has moved, and the change does not pass its checks there".into(),

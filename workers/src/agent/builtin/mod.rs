@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use loops::budget::Usage;
+use loops::{budget::Usage, library};
 use serde_json::Value;
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
@@ -163,6 +163,24 @@ impl Keeper for Reporter<'_> {
     }
 }
 
+/// An answer in which what the repository or a command said is marked as data. What a tool says of itself is ours, and
+/// stays as it is; the mark is the same for every answer of a tool, so that prompt caches hold.
+fn marked(tool: &str, answer: ToolAnswer) -> ToolAnswer {
+    let says_data = match tool {
+        "run" => true,
+        "read" | "search" | "list" => answer.ok,
+        _ => false,
+    };
+    if !says_data || answer.text.trim().is_empty() {
+        return answer;
+    }
+    let origin = if tool == "run" { "command" } else { "repository" };
+    ToolAnswer {
+        text: library::untrusted(origin, &answer.text),
+        ..answer
+    }
+}
+
 /// The tools of an agent that works.
 struct Working<'a> {
     host: &'a ToolHost,
@@ -177,7 +195,7 @@ impl Tools for Working<'_> {
 
     async fn call(&self, _call_id: &str, name: &str, input: Value) -> ToolAnswer {
         if name != "todo" {
-            return self.host.call(name, input).await;
+            return marked(name, self.host.call(name, input).await);
         }
         match todo::read(input) {
             Err(text) => ToolAnswer { ok: false, text },
@@ -213,7 +231,7 @@ impl Tools for Reviewing<'_> {
 
     async fn call(&self, _call_id: &str, name: &str, input: Value) -> ToolAnswer {
         if name != "verdict" {
-            return self.host.call(name, input).await;
+            return marked(name, self.host.call(name, input).await);
         }
         match verdict::read(input) {
             Err(text) => ToolAnswer { ok: false, text },
