@@ -19,6 +19,7 @@ mod service;
 mod show;
 pub mod specs;
 mod status;
+mod store;
 mod validate;
 mod worker;
 
@@ -126,6 +127,8 @@ enum Command {
     Import(import::Args),
     /// Whether the ledger is what was written
     Audit(audit::Args),
+    /// Where the state is kept
+    Store(store::Args),
     /// Carry out one order
     Worker(worker::Args),
     /// Print completions for a shell
@@ -148,6 +151,7 @@ loops turns what people and machines say about a codebase into proven, reviewed 
   loops approve | revise | reject ID
   loops status | runs | show ID | logs ID
   loops audit verify       the ledger is whole
+  loops store move         from the SQLite file into Postgres, or back
 
 Every command explains itself with --help. The exit code says how it went: 0 done, 1 failed, 2 bad usage
 or bad spec, 3 stopped by a budget, 4 a check said no, 5 nothing to do (with --exit-code), 130 interrupted.
@@ -214,6 +218,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError>
         Command::Reject(args) => review::reject(context, args).await,
         Command::Import(args) => import::import(context, args).await,
         Command::Audit(args) => audit::audit(context, args).await,
+        Command::Store(args) => store::store(context, args).await,
         Command::Worker(args) => worker::worker(context, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
