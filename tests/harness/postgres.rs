@@ -92,6 +92,10 @@ impl Cluster {
         cluster
     }
 
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it outlives us, for the tests that come after"
+    )]
     fn start(&self, folder: &Path) {
         let who = unprivileged();
         fs::DirBuilder::new()

@@ -25,13 +25,11 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Copy the whole state into an empty database, look it over, and say how to use it; the old one stays as it is
-    ///
-    /// From the SQLite file into a Postgres, or from the Postgres that the settings name into a SQLite file. Nothing
-    /// else may work on either meanwhile.
+    /// Copy the whole state from the SQLite file into an empty Postgres, or back, look it over, and say how to use it;
+    /// the old one stays as it is, and nothing else may work on either meanwhile
     Move {
         /// Where to: `${NAME}` of the environment variable that holds the address of a Postgres, or a folder
-        #[arg(long, value_name = "${DATABASE_URL} | DIR")]
+        #[arg(long, value_name = "WHERE")]
         to: String,
     },
 }

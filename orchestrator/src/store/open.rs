@@ -54,8 +54,8 @@ impl Store {
                 Inner::Sqlite(file::begin(writer).await.map_err(|error| self.sort(error))?)
             }
             Engine::Postgres { writers, .. } => {
-                let begin = || async { server::begin(writers).await.map_err(|error| self.sort(error)) };
-                Inner::Postgres(server::patiently(begin).await?)
+                let begun = server::patiently(|| server::begin(writers)).await;
+                Inner::Postgres(begun.map_err(|error| self.sort(error))?)
             }
         };
         Ok(Tx {
@@ -71,8 +71,8 @@ impl Store {
                 Inner::Sqlite(readers.begin().await.map_err(|error| self.sort(error))?)
             }
             Engine::Postgres { readers, .. } => {
-                let begin = || async { server::snapshot(readers).await.map_err(|error| self.sort(error)) };
-                Inner::Postgres(server::patiently(begin).await?)
+                let begun = server::patiently(|| server::snapshot(readers)).await;
+                Inner::Postgres(begun.map_err(|error| self.sort(error))?)
             }
         };
         Ok(Snapshot {
@@ -125,19 +125,25 @@ impl Store {
                 read.map_err(|error| self.sort(error))
             }
             Engine::Postgres { readers, .. } => {
-                let read = || async {
-                    let mut connection = readers.acquire().await.map_err(|error| self.sort(error))?;
+                let read = server::patiently(|| async {
+                    let mut connection = readers.acquire().await?;
                     let query = query.clone();
-                    let read = query.fetch(Connection::Postgres(&mut connection), wanted).await;
-                    read.map_err(|error| self.sort(error))
-                };
-                server::patiently(read).await
+                    query.fetch(Connection::Postgres(&mut connection), wanted).await
+                });
+                read.await.map_err(|error| self.sort(error))
             }
         }
     }
 
     pub(super) fn sort(&self, error: sqlx::Error) -> StoreError {
-        StoreError::from_sqlx(error, &self.place)
+        match error {
+            // Of a file it means that somebody writes for too long.
+            sqlx::Error::PoolTimedOut if !self.is_file() => StoreError::Away {
+                path: self.place.to_path_buf(),
+                why: "no connection could be had for half a minute".to_owned(),
+            },
+            error => StoreError::from_sqlx(error, &self.place),
+        }
     }
 }
 

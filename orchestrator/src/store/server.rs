@@ -141,19 +141,26 @@ pub(super) async fn snapshot(readers: &PgPool) -> Result<Transaction<'static, Po
         .await
 }
 
-/// Does what may be done again as often as one likes, while the server is away: a connection that died unseen is
-/// noticed only when it is used.
-pub(super) async fn patiently<T, F>(work: impl FnMut() -> F) -> Result<T, StoreError>
+/// Does what may be done again as often as one likes, while connections turn out to be cut: one that died unseen is
+/// noticed only when it is used. For a server that is away, the pool waits.
+pub(super) async fn patiently<T, F>(work: impl FnMut() -> F) -> Result<T, sqlx::Error>
 where
-    F: Future<Output = Result<T, StoreError>>,
+    F: Future<Output = Result<T, sqlx::Error>>,
 {
     let pauses = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(20))
         .with_max_delay(Duration::from_secs(2))
-        .with_max_times(12);
-    work.retry(pauses)
-        .when(|error| matches!(error, StoreError::Away { .. }))
-        .await
+        .with_max_times((READERS + WRITERS) as usize);
+    work.retry(pauses).when(is_cut).await
+}
+
+/// Whether the connection, and not the statement, is at fault. The codes are those of a server that ends.
+fn is_cut(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(told) => matches!(told.code().as_deref(), Some("57P01" | "57P02" | "57P03")),
+        _ => false,
+    }
 }
 
 /// What an address means, and what it is called without its password.
