@@ -1,6 +1,6 @@
 //! Names for things: one newtype per kind of thing, each a UUID with a prefix that says what it names.
 //!
-//! An id prints as `task-0192f0c1…` (prefix, hyphen, 32 hex digits). People type less: [`matches`] says
+//! An id prints as `task-0192f0c1…` (prefix, hyphen, 32 hex digits). People type less: [`matches()`] says
 //! whether what a person typed (`task-1f3a9c2e`, `1f3a9c2e`) means this id.
 
 use std::{fmt, str::FromStr};

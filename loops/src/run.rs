@@ -186,6 +186,14 @@ impl RunState {
 
     fn stop(&mut self, end: End) {
         self.stopping.get_or_insert(end);
+        if end == End::Cancelled {
+            // Who cancels does not want to wait for what is under way.
+            self.stopping = Some(end);
+            self.tasks
+                .values_mut()
+                .filter(|task| !task.step.is_over())
+                .for_each(|task| task.step = Step::Cancelled);
+        }
         for task in self.tasks.values_mut().filter(|task| task.step == Step::Queued) {
             task.step = if end == End::OutOfBudget {
                 Step::Failed(Why::OutOfBudget)

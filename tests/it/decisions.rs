@@ -159,6 +159,87 @@ async fn a_persons_words_reach_another_attempt_of_the_same_proposal() {
 }
 
 #[tokio::test]
+async fn what_conflicts_with_the_moved_base_is_revised_on_it_and_merged() {
+    const WORDS: &str = "the base has moved; do it again on it";
+    let moved = Ratings::BUGGY.replace("sum(ratings)", "float(sum(ratings))");
+    let shop = Ratings::world().await;
+    shop.world.worker_told(Ratings::TITLE, WORDS, |s| {
+        s.call("read", json!({"path": Ratings::FILE}))
+            .calls([
+                ("edit", json!({"path": Ratings::FILE, "old": "len(ratings)\n", "new": "len(ratings) if ratings else 0\n"})),
+                ("write", json!({"path": Ratings::TESTS, "content": format!("{}{}", Ratings::TEST, Ratings::ADDED)})),
+            ])
+            .say("The same, on the code as it is now.")
+    });
+    let shop = shop.well_played();
+    let id = shop.proposed().await;
+    let head = shop
+        .origin
+        .commit("Divide floats", &[(Ratings::FILE, &moved), ("NEWS", "floats\n")]);
+    assert_eq!(shop.world.loops(["approve", &id]).await.code, 4, "it conflicts");
+
+    let revised = shop.world.loops(["revise", &id, WORDS]).await;
+    assert_eq!(revised.code, 0, "{revised}");
+    let told = shop
+        .world
+        .model()
+        .requests_of(&format!("{} told {WORDS}", Ratings::TITLE));
+    assert!(
+        told[1].last_texts()[0].contains("float(sum(ratings))"),
+        "it works on the base of now"
+    );
+    let first = told[0].last_texts().join("\n");
+    assert!(
+        first.contains("holds the code as it is now") && first.contains(WORDS),
+        "{first}"
+    );
+    let shown = shop.shown(&id).await;
+    assert_eq!((&shown["state"], &shown["base"]), (&json!("open"), &json!(head)));
+    let approved = shop.world.loops(["approve", &id]).await;
+    assert_eq!(approved.code, 0, "{approved}");
+    let merged = shop.origin.file("main", Ratings::FILE);
+    assert!(
+        merged.contains("float(sum(ratings)) / len(ratings) if ratings else 0"),
+        "{merged}"
+    );
+    assert_eq!(shop.origin.file("main", "NEWS"), "floats");
+    shop.world.close().await;
+}
+
+#[tokio::test]
+async fn an_attempt_on_a_base_that_moved_elsewhere_begins_with_what_the_last_one_left() {
+    const WORDS: &str = "Please say why in a comment";
+    let shop = Ratings::world().await;
+    shop.world.worker_told(Ratings::TITLE, WORDS, |s| {
+        s.calls([("read", json!({"path": Ratings::FILE})), ("read", json!({"path": "NEWS"}))])
+            .call("edit", json!({"path": Ratings::FILE, "old": "def mean", "new": "# New products have no ratings.\ndef mean"}))
+            .say("It says why now.")
+    });
+    let shop = shop.well_played();
+    let id = shop.proposed().await;
+    let head = shop.origin.commit("Tell news", &[("NEWS", "a new shop\n")]);
+    let revised = shop.world.loops(["revise", &id, WORDS]).await;
+    assert_eq!(revised.code, 0, "{revised}");
+    let told = shop
+        .world
+        .model()
+        .requests_of(&format!("{} told {WORDS}", Ratings::TITLE));
+    let seen = told[1].last_texts().join("\n");
+    assert!(
+        seen.contains("if ratings else 0") && seen.contains("a new shop"),
+        "{seen}"
+    );
+    assert_eq!(shop.world.loops(["approve", &id]).await.code, 0);
+    assert_eq!(
+        shop.origin.git(&["show", "-s", "--format=%P", "main"]),
+        head,
+        "nothing was left to merge"
+    );
+    assert_eq!(shop.origin.file("main", "NEWS"), "a new shop");
+    shop.world.close().await;
+}
+
+#[tokio::test]
 async fn an_attempt_that_a_person_asked_for_in_vain_leaves_the_proposal_as_it_stood() {
     const WORDS: &str = "Please make it return None";
     let shop = Ratings::world().await;

@@ -18,6 +18,7 @@ mod one_at_a_time;
 mod prove;
 mod run_json;
 mod sandbox;
+mod serve;
 mod shapes;
 mod small_story;
 mod tools;

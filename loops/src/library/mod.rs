@@ -1,7 +1,7 @@
 //! The library that ships: loops to begin with, and the prompts that agents are given.
 //!
 //! Prompts are templates with what is stable first, so that providers can cache it; nothing that changes from call to
-//! call belongs in one. Text from outside never goes into a template's text: it is marked by [`untrusted`] and put into
+//! call belongs in one. Text from outside never goes into a template's text: it is marked by [`untrusted()`] and put into
 //! the conversation.
 
 mod untrusted;

@@ -190,6 +190,21 @@ fn a_stopped_run_begins_nothing_and_lets_running_attempts_end() {
     assert_eq!(state.end(), Some(End::OutOfBudget));
 }
 
+#[test]
+fn a_cancelled_run_is_over_at_once_whatever_is_under_way() {
+    let mut events = leading();
+    events.push(Event::WorkStarted {
+        task: task(1),
+        attempt: attempt(1),
+    });
+    events.push(Event::Stopped { end: End::Cancelled });
+    let state = after(&events);
+    assert_eq!(
+        (state.end(), state.tasks[&task(1)].step),
+        (Some(End::Cancelled), Step::Cancelled)
+    );
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let ids = || (0u8..3, 0u8..4).prop_map(|(t, a)| (task(t), attempt(a)));
     let verdict = || {

@@ -45,7 +45,9 @@ pub fn come(schedule: &Schedule, name: &str, after: Timestamp, now: Timestamp) -
 /// When a tick starts: at its due time and a delay that is random over loops and ticks, and always the same for this
 /// one, so that a restart does not move it.
 pub fn starts_at(schedule: &Schedule, name: &str, due: Timestamp) -> Timestamp {
-    let most = schedule.jitter.map_or(0, |jitter| i64::try_from(jitter.0.as_millis()).unwrap_or(0));
+    let most = schedule
+        .jitter
+        .map_or(0, |jitter| i64::try_from(jitter.0.as_millis()).unwrap_or(0));
     if most == 0 {
         return due;
     }
@@ -116,7 +118,10 @@ mod tests {
 
     fn judgements(schedule: &Schedule, up_since: i64, running: bool) -> Vec<Judgement> {
         let ticks: Vec<Timestamp> = (1..=4).map(|n| Timestamp(n * MINUTE)).collect();
-        judge(schedule, &ticks, Timestamp(up_since), running).into_iter().map(|(_, judgement)| judgement).collect()
+        judge(schedule, &ticks, Timestamp(up_since), running)
+            .into_iter()
+            .map(|(_, judgement)| judgement)
+            .collect()
     }
 
     #[test]
@@ -144,7 +149,10 @@ mod tests {
         let delays: Vec<i64> = (0..50)
             .map(|n| {
                 let due = Timestamp(n * MINUTE);
-                assert_eq!(starts_at(&schedule, "shop", due), starts_at(&schedule, "shop", due));
+                assert_eq!(
+                    starts_at(&schedule, "shop", due),
+                    starts_at(&schedule, "shop", due)
+                );
                 starts_at(&schedule, "shop", due).0 - due.0
             })
             .collect();
@@ -161,16 +169,27 @@ mod tests {
         assert_eq!(of(CatchUp::None), [Skip(missed), Skip(missed), Skip(missed), Run]);
         assert_eq!(
             of(CatchUp::Latest),
-            [Skip(missed), Skip(missed), Run, Skip("the run before it was still under way")]
+            [
+                Skip(missed),
+                Skip(missed),
+                Run,
+                Skip("the run before it was still under way")
+            ]
         );
-        assert_eq!(of(CatchUp::All), [Run, Wait, Wait, Skip("the run before it was still under way")]);
+        assert_eq!(
+            of(CatchUp::All),
+            [Run, Wait, Wait, Skip("the run before it was still under way")]
+        );
     }
 
     #[test]
     fn overlap_says_what_becomes_of_ticks_that_meet_a_running_one() {
         use Judgement::{RunInstead, Skip, Wait};
         let of = |overlap| judgements(&every_minute(CatchUp::Latest, overlap), 0, true);
-        assert_eq!(of(Overlap::Skip), [Skip("the run before it was still under way"); 4]);
+        assert_eq!(
+            of(Overlap::Skip),
+            [Skip("the run before it was still under way"); 4]
+        );
         assert_eq!(of(Overlap::Queue), [Wait; 4]);
         let later = Skip("a later tick took its place");
         assert_eq!(of(Overlap::CancelRunning), [later, later, later, RunInstead]);

@@ -15,6 +15,7 @@ mod report;
 mod review;
 mod run;
 mod schema;
+mod serve;
 mod service;
 mod show;
 pub mod specs;
@@ -105,6 +106,14 @@ enum Command {
     Doctor(doctor::Doctor),
     /// One run of a loop now, in the foreground
     Run(run::Args),
+    /// Run every loop by its schedule, until told to stop
+    Serve(serve::Args),
+    /// Stop the schedule of a loop; takes effect at once, and survives restarts
+    Pause(serve::Named),
+    /// Let the schedule of a paused loop go on
+    Resume(serve::Named),
+    /// Stop a run
+    Cancel(serve::CancelArgs),
     /// What is under way, and what waits for you
     Status,
     /// What was
@@ -146,6 +155,7 @@ loops turns what people and machines say about a codebase into proven, reviewed 
   loops validate           check what is written; all errors at once
   loops doctor             what is needed, what is there, how to mend the rest
   loops run LOOP           one run now (--dry-run: only say what it would do and cost)
+  loops serve              every loop by its schedule (pause LOOP, resume LOOP, cancel RUN)
   loops findings           what is wrong, scored, with who said so
   loops review [ID]        proposals: what was wrong, what was changed, what was proven
   loops approve | revise | reject ID
@@ -207,6 +217,10 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError>
         Command::Schema(command) => command.run(context),
         Command::Doctor(command) => command.run(context).await,
         Command::Run(args) => run::run(context, args).await,
+        Command::Serve(args) => serve::serve(context, args).await,
+        Command::Pause(args) => serve::pause(context, args).await,
+        Command::Resume(args) => serve::resume(context, args).await,
+        Command::Cancel(args) => serve::cancel(context, args).await,
         Command::Status => status::status(context).await,
         Command::Runs(args) => status::runs(context, args).await,
         Command::Show(args) => show::show(context, args).await,

@@ -1,6 +1,7 @@
 //! `loops status`, `loops runs`: what is under way, and what was.
 
-use loops::text::plain;
+use loops::{schedule::next_due, spec::LoopSpec, text::plain, time::Timestamp};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{
@@ -10,9 +11,9 @@ use super::{
 use crate::{
     clock,
     store::{
-        findings,
+        Store, findings, loops as loop_rows,
         proposals::{self, Proposal, ProposalState},
-        runs, tasks,
+        runs, tasks, ticks,
     },
 };
 
@@ -73,15 +74,26 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
         },
     )
     .await?;
+    let served = served(&store).await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
             "now": clock::now(),
+            "loops": served,
             "runs": runs,
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "open_findings": known.len(),
         }));
         return Ok(Exit::Done);
+    }
+    for known in &served {
+        let next = match (known.paused_at, known.next) {
+            (Some(_), _) => "paused".to_owned(),
+            (None, Some(next)) => format!("next tick {next}"),
+            (None, None) => "no schedule".to_owned(),
+        };
+        let last = known.last.as_deref().unwrap_or("no tick yet");
+        out.line(format!("loop {}  {next}; {last}", plain(&known.name)));
     }
     for run in &open {
         out.line(format!(
@@ -114,4 +126,38 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
         report::count(u32::try_from(open).unwrap_or(u32::MAX), "finding")
     ));
     Ok(Exit::Done)
+}
+
+/// A loop that was served or run here.
+#[derive(Debug, Serialize)]
+struct Served {
+    name: String,
+    paused_at: Option<Timestamp>,
+    /// When its schedule is due next, whether or not anybody serves it.
+    next: Option<Timestamp>,
+    /// The receipt of its last tick.
+    last: Option<String>,
+}
+
+async fn served(store: &Store) -> Result<Vec<Served>, CliError> {
+    let mut all = Vec::new();
+    for row in loop_rows::list(store).await? {
+        let schedule = serde_json::from_value::<LoopSpec>(row.spec)
+            .ok()
+            .and_then(|spec| spec.schedule);
+        let last = ticks::list(store, &row.name, 1).await?.into_iter().next();
+        all.push(Served {
+            next: schedule.and_then(|schedule| next_due(&schedule, &row.name, clock::now())),
+            last: last.map(|tick| {
+                let why = tick
+                    .why
+                    .map(|why| format!(", {}", plain(&why).replace('_', " ")))
+                    .unwrap_or_default();
+                format!("the tick of {} {}{why}", tick.due_at, tick.receipt.as_str())
+            }),
+            name: row.name,
+            paused_at: row.paused_at,
+        });
+    }
+    Ok(all)
 }

@@ -42,8 +42,9 @@ impl Running {
     }
 }
 
-/// What a worker is asked: the task, the reports behind it, and what it was sent back with.
-pub(crate) fn work(task: &Task, signals: &[Kept], words: Option<&str>) -> String {
+/// What a worker is asked: the task, the reports behind it, and what it was sent back with. `begun`: its workspace
+/// holds what the last attempt left.
+pub(crate) fn work(task: &Task, signals: &[Kept], words: Option<&str>, begun: bool) -> String {
     let mut brief = format!("# Task: {}\n\n{}\n", task.title, task.goal.trim());
     if !task.acceptance.is_empty() {
         brief.push_str("\nIt is done when:\n");
@@ -57,7 +58,13 @@ pub(crate) fn work(task: &Task, signals: &[Kept], words: Option<&str>) -> String
         brief.push_str(&quoted(signals));
     }
     if let Some(words) = words {
-        brief.push_str("\n# This is another attempt\n\nYour workspace holds what the last attempt left. ");
+        brief.push_str("\n# This is another attempt\n\n");
+        brief.push_str(if begun {
+            "Your workspace holds what the last attempt left. "
+        } else {
+            "The code has changed since the last attempt, which does not fit it any more: your workspace holds the code as \
+             it is now, without that attempt. "
+        });
         brief.push_str(words);
         brief.push('\n');
     }

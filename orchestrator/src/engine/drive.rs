@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use loops::{
     id::RunId,
     run::{Action, End, Event, RunState, Step},
+    time::Timestamp,
 };
 use tokio::{
     sync::{Mutex, Semaphore, mpsc, watch},
@@ -26,13 +27,18 @@ use crate::{
 /// How many proofs run at once: each is a test suite, which wants the machine for itself.
 const PROOFS_AT_ONCE: usize = 2;
 
+/// How often it is looked whether somebody wants the run stopped.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// What to drive.
 #[derive(Debug, Clone, Copy)]
 pub enum Start {
     /// The loop's open run if there is one, else a new one.
     NewOrOpen,
-    /// This run, which a person's words have opened again.
+    /// This run, which was interrupted or which a person's words have opened again.
     Again(RunId),
+    /// The tick of the loop's schedule that was due then.
+    Tick(Timestamp),
 }
 
 /// How driving ended.
@@ -67,10 +73,18 @@ pub async fn run(
         jobs.spawn(perform(Arc::clone(&running), action));
     }
     let mut trouble = None;
+    let mut looks = tokio::time::interval(LOOK);
+    let mut cancelled = false;
     while !(jobs.is_empty() && actions.is_empty()) {
         tokio::select! {
             biased;
             () = cancel.cancelled() => break,
+            _ = looks.tick() => {
+                if runs::wants_cancel(&engine.home.store, running.id).await? {
+                    cancelled = true;
+                    break;
+                }
+            }
             Some(action) = actions.recv() => { jobs.spawn(perform(Arc::clone(&running), action)); }
             Some(done) = jobs.join_next() => {
                 if let Err(error) = done.unwrap_or_else(|panic| Err(EngineError::Record(format!("a part of the run broke: {panic}")))) {
@@ -86,6 +100,10 @@ pub async fn run(
         }
     }
     jobs.shutdown().await;
+    if cancelled {
+        running.happen(Event::Stopped { end: End::Cancelled }).await?;
+        recover(&running).await?;
+    }
     Ok(Finished {
         id: running.id,
         end: running.state().await.end(),
@@ -116,7 +134,7 @@ async fn begin(
     let repository = definition.repository().display().to_string();
     let mirror = engine.home.mirror(&repository);
     let open = match start {
-        Start::NewOrOpen => runs::open_run(&engine.home.store, name).await?,
+        Start::NewOrOpen | Start::Tick(_) => runs::open_run(&engine.home.store, name).await?,
         Start::Again(id) => runs::get(&engine.home.store, id).await?,
     };
     let resumed = open.is_some();
@@ -130,7 +148,12 @@ async fn begin(
         }
         None => {
             let base = Mirror::update(&repository, &mirror, &definition.spec.base).await?;
-            let id = record_new(engine, definition, &base).await?;
+            let tick = if let Start::Tick(due) = start {
+                Some(due)
+            } else {
+                None
+            };
+            let id = record_new(engine, definition, &base, tick).await?;
             (id, RunState::default(), base)
         }
     };
@@ -164,7 +187,12 @@ async fn begin(
     Ok((running, due))
 }
 
-async fn record_new(engine: &Engine, definition: &Definition, base: &str) -> Result<RunId, EngineError> {
+async fn record_new(
+    engine: &Engine,
+    definition: &Definition,
+    base: &str,
+    due: Option<Timestamp>,
+) -> Result<RunId, EngineError> {
     let now = clock::now();
     let id = clock::id(RunId::new);
     let state = RunState::default();
@@ -178,7 +206,11 @@ async fn record_new(engine: &Engine, definition: &Definition, base: &str) -> Res
         id,
         loop_name: name.clone(),
         version: definition.version.clone(),
-        trigger: runs::TriggerKind::Person,
+        trigger: if due.is_some() {
+            runs::TriggerKind::Schedule
+        } else {
+            runs::TriggerKind::Person
+        },
         base: Some(base.to_owned()),
         phase: state.phase.as_str().to_owned(),
         state: serde_json::to_value(&state).map_err(|error| EngineError::Record(error.to_string()))?,
@@ -187,15 +219,21 @@ async fn record_new(engine: &Engine, definition: &Definition, base: &str) -> Res
         ended_at: None,
     };
     runs::insert(&mut tx, &run).await?;
-    let tick = Tick {
-        loop_name: name.clone(),
-        due_at: now,
-        receipt: Receipt::Running,
-        why: None,
-        run: Some(id),
-    };
-    ticks::claim(&mut tx, &tick).await?;
-    let data = serde_json::json!({ "version": definition.version, "base": base, "trigger": "person" });
+    if let Some(due_at) = due {
+        let tick = Tick {
+            loop_name: name.clone(),
+            due_at,
+            receipt: Receipt::Running,
+            why: None,
+            run: Some(id),
+        };
+        if !ticks::claim(&mut tx, &tick).await? {
+            return Err(EngineError::Record(format!(
+                "the tick of {due_at} was taken by somebody else"
+            )));
+        }
+    }
+    let data = serde_json::json!({ "version": definition.version, "base": base, "due_at": due });
     tx.record(now, "run.started", Some(name), Some(id), &id.to_string(), data)
         .await?;
     tx.commit().await?;

@@ -14,6 +14,7 @@ mod progress;
 mod propose;
 mod prove;
 mod review;
+mod serve;
 mod settle;
 mod step;
 mod triage;
@@ -38,7 +39,8 @@ pub use self::{
     error::{EngineError, Remedy},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
-    settle::reconcile,
+    serve::{Broken, ServeError, Service, Specs, Word},
+    settle::{cancel, end_cancelled, reconcile},
 };
 use crate::{gateway::Gateway, store::Store};
 

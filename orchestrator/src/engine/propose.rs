@@ -28,7 +28,7 @@ use crate::{
 /// How many reports a page quotes.
 const QUOTES: usize = 3;
 /// Who a proposal's commit is by.
-const AUTHOR: (&str, &str) = ("Loops", "loops@localhost");
+pub(super) const AUTHOR: (&str, &str) = ("Loops", "loops@localhost");
 
 /// A branch that is to be made or moved in a repository of this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use loops::{
     finding::Event as FindingEvent,
     id::{FindingId, RunId},
-    run::{End, RunState, Step, Why},
+    run::{End, Event, RunState, Step, Why},
 };
 use serde_json::json;
 
@@ -14,9 +14,9 @@ use crate::{
     clock,
     local::branch::Target,
     store::{
-        Reader, Store, Tx, findings, handed,
+        Reader, Store, Tx, attempts, findings, handed,
         proposals::{self, Proposal, ProposalState},
-        tasks,
+        runs, tasks, ticks,
     },
 };
 
@@ -148,6 +148,67 @@ fn unconcluded(
         .copied()
         .filter(|finding| hindered.contains(finding) || (cut_short && !tried.contains(finding)))
         .collect()
+}
+
+/// Says that somebody wants a run stopped. Whoever drives it sees that within a second; false: it has ended already.
+///
+/// # Errors
+/// If the store cannot be written.
+pub async fn cancel(store: &Store, id: RunId) -> Result<bool, EngineError> {
+    let now = clock::now();
+    let mut tx = store.begin().await?;
+    let asked = runs::cancel(&mut tx, id, now).await?;
+    if asked {
+        tx.record(
+            now,
+            "run.cancel_asked",
+            None,
+            Some(id),
+            &id.to_string(),
+            json!({}),
+        )
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(asked)
+}
+
+/// Ends a cancelled run that nobody drives. The caller holds the state's lock.
+///
+/// # Errors
+/// If the store cannot be read or written.
+pub async fn end_cancelled(store: &Store, id: RunId) -> Result<(), EngineError> {
+    let Some(run) = runs::get(store, id).await?.filter(|run| run.ended_at.is_none()) else {
+        return Ok(());
+    };
+    let event = Event::Stopped { end: End::Cancelled };
+    let (state, _) = run.state::<RunState>()?.decide(&event);
+    let now = clock::now();
+    let mut tx = store.begin().await?;
+    tx.record(
+        now,
+        event.kind(),
+        Some(&run.loop_name),
+        Some(id),
+        &id.to_string(),
+        json!(event),
+    )
+    .await?;
+    for (task, run) in &state.tasks {
+        tasks::set_state(&mut tx, *task, run.step.as_str(), None, now).await?;
+    }
+    attempts::lose_running(&mut tx, id, now).await?;
+    ticks::end_of_run(
+        &mut tx,
+        id,
+        ticks::Receipt::Skipped,
+        Some(End::Cancelled.as_str()),
+    )
+    .await?;
+    at_the_end(&mut tx, id, &state).await?;
+    runs::save(&mut tx, id, &state, state.phase.as_str(), Some(now)).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use loops::{
 use serde_json::json;
 use workers::{
     Change, Job, Order, Outcome,
+    git::GitError,
     order::{AgentSettings, Ending, Gateway as GatewayAddress, Result as JobResult, Work},
 };
 
-use super::{EngineError, Progress, Running, brief, carry::Shown};
+use super::{EngineError, Progress, Running, brief, carry::Shown, propose::AUTHOR};
 use crate::{
     clock,
     gateway::{self, Admission, Token},
@@ -63,6 +64,7 @@ impl Running {
             return self.finish(attempt, AttemptState::Lost, &Ended::default()).await;
         }
         let signals = self.signals_of(&task.task).await?;
+        let start = self.last_change(id).await?;
         let token = self.admit(Some(id), attempt, gateway::Role::Work, &task.task.worker, number);
         let job = Job::Work(Work {
             agent: AgentSettings {
@@ -70,7 +72,7 @@ impl Running {
                 model: worker.model.clone(),
                 effort: worker.effort,
                 instructions: prompt.text,
-                brief: brief::work(&task.task, &signals, words.as_deref()),
+                brief: brief::work(&task.task, &signals, words.as_deref(), start.is_some()),
                 max_turns: MAX_TURNS,
                 deny_commands: self.spec().boundaries.commands.deny.clone(),
                 gateway: GatewayAddress {
@@ -79,7 +81,6 @@ impl Running {
                 },
             },
         });
-        let start = self.last_change(id).await?;
         let order = self.order(attempt, id, start, worker.timeout, job);
         let outcome = self
             .carry(
@@ -232,17 +233,42 @@ impl Running {
         Ok(Some(brief::sent_back(&evidence)))
     }
 
-    /// What the last attempt left, to begin the next one from.
+    /// What the last attempt left, to begin the next one from; none: there is nothing, or it does not fit a base that
+    /// has moved since.
     async fn last_change(&self, task: TaskId) -> Result<Option<Change>, EngineError> {
+        let Some(last) = self.last_worked(task).await? else {
+            return Ok(None);
+        };
+        let seconds = last.begun.started_at.0 / 1000;
+        let tree = match (last.ended.tree, last.begun.base) {
+            (Some(tree), Some(base)) if base != self.base => self.carried_over(&tree, &base, seconds).await?,
+            (tree, _) => tree,
+        };
         // The mirror has the tree: there is nothing to send along.
-        Ok(self
-            .last_worked(task)
-            .await?
-            .and_then(|last| last.ended.tree)
-            .map(|tree| Change {
-                tree,
-                pack: Vec::new(),
-            }))
+        Ok(tree.map(|tree| Change {
+            tree,
+            pack: Vec::new(),
+        }))
+    }
+
+    /// A tree that was made on `base`, as it is on the base of now; none: it conflicts with what changed.
+    async fn carried_over(
+        &self,
+        tree: &str,
+        base: &str,
+        seconds: i64,
+    ) -> Result<Option<String>, EngineError> {
+        let git = self.git();
+        let made = git
+            .commit_tree(tree, &[base], "What an attempt left\n", AUTHOR, seconds)
+            .await?;
+        let merge = ["merge-tree", "--write-tree", "--no-messages", &self.base, &made];
+        match git.line(&merge).await {
+            Ok(merged) => Ok(merged.lines().next().map(str::to_owned)),
+            // That is also how it says that there are conflicts.
+            Err(GitError::Failed { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn last_worked(&self, task: TaskId) -> Result<Option<attempts::Attempt>, EngineError> {

@@ -5,6 +5,7 @@
 //! it was, and a call that had spawned a task finds that task again.
 
 mod brief;
+mod finish;
 mod input;
 mod keeper;
 mod outcome;
@@ -135,8 +136,8 @@ async fn session(running: &Arc<Running>, lead: &Lead) -> Result<(), EngineError>
     attempts::insert(&mut tx, &begun).await?;
     tx.commit().await?;
 
-    let tools = LeadTools::new(running).await?;
     let kept: Vec<Message> = turns::load(store, running.id).await?;
+    let tools = LeadTools::new(running, finish::reported(&kept)).await?;
     let keeper = LeadKeeper::new(running, attempt, kept.len());
     let brief = brief::brief(running).await?;
     let mut conversation = Conversation::new(

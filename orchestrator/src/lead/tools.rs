@@ -1,36 +1,22 @@
 //! What the lead agent can do. Every answer is words for it; every input is checked against what the loop allows.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+mod findings;
+mod tasks;
 
-use loops::{
-    boundary,
-    id::{FindingId, TaskId},
-    run::{Event, RunState, Step},
-    spec::Autonomy,
-    task::Task,
-    text::one_line,
-};
-use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use loops::{id::FindingId, spec::Autonomy, text::one_line};
+use serde_json::Value;
 use workers::{
     agent::Tools,
     tools::{ToolAnswer, ToolDefinition},
 };
 
-use super::{input, outcome, repository::Repository, spawn};
+use super::{input, repository::Repository};
 use crate::{
-    clock,
-    engine::{EngineError, Running, brief::quoted},
-    store::{findings, handed, proposals, signals, tasks},
+    engine::{EngineError, Running},
+    store::handed,
 };
-
-/// How many tasks a run may have.
-const MAX_TASKS: usize = 200;
-/// How many reports one answer holds.
-const PAGE: usize = 25;
 
 /// The tools of one run's lead agent.
 pub(super) struct LeadTools {
@@ -47,7 +33,8 @@ pub(super) struct LeadTools {
 type Answer = Result<String, String>;
 
 impl LeadTools {
-    pub(super) async fn new(running: &Arc<Running>) -> Result<Self, EngineError> {
+    /// The tools; `report`: what it said if it has finished already.
+    pub(super) async fn new(running: &Arc<Running>, report: Option<String>) -> Result<Self, EngineError> {
         Ok(Self {
             running: Arc::clone(running),
             repository: Repository {
@@ -55,7 +42,7 @@ impl LeadTools {
                 commit: running.base.clone(),
             },
             findings: handed::of_run(&running.engine.home.store, running.id).await?,
-            report: Mutex::default(),
+            report: Mutex::new(report),
             turn: tokio::sync::Mutex::default(),
         })
     }
@@ -81,321 +68,6 @@ impl LeadTools {
                     self.findings.len()
                 )
             })
-    }
-
-    async fn all_tasks(&self) -> Result<Vec<tasks::Kept>, String> {
-        tasks::of_run(&self.running.engine.home.store, self.running.id)
-            .await
-            .map_err(words)
-    }
-
-    async fn task(&self, name: &str) -> Result<tasks::Kept, String> {
-        let all = self.all_tasks().await?;
-        let number = name.strip_prefix('T').and_then(|n| n.parse::<u32>().ok());
-        let there = all.len();
-        all.into_iter()
-            .find(|kept| Some(kept.number) == number)
-            .ok_or_else(|| {
-                format!(
-                    "there is no task `{}`; there are {there}, T1 and on",
-                    one_line(name, 40)
-                )
-            })
-    }
-
-    async fn signals(&self, input: input::Signals) -> Answer {
-        let id = self.finding(&input.finding)?;
-        let all = signals::of_finding(&self.running.engine.home.store, id, 10_000)
-            .await
-            .map_err(words)?;
-        let page: Vec<_> = all.iter().skip(input.offset).take(PAGE).cloned().collect();
-        let left = all.len().saturating_sub(input.offset + page.len());
-        let mut text = quoted(&page);
-        if left > 0 {
-            text.push_str(&format!(
-                "{left} more from offset {}\n",
-                input.offset + page.len()
-            ));
-        }
-        Ok(if text.is_empty() {
-            "there is nothing from that offset on".to_owned()
-        } else {
-            text
-        })
-    }
-
-    async fn merge(&self, input: input::Merge) -> Answer {
-        let into = self.finding(&input.into)?;
-        let from: Vec<FindingId> = input
-            .findings
-            .iter()
-            .map(|name| self.finding(name))
-            .collect::<Result<_, _>>()?;
-        let busy = self.busy().await?;
-        if from.iter().any(|id| busy.contains(id)) {
-            return Err("a finding that a task works on cannot be merged away".to_owned());
-        }
-        let now = clock::now();
-        let mut tx = self.running.engine.home.store.begin().await.map_err(words)?;
-        for id in from.into_iter().filter(|id| *id != into) {
-            findings::merge(&mut tx, id, into, now).await.map_err(words)?;
-            let data = json!({ "into": into, "by": "lead" });
-            let (name, run) = (&self.running.spec().name, self.running.id);
-            tx.record(
-                now,
-                "finding.merged",
-                Some(name),
-                Some(run),
-                &id.to_string(),
-                data,
-            )
-            .await
-            .map_err(words)?;
-        }
-        tx.commit().await.map_err(words)?;
-        Ok(format!(
-            "they are {} now: {}",
-            input.into,
-            one_line(&input.why, 200)
-        ))
-    }
-
-    async fn dismiss(&self, input: input::Dismiss) -> Answer {
-        let id = self.finding(&input.finding)?;
-        if self.busy().await?.contains(&id) {
-            return Err("a task works on it; it cannot be dismissed now".to_owned());
-        }
-        let now = clock::now();
-        let mut tx = self.running.engine.home.store.begin().await.map_err(words)?;
-        findings::set_considered(&mut tx, id, now).await.map_err(words)?;
-        let data = json!({ "by": "lead" });
-        let (name, run) = (&self.running.spec().name, self.running.id);
-        tx.record(
-            now,
-            "finding.dismissed",
-            Some(name),
-            Some(run),
-            &id.to_string(),
-            data,
-        )
-        .await
-        .map_err(words)?;
-        tx.commit().await.map_err(words)?;
-        Ok(format!(
-            "{} is set aside until something new is reported for it: {}",
-            input.finding,
-            one_line(&input.why, 200)
-        ))
-    }
-
-    /// The findings that a task of this run works on or has a proposal for.
-    async fn busy(&self) -> Result<BTreeSet<FindingId>, String> {
-        let state = self.running.state().await;
-        let live = |kept: &tasks::Kept| {
-            state
-                .tasks
-                .get(&kept.task.id)
-                .is_some_and(|task| !matches!(task.step, Step::Failed(_) | Step::Cancelled))
-        };
-        Ok(self
-            .all_tasks()
-            .await?
-            .iter()
-            .filter(|kept| live(kept))
-            .flat_map(|kept| kept.task.findings.clone())
-            .collect())
-    }
-
-    async fn spawn(&self, call_id: &str, input: input::Spawn) -> Answer {
-        let spec = self.running.spec();
-        let all = self.all_tasks().await?;
-        if let Some(known) = all.iter().find(|kept| kept.call_id == call_id) {
-            return Ok(format!("T{} is under way", known.number));
-        }
-        if all.len() >= MAX_TASKS {
-            return Err(format!("this run has {MAX_TASKS} tasks, which is the most"));
-        }
-        let findings: Vec<FindingId> = input
-            .findings
-            .iter()
-            .map(|name| self.finding(name))
-            .collect::<Result<_, _>>()?;
-        if findings.is_empty() {
-            return Err("name at least one finding".to_owned());
-        }
-        let busy = self.busy().await?;
-        if let Some(at) = findings.iter().position(|id| busy.contains(id)) {
-            return Err(format!(
-                "{} has a task already; `send_back` has it tried again",
-                input.findings[at]
-            ));
-        }
-        if !spec.workers.contains_key(&input.worker) {
-            let kinds: Vec<&str> = spec.workers.keys().map(String::as_str).collect();
-            return Err(format!(
-                "there is no worker `{}`; there are: {}",
-                one_line(&input.worker, 40),
-                kinds.join(", ")
-            ));
-        }
-        if input.title.trim().is_empty() || input.goal.trim().is_empty() {
-            return Err("title and goal must say something".to_owned());
-        }
-        let write = if input.write.is_empty() {
-            spec.boundaries.write.clone()
-        } else {
-            input.write
-        };
-        if let Some(beyond) = boundary::within(&write, &spec.boundaries).first() {
-            return Err(format!("`write` must stay within the loop's: {beyond}"));
-        }
-        let task = Task {
-            id: TaskId::named(&format!("{}:{call_id}", self.running.id)),
-            worker: input.worker,
-            title: one_line(&input.title, 100),
-            goal: input.goal.chars().take(8_000).collect(),
-            acceptance: input
-                .acceptance
-                .iter()
-                .take(20)
-                .map(|line| one_line(line, 400))
-                .collect(),
-            findings,
-            write,
-        };
-        let number = spawn(&self.running, &task, call_id)
-            .await
-            .map_err(|error| error.to_string())?;
-        Ok(format!("T{number} is under way"))
-    }
-
-    async fn wait(&self, input: input::Wait) -> Answer {
-        let all = self.all_tasks().await?;
-        let mut wanted = Vec::new();
-        for name in &input.tasks {
-            wanted.push(self.task(name).await?);
-        }
-        if input.tasks.is_empty() {
-            wanted = all;
-        }
-        if wanted.is_empty() {
-            return Err("there is no task to wait for".to_owned());
-        }
-        let over = |state: &RunState| {
-            let mut steps = wanted.iter().map(|kept| {
-                state
-                    .tasks
-                    .get(&kept.task.id)
-                    .is_none_or(|task| task.step.is_over())
-            });
-            if input.any {
-                steps.any(|over| over)
-            } else {
-                steps.all(|over| over)
-            }
-        };
-        let mut watch = self.running.watch();
-        let patience = Duration::from_secs(input.timeout_s.unwrap_or(6 * 3600).min(6 * 3600));
-        let in_time = tokio::time::timeout(patience, watch.wait_for(over)).await.is_ok();
-        let state = self.running.state().await;
-        let mut text = if in_time {
-            String::new()
-        } else {
-            "the time is up\n".to_owned()
-        };
-        for kept in &wanted {
-            if let Some(task) = state.tasks.get(&kept.task.id) {
-                text.push_str(&outcome::line(kept, task.step));
-                text.push('\n');
-            }
-        }
-        Ok(text)
-    }
-
-    async fn outcome(&self, input: input::Outcome) -> Answer {
-        let kept = self.task(&input.task).await?;
-        let state = self.running.state().await;
-        let step = state
-            .tasks
-            .get(&kept.task.id)
-            .map_or(Step::Queued, |task| task.step);
-        outcome::whole(&self.running, &kept, step)
-            .await
-            .map_err(|error| error.to_string())
-    }
-
-    async fn send_back(&self, input: input::SendBack) -> Answer {
-        let kept = self.task(&input.task).await?;
-        let id = kept.task.id;
-        let proposal = proposals::of_task(&self.running.engine.home.store, id)
-            .await
-            .map_err(words)?;
-        let mut step = self.running.step().await.map_err(|error| error.to_string())?;
-        let task = step.state().tasks.get(&id).cloned();
-        match task {
-            Some(task) if !task.step.is_over() => {
-                return Err(format!("{} is not over yet; `wait` for it", input.task));
-            }
-            Some(task)
-                if task.attempts
-                    >= task
-                        .terms
-                        .max_attempts
-                        .max(self.running.worker(&kept.task.worker).max_attempts)
-                        + 2 =>
-            {
-                return Err(format!(
-                    "{} was tried {} times, which is enough",
-                    input.task, task.attempts
-                ));
-            }
-            Some(_) => {}
-            None => return Err(format!("{} is not part of this run", input.task)),
-        }
-        let now = clock::now();
-        tasks::set_words(
-            &mut step.tx,
-            id,
-            &format!(
-                "The lead agent looked at it and asks for this:\n\n{}",
-                input.words
-            ),
-            now,
-        )
-        .await
-        .map_err(words)?;
-        if let Some(proposal) = proposal {
-            use proposals::ProposalState::{Open, Revising};
-            proposals::set_state(&mut step.tx, proposal.id, Open, Revising, now)
-                .await
-                .map_err(words)?;
-        }
-        step.commit(Event::SentBack { task: id })
-            .await
-            .map_err(|error| error.to_string())?;
-        Ok(format!("{} is tried once more", input.task))
-    }
-
-    async fn finish(&self, input: input::Finish) -> Answer {
-        let state = self.running.state().await;
-        let open: Vec<String> = self
-            .all_tasks()
-            .await?
-            .iter()
-            .filter(|kept| {
-                state
-                    .tasks
-                    .get(&kept.task.id)
-                    .is_some_and(|task| !task.step.is_over())
-            })
-            .map(|kept| format!("T{}", kept.number))
-            .collect();
-        if !open.is_empty() {
-            return Err(format!("{} not over yet; `wait` first", open.join(", ")));
-        }
-        *self.report.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(input.report.chars().take(8_000).collect());
-        Ok("the run ends here".to_owned())
     }
 
     async fn answer(&self, call_id: &str, name: &str, input: Value) -> Answer {

@@ -68,7 +68,9 @@ statements! { "runs":
     INSERT = "INSERT INTO runs (id, loop, version, trigger_kind, base, state, phase, report, started_at, ended_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     SAVE = "UPDATE runs SET state = $2, phase = $3, ended_at = $4 WHERE id = $1 AND ended_at IS NULL";
-    REOPEN = "UPDATE runs SET state = $2, phase = $3, ended_at = NULL WHERE id = $1";
+    REOPEN = "UPDATE runs SET state = $2, phase = $3, ended_at = NULL, cancel_at = NULL WHERE id = $1";
+    CANCEL = "UPDATE runs SET cancel_at = $2 WHERE id = $1 AND ended_at IS NULL AND cancel_at IS NULL";
+    WANTS_CANCEL = "SELECT COUNT(*) AS n FROM runs WHERE id = $1 AND cancel_at IS NOT NULL AND ended_at IS NULL";
     SET_BASE = "UPDATE runs SET base = $2 WHERE id = $1";
     SET_REPORT = "UPDATE runs SET report = $2 WHERE id = $1";
     GET = concat!("SELECT ", columns!(), " FROM runs WHERE id = $1");
@@ -123,6 +125,19 @@ pub async fn reopen(tx: &mut Tx, id: RunId, state: &impl Serialize, phase: &str)
         .run_or_conflict(tx, |q| q.bind(id.to_string()).bind(state).bind(phase))
         .await
         .map(drop)
+}
+
+/// Remembers that somebody wants a run stopped; whoever drives it looks. False: it has ended, or that is known.
+pub async fn cancel(tx: &mut Tx, id: RunId, at: Timestamp) -> Result<bool, StoreError> {
+    Ok(CANCEL.run(tx, |q| q.bind(id.to_string()).bind(at.0)).await? > 0)
+}
+
+/// Whether somebody wants a run stopped that has not ended.
+pub async fn wants_cancel(from: impl Reader, id: RunId) -> Result<bool, StoreError> {
+    let wants: Option<u32> = WANTS_CANCEL
+        .first(from, |q| q.bind(id.to_string()), |row| row.number("n"))
+        .await?;
+    Ok(wants.is_some_and(|n| n > 0))
 }
 
 /// Says which commit the run works from.

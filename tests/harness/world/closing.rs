@@ -50,7 +50,7 @@ impl World {
             Vec::<PathBuf>::new(),
             "an attempt's folder is left"
         );
-        self.no_process_is_left().await;
+        self.no_process_is_left(PATIENCE).await;
         let holding: Vec<_> = files(&self.state())
             .into_iter()
             .filter(|file| holds(file, self.key()))
@@ -70,9 +70,9 @@ impl World {
     }
 
     /// Processes that know of this world's folder, by their arguments or their environment.
-    async fn no_process_is_left(&self) {
+    async fn no_process_is_left(&self, patience: Duration) {
         let folder = self.folder().display().to_string();
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + patience;
         loop {
             let left = processes(&folder);
             if left.is_empty() {
@@ -138,4 +138,63 @@ fn files(folder: &Path) -> Vec<PathBuf> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::Ran;
+
+    #[tokio::test]
+    #[should_panic(expected = "the key was written down")]
+    async fn a_key_that_was_written_down_is_found() {
+        let world = World::start().await;
+        world.write("state/deep/log.txt", &format!("asked with {}", world.key()));
+        world.close().await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "the key was printed")]
+    async fn a_key_that_was_printed_is_found() {
+        let world = World::start().await;
+        let ran = Ran {
+            args: "run".into(),
+            code: 0,
+            stdout: String::new(),
+            stderr: world.key().into(),
+        };
+        world.note(&ran);
+        world.close().await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "an attempt's folder is left")]
+    async fn a_folder_that_is_left_is_found() {
+        let world = World::start().await;
+        world.write("state/attempts/attempt-1/file", "");
+        world.close().await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "processes are left")]
+    async fn a_process_that_is_left_is_found() {
+        let world = World::start().await;
+        let _left = tokio::process::Command::new("sleep")
+            .arg("60")
+            .env("HOME", world.path("home"))
+            .kill_on_drop(true)
+            .spawn();
+        world.no_process_is_left(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "never closed")]
+    async fn a_world_that_was_not_closed_says_so() {
+        drop(World::start().await);
+    }
+
+    #[tokio::test]
+    async fn a_world_in_which_nothing_happened_closes() {
+        World::start().await.close().await;
+    }
 }

@@ -50,6 +50,40 @@ async fn eight_writers_in_two_processes_all_get_their_turn() {
     .await;
 }
 
+/// Without the lock of the table `writer`, both would add line 1 on Postgres.
+#[tokio::test]
+async fn who_reads_before_it_writes_reads_what_the_one_before_it_wrote() {
+    each_engine(async |scratch| {
+        let id = attempt(1, None, run(1).id).id;
+        let line = |text: &str| {
+            let text = text.to_owned();
+            [(at(0), workers::order::Entry::Said { text })]
+        };
+        let other = scratch.again().await.unwrap();
+        let mut first = scratch.begin().await;
+        assert_eq!(transcripts::append(&mut first, id, &line("a")).await.unwrap(), 1);
+        let then = line("b");
+        let second = tokio::spawn(async move {
+            let mut tx = other.begin().await?;
+            let number = transcripts::append(&mut tx, id, &then).await?;
+            tx.commit().await.map(|()| number)
+        });
+        if let Some(address) = &scratch.address {
+            let waiting = format!(
+                "SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+                 WHERE NOT l.granted AND a.application_name LIKE 'process {} on %'",
+                std::process::id()
+            );
+            while !second.is_finished() && postgres::sql(address, &waiting) == "0" {
+                tokio::task::yield_now().await;
+            }
+        }
+        first.commit().await.unwrap();
+        assert_eq!(second.await.unwrap().unwrap(), 2);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_transaction_that_is_dropped_leaves_nothing() {
     each_engine(async |scratch| {

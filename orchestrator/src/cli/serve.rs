@@ -1,0 +1,238 @@
+//! `loops serve`: the service. `pause`, `resume` and `cancel` steer it, and need not run beside it.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use loops::{run::RunState, text::plain};
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, Context, Exit, Out, follow, run, specs};
+use crate::{
+    clock,
+    config::Models,
+    engine::{self, Broken, Definition, Service, Specs, Word},
+    store::{
+        StateLock, loops as loop_rows,
+        resolve::{Kind, resolve},
+        runs,
+    },
+};
+
+/// The service: runs every loop of the folder of specs by its schedule, until it is told to stop.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// How long runs under way may go on after SIGTERM or Ctrl-C before they are interrupted
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    grace: u64,
+    /// Let a cassette answer in place of the models
+    #[arg(long, value_name = "FILE")]
+    cassette: Option<PathBuf>,
+}
+
+/// Names a loop.
+#[derive(Debug, clap::Args)]
+pub(super) struct Named {
+    /// The loop's name
+    #[arg(value_name = "LOOP")]
+    name: String,
+}
+
+/// Names a run.
+#[derive(Debug, clap::Args)]
+pub(super) struct CancelArgs {
+    /// The run's id, or the end of it
+    #[arg(value_name = "RUN")]
+    id: String,
+}
+
+pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliError> {
+    let config = context.config()?;
+    let service = context.service(args.cassette).await?;
+    let stop = CancellationToken::new();
+    let interrupt = tokio::spawn(follow::interrupt(stop.clone()));
+    let out = context.out;
+    let folder = FolderOfSpecs {
+        context: context.clone(),
+        models: config.models,
+        seen: BTreeMap::new(),
+        first: true,
+    };
+    out.note(format!(
+        "serving the loops in `{}`; Ctrl-C ends it",
+        context.global.specs.display()
+    ));
+    let served = Service::new(&service.engine, folder, move |word| say(out, &word))
+        .serve(&stop, Duration::from_secs(args.grace))
+        .await;
+    interrupt.abort();
+    service.engine.gateway.shutdown(Duration::from_millis(200)).await;
+    served.map_err(|error| CliError::new("the service ended").why(error))?;
+    out.note("the service has ended; interrupted runs go on at the next start");
+    Ok(Exit::Done)
+}
+
+/// The folder of specs, looked at as cheaply as can be: files are read only when one of them has changed.
+struct FolderOfSpecs {
+    context: Context,
+    models: Models,
+    seen: BTreeMap<PathBuf, (SystemTime, u64)>,
+    first: bool,
+}
+
+impl Specs for FolderOfSpecs {
+    fn changed(&mut self) -> Option<(Vec<Definition>, Vec<Broken>)> {
+        let files = specs::files_in(&self.context.global.specs).unwrap_or_default();
+        let now: BTreeMap<PathBuf, (SystemTime, u64)> = files
+            .iter()
+            .filter_map(|path| {
+                let there = path.metadata().ok()?;
+                Some((path.clone(), (there.modified().ok()?, there.len())))
+            })
+            .collect();
+        if now == self.seen && !self.first {
+            return None;
+        }
+        self.first = false;
+        self.seen = now;
+        let mut wrong = Vec::new();
+        let mut definitions = Vec::new();
+        for file in specs::read_all(&files, &specs::known(&self.models)).unwrap_or_default() {
+            match serve_it(file) {
+                Ok(definition) => definitions.push(definition),
+                Err(broken) => wrong.push(broken),
+            }
+        }
+        Some((definitions, wrong))
+    }
+}
+
+fn serve_it(file: specs::SpecFile) -> Result<Definition, Broken> {
+    let path = file.path.canonicalize().unwrap_or(file.path);
+    let spec = match file.spec {
+        Ok(spec) => Arc::new(spec),
+        Err(errors) => {
+            let words = format!(
+                "`{}` has {} errors; `loops validate` shows them",
+                path.display(),
+                errors.len()
+            );
+            return Err(Broken { path, words });
+        }
+    };
+    let version = loops::spec::version(&spec);
+    let definition = Definition { spec, version, path };
+    match run::refuse_what_is_not_there(&definition) {
+        Ok(()) => Ok(definition),
+        Err(error) => {
+            let words = format!("`{}` is not served: {error}", definition.spec.name);
+            Err(Broken {
+                path: definition.path,
+                words,
+            })
+        }
+    }
+}
+
+fn say(out: Out, word: &Word) {
+    let line = match word {
+        Word::Loop(name, Some(next)) => format!("loop      {name}: next at {next}"),
+        Word::Loop(name, None) => format!("loop      {name}: no tick is due any more"),
+        Word::Broken(words) => format!("spec      {words}; the last good one stays"),
+        Word::Started(name, Some(due)) => format!("run       {name}: the tick of {due} starts"),
+        Word::Started(name, None) => format!("run       {name}: what was under way goes on"),
+        Word::Skipped(name, due, why) => format!("tick      {name}: {due} skipped, {why}"),
+        Word::Ended(name, run, how) => format!("run       {name}: {} {}", run.short(), how.replace('_', " ")),
+        Word::Trouble(name, why) => format!("trouble   {name}: {why}"),
+    };
+    out.note(format!("{}  {}", clock::now(), plain(&line)));
+}
+
+/// Stops the schedule of a loop until it is resumed. A run under way goes on.
+pub(super) async fn pause(context: &Context, args: Named) -> Result<Exit, CliError> {
+    steer(context, &args.name, true).await?;
+    let name = plain(&args.name);
+    context
+        .out
+        .line(format!("`{name}` is paused; `loops resume {name}` lets it go on"));
+    Ok(Exit::Done)
+}
+
+/// Lets the schedule of a paused loop go on.
+pub(super) async fn resume(context: &Context, args: Named) -> Result<Exit, CliError> {
+    steer(context, &args.name, false).await?;
+    context
+        .out
+        .line(format!("`{}` goes on with its next tick", plain(&args.name)));
+    Ok(Exit::Done)
+}
+
+async fn steer(context: &Context, name: &str, pause: bool) -> Result<(), CliError> {
+    let store = context.store().await?;
+    let now = clock::now();
+    let mut tx = store.begin().await?;
+    let (changed, kind) = if pause {
+        (loop_rows::pause(&mut tx, name, now).await?, "loop.paused")
+    } else {
+        (loop_rows::resume(&mut tx, name).await?, "loop.resumed")
+    };
+    if changed {
+        tx.record(now, kind, Some(name), None, name, serde_json::json!({}))
+            .await?;
+    }
+    tx.commit().await?;
+    if !changed && loop_rows::get(&store, name).await?.is_none() {
+        return Err(
+            CliError::usage(format!("there is no loop `{}` in this state", plain(name)))
+                .why("it was neither served nor run here yet"),
+        );
+    }
+    Ok(())
+}
+
+/// Stops a run: at once if nobody drives it, else within a second.
+pub(super) async fn cancel(context: &Context, args: CancelArgs) -> Result<Exit, CliError> {
+    let store = context.store().await?;
+    let mut found = Vec::new();
+    for (kind, id) in resolve(&store, &args.id).await? {
+        if kind == Kind::Run
+            && let Ok(id) = id.parse()
+        {
+            found.push(id);
+        }
+    }
+    let [id] = found[..] else {
+        return Err(
+            CliError::usage(format!("`{}` names {} runs", plain(&args.id), found.len()))
+                .todo("`loops runs` lists them"),
+        );
+    };
+    if !engine::cancel(&store, id).await? {
+        let phase = runs::get(&store, id)
+            .await?
+            .map_or_else(|| "gone".to_owned(), |run| run.phase);
+        return Err(CliError::usage(format!("{} is {phase} already", id.short())));
+    }
+    // Nobody else has the state: then nobody drives the run, and we end it.
+    let nobody = match StateLock::take(&context.config()?.state) {
+        Ok(lock) => lock.also_in(&store).await,
+        Err(held) => Err(held),
+    };
+    if let Ok(_lock) = nobody {
+        engine::end_cancelled(&store, id).await?;
+        let ended = runs::get(&store, id)
+            .await?
+            .map(|run| run.state::<RunState>())
+            .transpose()?;
+        let end = ended
+            .and_then(|state| state.end())
+            .map_or("not ended", loops::run::End::as_str);
+        context.out.line(format!("{} is {end}", id.short()));
+    } else {
+        context.out.line(format!("{} is being stopped", id.short()));
+    }
+    Ok(Exit::Done)
+}

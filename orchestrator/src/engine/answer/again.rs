@@ -1,0 +1,133 @@
+//! A change whose base has moved since it was proven is another change: it is merged with the new base and proven there
+//! before it may count.
+
+use std::sync::Arc;
+
+use loops::{
+    evidence::{Evidence, Verdict, verdict},
+    id::AttemptId,
+    spec::{Sandbox, Span},
+};
+use tokio::sync::mpsc;
+use workers::{
+    Change, Job, Order, carry_out,
+    git::Git,
+    order::{Prove, Result as JobResult},
+};
+
+use super::Answered;
+use crate::{
+    clock,
+    engine::{Definition, EngineError, Home, propose::PutBranch},
+    store::proposals::Proposal,
+};
+
+/// The change merged with a base that has moved, and proven there; or why that does not hold.
+pub(super) async fn merge_again(
+    home: &Home,
+    definition: Option<&Definition>,
+    proposal: &Proposal,
+    effect: &PutBranch,
+    base: &str,
+) -> Result<Result<(String, Vec<Evidence>), Answered>, EngineError> {
+    let git = Git::at(&home.mirror(&effect.repository));
+    let no = |why: String, evidence| Ok(Err(Answered::DoesNotHold { why, evidence }));
+    let Some(definition) = definition else {
+        return no(
+            "the base has moved, and the loop's spec is not here to prove the change again".into(),
+            vec![],
+        );
+    };
+    let tree = match git
+        .line(&[
+            "merge-tree",
+            "--write-tree",
+            "--no-messages",
+            base,
+            &proposal.head,
+        ])
+        .await
+    {
+        Ok(tree) => tree.lines().next().unwrap_or_default().to_owned(),
+        Err(_) => {
+            let command = format!(
+                "loops revise {} \"the base has moved; do it again on it\"",
+                proposal.id.short()
+            );
+            return no(
+                format!("the base has moved and the change conflicts with it; try `{command}`"),
+                vec![],
+            );
+        }
+    };
+    let evidence = prove_tree(home, definition, proposal, effect, base, &tree).await?;
+    if verdict(&evidence, &definition.spec.checks) != Verdict::Passed {
+        return no(
+            "the base has moved, and the change does not pass its checks there".into(),
+            evidence,
+        );
+    }
+    let message = format!("Merge {}\n\n{}\n", proposal.branch, proposal.title);
+    let seconds = clock::now().0 / 1000;
+    let commit = git
+        .commit_tree(
+            &tree,
+            &[base, &proposal.head],
+            &message,
+            ("Loops", "loops@localhost"),
+            seconds,
+        )
+        .await?;
+    Ok(Ok((commit, evidence)))
+}
+
+async fn prove_tree(
+    home: &Home,
+    definition: &Definition,
+    proposal: &Proposal,
+    effect: &PutBranch,
+    base: &str,
+    tree: &str,
+) -> Result<Vec<Evidence>, EngineError> {
+    let spec = &definition.spec;
+    let mirror = home.mirror(&effect.repository);
+    let attempt = clock::id(AttemptId::new);
+    let order = Order {
+        attempt,
+        task: proposal.task,
+        run: proposal.run,
+        mirror,
+        base: base.to_owned(),
+        start: None,
+        scratch: home.scratch(attempt),
+        sandbox: match &spec.sandbox {
+            Sandbox::None => None,
+            Sandbox::Limits(limits) => Some(limits.clone()),
+        },
+        setup: spec.setup.clone(),
+        setup_cache: home.setup_cache(),
+        timeout: Span(std::time::Duration::from_secs(3600)),
+        job: Job::Prove(Prove {
+            change: Change {
+                tree: tree.to_owned(),
+                pack: Vec::new(),
+            },
+            commands: spec.checks.commands.clone(),
+            reproduce: spec.checks.reproduce,
+            weakened_tests: spec.checks.weakened_tests,
+            baseline: None,
+        }),
+    };
+    let scratch = order.scratch.clone();
+    let (reports, _) = mpsc::unbounded_channel();
+    let machine = Arc::clone(&home.machine);
+    let outcome = carry_out(order, &machine, reports).await;
+    let _ = tokio::fs::remove_dir_all(scratch).await;
+    match outcome.result {
+        JobResult::Proved { evidence, .. } => Ok(evidence),
+        JobResult::CouldNotRun { why, .. } => {
+            Err(EngineError::Record(format!("the checks could not run: {why}")))
+        }
+        JobResult::Worked { .. } | JobResult::Reviewed { .. } => Ok(Vec::new()),
+    }
+}

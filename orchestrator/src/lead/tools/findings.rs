@@ -1,0 +1,102 @@
+//! What the lead agent can do with findings: read what was reported, merge, set aside.
+
+use loops::{id::FindingId, text::one_line};
+use serde_json::json;
+
+use super::{Answer, LeadTools, words};
+use crate::{
+    clock,
+    engine::brief::quoted,
+    lead::input,
+    store::{findings, signals},
+};
+
+/// How many reports one answer holds.
+const PAGE: usize = 25;
+
+impl LeadTools {
+    pub(super) async fn signals(&self, input: input::Signals) -> Answer {
+        let id = self.finding(&input.finding)?;
+        let all = signals::of_finding(&self.running.engine.home.store, id, 10_000)
+            .await
+            .map_err(words)?;
+        let page: Vec<_> = all.iter().skip(input.offset).take(PAGE).cloned().collect();
+        let left = all.len().saturating_sub(input.offset + page.len());
+        let mut text = quoted(&page);
+        if left > 0 {
+            text.push_str(&format!(
+                "{left} more from offset {}\n",
+                input.offset + page.len()
+            ));
+        }
+        Ok(if text.is_empty() {
+            "there is nothing from that offset on".to_owned()
+        } else {
+            text
+        })
+    }
+
+    pub(super) async fn merge(&self, input: input::Merge) -> Answer {
+        let into = self.finding(&input.into)?;
+        let from: Vec<FindingId> = input
+            .findings
+            .iter()
+            .map(|name| self.finding(name))
+            .collect::<Result<_, _>>()?;
+        let busy = self.busy().await?;
+        if from.iter().any(|id| busy.contains(id)) {
+            return Err("a finding that a task works on cannot be merged away".to_owned());
+        }
+        let now = clock::now();
+        let mut tx = self.running.engine.home.store.begin().await.map_err(words)?;
+        for id in from.into_iter().filter(|id| *id != into) {
+            findings::merge(&mut tx, id, into, now).await.map_err(words)?;
+            let data = json!({ "into": into, "by": "lead" });
+            let (name, run) = (&self.running.spec().name, self.running.id);
+            tx.record(
+                now,
+                "finding.merged",
+                Some(name),
+                Some(run),
+                &id.to_string(),
+                data,
+            )
+            .await
+            .map_err(words)?;
+        }
+        tx.commit().await.map_err(words)?;
+        Ok(format!(
+            "they are {} now: {}",
+            input.into,
+            one_line(&input.why, 200)
+        ))
+    }
+
+    pub(super) async fn dismiss(&self, input: input::Dismiss) -> Answer {
+        let id = self.finding(&input.finding)?;
+        if self.busy().await?.contains(&id) {
+            return Err("a task works on it; it cannot be dismissed now".to_owned());
+        }
+        let now = clock::now();
+        let mut tx = self.running.engine.home.store.begin().await.map_err(words)?;
+        findings::set_considered(&mut tx, id, now).await.map_err(words)?;
+        let data = json!({ "by": "lead" });
+        let (name, run) = (&self.running.spec().name, self.running.id);
+        tx.record(
+            now,
+            "finding.dismissed",
+            Some(name),
+            Some(run),
+            &id.to_string(),
+            data,
+        )
+        .await
+        .map_err(words)?;
+        tx.commit().await.map_err(words)?;
+        Ok(format!(
+            "{} is set aside until something new is reported for it: {}",
+            input.finding,
+            one_line(&input.why, 200)
+        ))
+    }
+}

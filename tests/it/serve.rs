@@ -1,0 +1,203 @@
+//! The service: ticks by schedule, each with its receipt; steered while it runs; stopped, killed and started again.
+
+use harness::world::{Child, LEAD, LoopFile, Said, World};
+use serde_json::{Value, json};
+
+const TITLE: &str = "Greet people by name";
+const CHECK: &str = "python3 -m unittest -v";
+
+/// A world with one small bug and a loop that ticks every second.
+async fn world(schedule: &str) -> World {
+    let world = World::start().await;
+    world.repository(&[
+        ("hello.py", "def greet(name):\n    return f\"Hello {None}\"\n"),
+        (
+            "test_hello.py",
+            "import unittest\n\nfrom hello import greet\n\n\nclass GreetTest(unittest.TestCase):\n    def \
+             test_it_greets(self):\n        self.assertIn(\"Hello\", greet(\"Ada\"))\n",
+        ),
+    ]);
+    define(&world, schedule);
+    world.feedback(&[Said::by(
+        "anna",
+        "The greeting says Hello None instead of my name",
+    )]);
+    world
+}
+
+fn define(world: &World, schedule: &str) {
+    let yaml = LoopFile::new("fix", CHECK)
+        .yaml()
+        .replace("{ every: 10m }", schedule);
+    world.write(".loops/fix.yaml", &yaml);
+}
+
+fn mends(world: &World) {
+    world.lead(|s| {
+        s.call(
+            "spawn",
+            json!({"findings": ["F1"], "worker": "fix", "title": TITLE, "goal": "The name must be printed", "acceptance": ["it is"]}),
+        )
+        .call("wait", json!({}))
+        .call("finish", json!({"report": "It greets by name."}))
+    });
+    world.worker(TITLE, |s| {
+        s.call(
+            "edit",
+            json!({"path": "test_hello.py", "old": "greet(\"Ada\"))\n", "new": "greet(\"Ada\"))\n\n    def \
+                   test_it_names(self):\n        self.assertEqual(greet(\"Ada\"), \"Hello Ada\")\n"}),
+        )
+        .call(
+            "edit",
+            json!({"path": "hello.py", "old": "{None}", "new": "{name}"}),
+        )
+        .say("It prints the name now.")
+    });
+    world.reviewer(TITLE, |s| {
+        s.call(
+            "verdict",
+            json!({"approve": true, "concerns": [], "summary": "It holds."}),
+        )
+    });
+}
+
+async fn said(child: &mut Child, words: &str) {
+    assert!(child.says(words).await, "the service never said `{words}`");
+}
+
+async fn proposals(world: &World) -> Vec<Value> {
+    let all = world.loops(["review", "--all", "--format", "json"]).await.json();
+    all.as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_tick_brings_a_proposal_and_the_next_ones_cost_nothing() {
+    let world = world("{ every: 1s }").await;
+    mends(&world);
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "starts").await;
+    said(&mut service, " done").await;
+    let asked = world.model().requests().len();
+    said(&mut service, "nothing to do").await;
+    said(&mut service, "nothing to do").await;
+    assert_eq!(
+        world.model().requests().len(),
+        asked,
+        "a tick without news asks no model"
+    );
+    service.interrupt();
+    let ran = world.end(service).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(proposals(&world).await.len(), 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_paused_loop_leaves_receipts_and_does_nothing_until_it_is_resumed() {
+    let world = world("{ every: 1s }").await;
+    mends(&world);
+    define(&world, "{ every: 1w }");
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "next at").await;
+    assert_eq!(world.loops(["pause", "fix"]).await.code, 0);
+    define(&world, "{ every: 1s }");
+    said(&mut service, "skipped, the loop is paused").await;
+    assert_eq!(world.model().requests().len(), 0);
+    assert_eq!(world.loops(["resume", "fix"]).await.code, 0);
+    said(&mut service, " done").await;
+    assert_eq!(world.loops(["pause", "nobody"]).await.code, 2);
+    service.interrupt();
+    assert_eq!(world.end(service).await.code, 0);
+    assert_eq!(proposals(&world).await.len(), 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_spec_that_breaks_while_it_is_served_leaves_the_last_good_one() {
+    let world = world("{ every: 1s }").await;
+    mends(&world);
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "next at").await;
+    define(&world, "{ evry: 1s }");
+    said(&mut service, "the last good one stays").await;
+    said(&mut service, "starts").await;
+    service.interrupt();
+    assert_eq!(world.end(service).await.code, 0);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_it_goes_on_at_the_next_start_with_one_proposal() {
+    let world = world("{ every: 1s, catch_up: latest }").await;
+    mends(&world);
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "starts").await;
+    world.model().is_asked(LEAD).await;
+    service.kill();
+    let _ = world.end(service).await;
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "goes on").await;
+    said(&mut service, " done").await;
+    service.interrupt();
+    assert_eq!(world.end(service).await.code, 0);
+    assert_eq!(proposals(&world).await.len(), 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_run_is_cancelled_while_it_works_and_when_nobody_drives_it() {
+    let world = world("{ every: 1s }").await;
+    mends(&world);
+    world.model().hold(LEAD);
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "starts").await;
+    world.model().is_asked(LEAD).await;
+    let runs = world.loops(["runs", "--format", "json"]).await.json();
+    let id = runs[0]["id"].as_str().unwrap().to_owned();
+    let cancelled = world.loops(["cancel", &id]).await;
+    assert_eq!(cancelled.code, 0, "{cancelled}");
+    said(&mut service, "cancelled").await;
+    world.model().release(LEAD);
+    service.kill();
+    let _ = world.end(service).await;
+    let again = world.loops(["cancel", &id]).await;
+    assert_eq!(again.code, 2, "what has ended cannot be stopped: {again}");
+    for run in world
+        .loops(["runs", "--format", "json"])
+        .await
+        .json()
+        .as_array()
+        .unwrap()
+    {
+        if run["ended_at"].is_null() {
+            assert_eq!(world.loops(["cancel", run["id"].as_str().unwrap()]).await.code, 0);
+        }
+    }
+    let runs = world.loops(["runs", "--format", "json"]).await.json();
+    assert!(
+        runs.as_array()
+            .unwrap()
+            .iter()
+            .all(|run| !run["ended_at"].is_null()),
+        "{runs:#}"
+    );
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_repository_that_is_gone_leaves_a_failed_receipt_and_not_a_storm() {
+    let world = world("{ every: 1s }").await;
+    std::fs::remove_dir_all(world.path("origin.git")).unwrap();
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "trouble").await;
+    said(&mut service, "trouble").await;
+    service.interrupt();
+    let ran = world.end(service).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    let (troubles, starts) = (
+        ran.stderr.matches("trouble ").count(),
+        ran.stderr.matches(" starts").count(),
+    );
+    assert!(troubles <= starts, "each tick is tried once: {ran}");
+    world.close().await;
+}
