@@ -11,9 +11,11 @@ use std::{
 use serde::Deserialize;
 
 pub mod builtin;
+pub mod database;
 pub mod models;
 pub mod secret;
 
+pub use database::Database;
 pub use models::{Model, Models, Provider};
 pub use secret::{Secret, SecretRef};
 
@@ -73,8 +75,10 @@ fn lines(problems: &[Problem]) -> String {
 /// The service's settings, checked and with every default filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the database, mirrors and workspaces are kept.
+    /// Where mirrors, workspaces and, without a `database`, the database are kept.
     pub state: PathBuf,
+    /// The Postgres that holds the state; none: a SQLite file in the state folder.
+    pub database: Option<Database>,
     /// Models, what they cost, and who provides them.
     pub models: Models,
 }
@@ -84,6 +88,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 struct File {
     state: Option<PathBuf>,
+    database: Option<SecretRef>,
     models: models::File,
 }
 
@@ -120,7 +125,12 @@ impl Config {
             .or_else(|| env("XDG_STATE_HOME").map(|base| Path::new(&base).join("loops")))
             .or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state/loops")))
             .ok_or(Error::NoState)?;
-        Ok(Self { state, models })
+        let database = file.database.map(|name| Database::named(name, env));
+        Ok(Self {
+            state,
+            database,
+            models,
+        })
     }
 }
 
@@ -166,6 +176,13 @@ fn read(path: &Path) -> Result<String, Error> {
         });
     }
     std::fs::read_to_string(path).map_err(failed)
+}
+
+impl SecretRef {
+    /// What the environment holds under this name.
+    pub fn value(&self) -> Option<Secret> {
+        environment(&self.0).map(Secret::new)
+    }
 }
 
 /// The environment; a variable that is empty counts as not set.

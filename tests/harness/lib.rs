@@ -3,5 +3,6 @@
 //! Nothing of production code lives here, and production code knows nothing of it.
 
 pub mod model;
+pub mod postgres;
 pub mod trace;
 pub mod world;

@@ -13,6 +13,7 @@ mod five_bugs;
 mod house;
 mod interrupted;
 mod no_news;
+mod on_postgres;
 mod one_at_a_time;
 mod prove;
 mod run_json;

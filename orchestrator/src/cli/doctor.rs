@@ -9,7 +9,7 @@ use tokio::process::Command;
 use workers::sandbox::Sandbox;
 
 use super::{CliError, Context, Exit, Format, Out, specs};
-use crate::config::{Config, Models};
+use crate::config::{Config, Database, Models};
 
 /// What is needed, what is there, and how to mend the rest.
 #[derive(Debug, clap::Args)]
@@ -60,7 +60,7 @@ impl Doctor {
         looks.extend(sandbox().await);
         match specs::config(context) {
             Err(error) => looks.push(Look::missing("settings", error.what, "mend `loops.yaml`")),
-            Ok(config) => looks.extend(settings(&config, context)),
+            Ok(config) => looks.extend(settings(&config, context).await),
         }
         for (program, argument) in TOOLCHAINS {
             looks.push(toolchain(program, version_of(program, argument).await));
@@ -203,9 +203,13 @@ fn kernel_setting(name: &str) -> Option<String> {
         .map(|text| text.trim().to_owned())
 }
 
-fn settings(config: &Config, context: &Context) -> Vec<Look> {
+async fn settings(config: &Config, context: &Context) -> Vec<Look> {
+    let database = match &config.database {
+        None => file(&config.state),
+        Some(database) => server(database).await,
+    };
     vec![
-        database(&config.state),
+        database,
         models(&config.models),
         key(&config.models),
         loops_here(config, context),
@@ -213,7 +217,7 @@ fn settings(config: &Config, context: &Context) -> Vec<Look> {
 }
 
 /// Whether the database's folder takes files: it is made if that is all that is missing.
-fn database(state: &Path) -> Look {
+fn file(state: &Path) -> Look {
     let existing = state
         .ancestors()
         .find(|folder| folder.exists())
@@ -227,6 +231,28 @@ fn database(state: &Path) -> Look {
             "database",
             format!("`{}` cannot be written: {error}", state.display()),
             "make the folder writable, or name another with `--state DIR`",
+        ),
+    }
+}
+
+/// Whether the Postgres answers, lets us in and is new enough.
+async fn server(database: &Database) -> Look {
+    let Some(address) = &database.address else {
+        let mend = format!(
+            "`export {}=postgres://…`, or take `database` out of `loops.yaml`",
+            database.name
+        );
+        return Look::missing("database", format!("`{}` is not set", database.name), &mend);
+    };
+    match crate::store::server::look(address.expose()).await {
+        Ok(found) => Look::found("database", found),
+        Err(error) => Look::missing(
+            "database",
+            address.scrub(&error.to_string()),
+            &format!(
+                "see that the database runs and that `{}` leads to it",
+                database.name
+            ),
         ),
     }
 }
@@ -397,9 +423,9 @@ mod tests {
     #[test]
     fn a_state_folder_that_is_not_there_yet_is_fine_where_it_can_be_made() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(database(&folder.path().join("a/b")).state, State::Found);
+        assert_eq!(file(&folder.path().join("a/b")).state, State::Found);
         assert!(!folder.path().join("a").exists(), "looking makes nothing");
         std::fs::write(folder.path().join("file"), "").unwrap();
-        assert_eq!(database(&folder.path().join("file/x")).state, State::Missing);
+        assert_eq!(file(&folder.path().join("file/x")).state, State::Missing);
     }
 }

@@ -21,6 +21,7 @@ mod service;
 mod show;
 pub mod specs;
 mod status;
+mod store;
 mod validate;
 mod worker;
 
@@ -138,6 +139,8 @@ enum Command {
     Audit(audit::Args),
     /// Run a command as an agent's would run, here, by hand
     Sandbox(sandbox::Args),
+    /// Where the state is kept
+    Store(store::Args),
     /// Carry out one order
     Worker(worker::Args),
     /// Print completions for a shell
@@ -161,6 +164,7 @@ loops turns what people and machines say about a codebase into proven, reviewed 
   loops approve | revise | reject ID
   loops status | runs | show ID | logs ID
   loops audit verify       the ledger is whole
+  loops store move         from the SQLite file into Postgres, or back
 
 Every command explains itself with --help. The exit code says how it went: 0 done, 1 failed, 2 bad usage
 or bad spec, 3 stopped by a budget, 4 a check said no, 5 nothing to do (with --exit-code), 130 interrupted.
@@ -232,6 +236,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError>
         Command::Import(args) => import::import(context, args).await,
         Command::Audit(args) => audit::audit(context, args).await,
         Command::Sandbox(args) => sandbox::sandbox(context, args).await,
+        Command::Store(args) => store::store(context, args).await,
         Command::Worker(args) => worker::worker(context, args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -212,7 +212,8 @@ pub(super) async fn revise(context: &Context, args: ReviseArgs) -> Result<Exit, 
     let definition = context.definition(&config.models, &proposal.loop_name)?;
     run::refuse_what_is_not_there(&definition)?;
     // Taken and given back: another process on the state folder is told of before anything is written down.
-    drop(crate::store::StateLock::take(&home.folder)?);
+    let lock = crate::store::StateLock::take(&home.folder)?;
+    drop(lock.also_in(&home.store).await?);
     match answer(
         &home,
         Some(&definition),

@@ -227,7 +227,11 @@ pub(super) async fn cancel(context: &Context, args: CancelArgs) -> Result<Exit, 
         return Err(CliError::usage(format!("{} is {phase} already", id.short())));
     }
     // Nobody else has the state: then nobody drives the run, and we end it.
-    if let Ok(_lock) = StateLock::take(&context.config()?.state) {
+    let nobody = match StateLock::take(&context.config()?.state) {
+        Ok(lock) => lock.also_in(&store).await,
+        Err(held) => Err(held),
+    };
+    if let Ok(_lock) = nobody {
         engine::end_cancelled(&store, id).await?;
         let ended = runs::get(&store, id)
             .await?

@@ -7,7 +7,7 @@ use workers::{Machine, sandbox::Sandbox};
 
 use super::{CliError, Context, specs};
 use crate::{
-    config::{Config, Models},
+    config::{Config, Database, Models, Secret},
     engine::{Definition, Engine, Home, Plan, Watchers, plan},
     gateway::{Cassette, Gateway, GatewayError},
     store::{StateLock, Store, StoreError},
@@ -27,15 +27,14 @@ impl Context {
 
     /// The store, for looking or for a decision.
     pub(super) async fn store(&self) -> Result<Store, CliError> {
-        let config = self.config()?;
-        Store::open(&config.state).await.map_err(CliError::from)
+        open(&self.config()?).await
     }
 
     /// What answers to proposals need.
     pub(super) async fn home(&self) -> Result<Home, CliError> {
         let config = self.config()?;
-        let folder = config.state.clone();
-        let store = Store::open(&folder).await?;
+        let store = open(&config).await?;
+        let folder = config.state;
         let folder = folder.canonicalize().unwrap_or(folder);
         Ok(Home {
             store,
@@ -47,15 +46,10 @@ impl Context {
     /// Everything: the lock, the store, the gateway.
     pub(super) async fn service(&self, cassette: Option<PathBuf>) -> Result<Service, CliError> {
         let config = self.config()?;
-        std::fs::create_dir_all(&config.state).map_err(|error| {
-            CliError::new(format!(
-                "cannot make the state folder `{}`",
-                config.state.display()
-            ))
-            .why(error)
-        })?;
+        make_folder(&config)?;
         let lock = StateLock::take(&config.state)?;
         let home = self.home().await?;
+        let lock = lock.also_in(&home.store).await?;
         let playback = match cassette.or_else(|| config.models.play.clone()) {
             Some(path) => Some(Cassette::load(&path).map_err(|error| CliError::usage(error.to_string()))?),
             None => None,
@@ -89,6 +83,37 @@ impl Context {
     }
 }
 
+/// The state, wherever the settings say that it is.
+pub(super) async fn open(config: &Config) -> Result<Store, CliError> {
+    let Some(database) = &config.database else {
+        return Ok(Store::open(&config.state).await?);
+    };
+    if !config.state.exists() {
+        make_folder(config)?;
+    }
+    Ok(Store::connect(address(database)?.expose()).await?)
+}
+
+/// The address of a database; an error that names the variable if there is none.
+pub(super) fn address(database: &Database) -> Result<&Secret, CliError> {
+    database.address.as_ref().ok_or_else(|| {
+        CliError::usage(format!("there is no database: `{}` is not set", database.name)).todo(format!(
+            "`export {}=postgres://…`, or take `database` out of `loops.yaml`",
+            database.name
+        ))
+    })
+}
+
+fn make_folder(config: &Config) -> Result<(), CliError> {
+    std::fs::create_dir_all(&config.state).map_err(|error| {
+        CliError::new(format!(
+            "cannot make the state folder `{}`",
+            config.state.display()
+        ))
+        .why(error)
+    })
+}
+
 /// How tasks are carried out on this machine. Without a sandbox the attempts that need one say so.
 pub(super) fn machine() -> Machine {
     let helper = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("loops"));
@@ -104,6 +129,7 @@ impl From<StoreError> for CliError {
             StoreError::Held { .. } => {
                 told.todo("wait for it, stop it, or work on another state folder with `--state DIR`")
             }
+            StoreError::Claimed { .. } => told.todo("wait for it, or stop it"),
             _ => told,
         }
     }
@@ -150,8 +176,8 @@ impl Context {
         let failed =
             |error: std::io::Error| CliError::new("the state could not be copied to look ahead").why(error);
         let copy = tempfile::tempdir().map_err(failed)?;
-        if config.state.join(crate::store::FILE).exists() {
-            Store::open(&config.state).await?.copy_to(copy.path()).await?;
+        if config.database.is_some() || config.state.join(crate::store::FILE).exists() {
+            open(&config).await?.copy_to(copy.path()).await?;
         }
         let store = Store::open(copy.path()).await?;
         let home = Home {

@@ -50,7 +50,8 @@ const WANTED: &str = "a secret is only ever written as `${NAME}`, the name of an
                       what stands here is not shown";
 
 impl SecretRef {
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads `${NAME}`; none: it is something else.
+    pub fn parse(text: &str) -> Option<Self> {
         let name = text.strip_prefix("${")?.strip_suffix('}')?;
         let mut bytes = name.bytes();
         let first = bytes.next()?;

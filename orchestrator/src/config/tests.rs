@@ -102,3 +102,19 @@ fn all_that_cannot_be_so_is_said_at_once() {
       `models.play` and `models.record` cannot both be set: what is played back is no recording
     ");
 }
+
+#[test]
+fn a_database_is_named_by_the_variable_that_holds_its_address_and_never_shown() {
+    assert!(config("").unwrap().database.is_none());
+    let settings = config("database: ${MODEL_KEY}").unwrap();
+    let address = settings.database.as_ref().unwrap().address.as_ref().unwrap();
+    assert_eq!(address.expose(), "sk-very-secret");
+    assert!(!format!("{settings:?}").contains("very-secret"));
+    let unset = config("database: ${NOT_THERE}").unwrap().database.unwrap();
+    assert_eq!((unset.name.as_str(), unset.address), ("NOT_THERE", None));
+    let written = problems("database: postgres://ada:hunter2@host/shop");
+    assert!(
+        written.contains("${NAME}") && !written.contains("hunter2"),
+        "{written}"
+    );
+}

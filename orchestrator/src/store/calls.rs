@@ -36,12 +36,12 @@ words! {
 macro_rules! spend_where {
     ($column:literal) => {
         concat!(
-            "SELECT COUNT(*) AS calls, COALESCE(SUM(cost), 0) AS cost, \
-             COALESCE(SUM(input_tokens), 0) AS input_tokens, COALESCE(SUM(output_tokens), 0) AS output_tokens, \
-             COALESCE(SUM(cache_read_tokens), 0) AS cache_read_tokens, \
-             COALESCE(SUM(cache_write_tokens), 0) AS cache_write_tokens, \
-             COALESCE(SUM(rehearsed), 0) AS rehearsed, \
-             COALESCE(SUM(CASE WHEN state = 'estimated' THEN 1 ELSE 0 END), 0) AS estimated \
+            "SELECT COUNT(*) AS calls, CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS cost, \
+             CAST(COALESCE(SUM(input_tokens), 0) AS BIGINT) AS input_tokens, CAST(COALESCE(SUM(output_tokens), 0) AS BIGINT) AS output_tokens, \
+             CAST(COALESCE(SUM(cache_read_tokens), 0) AS BIGINT) AS cache_read_tokens, \
+             CAST(COALESCE(SUM(cache_write_tokens), 0) AS BIGINT) AS cache_write_tokens, \
+             CAST(COALESCE(SUM(rehearsed), 0) AS BIGINT) AS rehearsed, \
+             CAST(COALESCE(SUM(CASE WHEN state = 'estimated' THEN 1 ELSE 0 END), 0) AS BIGINT) AS estimated \
              FROM calls WHERE ",
             $column,
             " = $1"
@@ -51,9 +51,9 @@ macro_rules! spend_where {
 
 statements! { "calls":
     /// What already counts against a task, in whichever runs it was worked on.
-    TASK = "SELECT COALESCE(SUM(cost), 0) AS spent FROM calls WHERE task = $1";
-    RUN = "SELECT COALESCE(SUM(cost), 0) AS spent FROM calls WHERE run = $1";
-    DAY = "SELECT COALESCE(SUM(cost), 0) AS spent FROM calls WHERE loop = $1 AND at >= $2";
+    TASK = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE task = $1";
+    RUN = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE run = $1";
+    DAY = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE loop = $1 AND at >= $2";
     BEGIN = "INSERT INTO calls (id, attempt, task, run, loop, model, state, reserved, cost, at) \
              VALUES ($1, $2, $3, $4, $5, $6, 'reserved', $7, $7, $8)";
     REHEARSE = "INSERT INTO calls (id, attempt, task, run, loop, model, state, reserved, cost, input_tokens, \

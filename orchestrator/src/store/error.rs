@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::postgres::PgDatabaseError;
+
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -26,6 +28,69 @@ pub enum StoreError {
         folder: PathBuf,
         /// The process that holds it, if its id could be read.
         pid: Option<u32>,
+    },
+    /// Another process, on this machine or another, works on this state.
+    #[error(
+        "another loops ({who}) is working on the state in `{}`: wait for it, stop it, or name another database",
+        .path.display()
+    )]
+    Claimed {
+        /// The database.
+        path: PathBuf,
+        /// What it calls itself.
+        who: String,
+    },
+    /// The address of a Postgres cannot be read.
+    #[error(
+        "the database's address is none: {why}; it looks like `postgres://user:password@host:5432/database`"
+    )]
+    Address {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No Postgres answers.
+    #[error("the database at `{}` does not answer ({why}): start it, or mend its address", .path.display())]
+    Away {
+        /// The database.
+        path: PathBuf,
+        /// What went wrong.
+        why: String,
+    },
+    /// The Postgres answers, but does not let us in.
+    #[error("the database at `{}` does not let us in ({why}): look after its address, user and rights", .path.display())]
+    Refused {
+        /// The database.
+        path: PathBuf,
+        /// What it says.
+        why: String,
+    },
+    /// The Postgres is older than what we were tried with.
+    #[error("the database at `{}` is PostgreSQL {major}: update it to 15 or later", .path.display())]
+    OldServer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        major: i64,
+    },
+    /// No schema of the search path exists.
+    #[error("the database at `{}` has no schema to keep the state in: create the first one of its `search_path`", .path.display())]
+    NoSchema {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A state is to be moved to where something is already.
+    #[error("there is something in `{}` already: name an empty database to move the state to", .path.display())]
+    Occupied {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A copy is not what it was made of. Nothing of it was kept.
+    #[error("the copy in `{}` differs from what it was made of ({why}): nothing was kept of it", .path.display())]
+    Miscopied {
+        /// The database.
+        path: PathBuf,
+        /// Where they differ.
+        why: String,
     },
     /// A file or folder of the state cannot be made or opened.
     #[error("`{}` cannot be used for the state: {source}", .path.display())]
@@ -149,14 +214,21 @@ impl StoreError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Busy { .. } => Remedy::Retry,
+            Self::Busy { .. } | Self::Away { .. } => Remedy::Retry,
             Self::Conflict { .. }
             | Self::Undecodable { .. }
             | Self::Missing { .. }
             | Self::Circular { .. }
             | Self::Json(_)
+            | Self::Miscopied { .. }
             | Self::Database { .. } => Remedy::GiveUp,
             Self::Held { .. }
+            | Self::Claimed { .. }
+            | Self::Address { .. }
+            | Self::Refused { .. }
+            | Self::OldServer { .. }
+            | Self::NoSchema { .. }
+            | Self::Occupied { .. }
             | Self::Folder { .. }
             | Self::Newer { .. }
             | Self::Altered { .. }
@@ -173,29 +245,71 @@ impl StoreError {
         matches!(self, Self::Conflict { .. })
     }
 
-    /// Sorts what sqlx says. The numbers are SQLite's primary result codes (sqlite.org/rescode.html).
+    /// Sorts what sqlx says.
     pub(super) fn from_sqlx(error: sqlx::Error, path: &Path) -> Self {
-        let path = path.to_owned();
         let Some(told) = error.as_database_error() else {
-            return match error {
-                // One writer: whoever waits this long waits for a transaction that nobody ends.
-                sqlx::Error::PoolTimedOut => Self::Busy { path },
-                source => Self::Database { path, source },
-            };
+            return Self::of_connection(error, path);
         };
         let why = told.message().to_owned();
-        match told
-            .code()
-            .and_then(|code| code.parse::<i32>().ok())
-            .map(|code| code & 0xff)
-        {
-            Some(5 | 6) => Self::Busy { path },
-            Some(8 | 14) => Self::ReadOnly { path },
-            Some(10) => Self::Disk { path, why },
-            Some(11 | 26) => Self::Corrupt { path, why },
-            Some(13) => Self::Full { path },
-            Some(19) => Self::Conflict { rule: why },
-            _ => Self::Database { path, source: error },
+        let code = told.code().unwrap_or_default();
+        let sorted = if told.try_downcast_ref::<PgDatabaseError>().is_some() {
+            Self::of_postgres(&code, why, path)
+        } else {
+            Self::of_sqlite(&code, why, path)
+        };
+        sorted.unwrap_or_else(|| Self::Database {
+            path: path.to_owned(),
+            source: error,
+        })
+    }
+
+    /// What no database said.
+    fn of_connection(error: sqlx::Error, path: &Path) -> Self {
+        let path = path.to_owned();
+        match error {
+            // Of a file: whoever waits this long waits for a transaction that nobody ends.
+            sqlx::Error::PoolTimedOut => Self::Busy { path },
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::Away {
+                path,
+                why: error.to_string(),
+            },
+            source => Self::Database { path, source },
         }
+    }
+
+    /// By SQLite's primary result codes (sqlite.org/rescode.html).
+    fn of_sqlite(code: &str, why: String, path: &Path) -> Option<Self> {
+        let path = path.to_owned();
+        Some(match code.parse::<i32>().ok()? & 0xff {
+            5 | 6 => Self::Busy { path },
+            8 | 14 => Self::ReadOnly { path },
+            10 => Self::Disk { path, why },
+            11 | 26 => Self::Corrupt { path, why },
+            13 => Self::Full { path },
+            19 => Self::Conflict { rule: why },
+            _ => return None,
+        })
+    }
+
+    /// By Postgres's codes, class first (postgresql.org/docs, appendix "PostgreSQL Error Codes").
+    fn of_postgres(code: &str, why: String, path: &Path) -> Option<Self> {
+        let path = path.to_owned();
+        Some(match code {
+            // Serialisation, deadlock, a lock that was waited for too long.
+            "40001" | "40P01" | "55P03" => Self::Busy { path },
+            "25006" => Self::ReadOnly { path },
+            "53100" => Self::Full { path },
+            "58030" => Self::Disk { path, why },
+            "XX001" | "XX002" => Self::Corrupt { path, why },
+            // Also a transaction that the server ended because it said nothing, and too many connections.
+            "57P01" | "57P02" | "57P03" | "25P03" | "53300" => Self::Away { path, why },
+            "3D000" | "42501" => Self::Refused { path, why },
+            _ => match code.get(..2)? {
+                "23" => Self::Conflict { rule: why },
+                "08" => Self::Away { path, why },
+                "28" => Self::Refused { path, why },
+                _ => return None,
+            },
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! One loops at a time works on a state folder. Readers (`status`, `show`, `logs`) do not ask.
+//! One loops at a time works on a state folder, and one on a state in a Postgres. Readers (`status`, `show`, `logs`) do not ask.
 //!
 //! The lock is the kernel's and ends with the process that took it, however that ends, so a lock file that is
 //! left behind means nothing. It says nothing about database transactions.
@@ -15,32 +15,46 @@ use nix::{
     fcntl::{Flock, FlockArg},
 };
 
-use super::{StoreError, open};
+use sqlx::PgConnection;
+
+use super::{Store, StoreError, file, server};
 
 /// The right to work on a state folder; dropping it gives it back.
 #[derive(Debug)]
 pub struct StateLock {
     _file: Flock<File>,
+    /// Ends with the process, too: the server sees the connection break.
+    _claim: Option<PgConnection>,
 }
 
 impl StateLock {
     /// Takes the lock of `folder`, which is made if it is not there. Does not wait: if another process has it,
     /// the error is [`StoreError::Held`] and names that process.
     pub fn take(folder: &Path) -> Result<Self, StoreError> {
-        open::make_folder(folder)?;
+        file::make_folder(folder)?;
         match try_lock(folder)? {
             Ok(mut lock) => {
                 write_pid(&mut lock).map_err(|source| StoreError::Folder {
                     path: folder.join(FILE),
                     source,
                 })?;
-                Ok(Self { _file: lock })
+                Ok(Self {
+                    _file: lock,
+                    _claim: None,
+                })
             }
             Err(pid) => Err(StoreError::Held {
                 folder: folder.to_owned(),
                 pid,
             }),
         }
+    }
+
+    /// Takes the lock of the state in a Postgres besides, which other machines may know of. Does not wait: if another
+    /// process has it, the error is [`StoreError::Claimed`]. Nothing else is to be taken for a SQLite file.
+    pub async fn also_in(self, store: &Store) -> Result<Self, StoreError> {
+        let _claim = server::claim(store).await?;
+        Ok(Self { _claim, ..self })
     }
 }
 

@@ -11,18 +11,22 @@ pub mod cursors;
 pub mod decisions;
 mod error;
 pub mod evidence;
+mod file;
 pub mod findings;
 pub mod handed;
 pub mod ledger;
 pub mod lock;
 pub mod loops;
 mod migrations;
+pub mod r#move;
 mod open;
 pub mod outbox;
 pub mod proposals;
 mod query;
 pub mod resolve;
+mod row;
 pub mod runs;
+pub mod server;
 pub mod signals;
 pub mod tasks;
 #[cfg(test)]
@@ -30,11 +34,13 @@ mod tests;
 pub mod ticks;
 pub mod transcripts;
 pub mod turns;
+mod value;
 mod words;
 
 pub use self::{
     error::{Remedy, StoreError},
+    file::FILE,
     lock::StateLock,
-    open::{FILE, Snapshot, Store, Tx},
+    open::{Snapshot, Store, Tx},
     query::Reader,
 };

@@ -1,225 +1,209 @@
-//! Opening the state and beginning to write.
+//! Opening the state and beginning to write, on either engine.
 //!
-//! One connection writes, a few read; each is made when it is first asked for. The file is SQLite in WAL mode with
-//! every commit on the disk before it counts (`synchronous = FULL`).
+//! A state is a SQLite file ([`super::file`]) or a schema of a Postgres ([`super::server`]). On both there is one
+//! writer at a time, whatever the number of tasks and processes: whoever reads before it writes, reads what is true
+//! when it commits, and the places of the ledger are given in the order of the commits.
 
-use std::{
-    fs::{DirBuilder, OpenOptions},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::Path,
-    sync::Arc,
-    time::Duration,
+use std::{path::Path, sync::Arc};
+
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+
+use super::{
+    StoreError, file, r#move,
+    row::Fetched,
+    server,
+    value::{Connection, Query, Wanted},
 };
-
-use sqlx::{
-    ConnectOptions as _, Sqlite, SqliteConnection, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-
-use super::{StoreError, migrations};
-
-/// The database's name within the state folder.
-pub const FILE: &str = "loops.db";
-
-/// How long a statement waits for another process that writes.
-const BUSY: Duration = Duration::from_secs(10);
-
-/// How long a task waits for its turn to write. Far above any transaction that we make.
-const TURN: Duration = Duration::from_secs(30);
-
-/// How many reads go on at once.
-const READERS: u32 = 4;
 
 /// The state of a service. Cheap to clone; all clones share the connections.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: SqlitePool,
-    pub(super) readers: SqlitePool,
-    path: Arc<Path>,
+    pub(super) engine: Engine,
+    /// The file or, without its password, the server's address: what errors name.
+    pub(super) place: Arc<Path>,
+}
+
+/// Where the tables are.
+#[derive(Debug, Clone)]
+pub(super) enum Engine {
+    /// One connection writes, a few read; each is made when it is first asked for.
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    /// The same; the server sees to it that one writes.
+    Postgres { writers: PgPool, readers: PgPool },
 }
 
 impl Store {
-    /// Opens the state in `folder`, which is made (for this user only) if it is not there, and brings its tables up
-    /// to date. Does not take the [`super::StateLock`].
+    /// Opens the SQLite state in `folder`, which is made (for this user only) if it is not there, and brings its
+    /// tables up to date. Does not take the [`super::StateLock`].
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
-        make_folder(folder)?;
-        let path = folder.join(FILE);
-        make_file(&path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .busy_timeout(BUSY)
-            .foreign_keys(false)
-            .synchronous(SqliteSynchronous::Full)
-            // sqlx would log whole statements; ours are named in spans.
-            .disable_statement_logging();
-        let pool = || {
-            SqlitePoolOptions::new()
-                .acquire_timeout(TURN)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                // The connection is a thread of this process: there is no network to have failed in between.
-                .test_before_acquire(false)
-        };
-        let store = Self {
-            writer: pool()
-                .max_connections(1)
-                .connect_lazy_with(options.clone().journal_mode(SqliteJournalMode::Wal)),
-            readers: pool()
-                .max_connections(READERS)
-                .connect_lazy_with(options.pragma("query_only", "ON")),
-            path: path.into(),
-        };
-        let mut connection = store.writer.acquire().await.map_err(|error| store.sort(error))?;
-        migrations::apply(&mut connection, &store.path).await?;
-        drop(connection);
-        Ok(store)
+        file::open(folder).await
+    }
+
+    /// Opens the state in the Postgres at `address` (`postgres://user:password@host/database`; the schema is the
+    /// first of its search path) and brings its tables up to date. Does not take the [`super::StateLock`].
+    pub async fn connect(address: &str) -> Result<Self, StoreError> {
+        server::connect(address).await
     }
 
     /// Begins to write. Waits for its turn: there is one writer, so a task that holds a [`Tx`] must end it before it
     /// asks for another, and must not wait for anything else while it holds it. A `Tx` that is dropped without
     /// [`Tx::commit`] leaves nothing behind.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        // A plain BEGIN takes the write lock only at the first write, and then fails if another process wrote in
-        // between: it did for 139 of 160 transactions under 8 tasks when tried.
-        let inner = match self.writer.begin_with("BEGIN IMMEDIATE").await {
-            // A full disk or a failed read ends SQLite's transaction by itself; sqlx then takes the connection for
-            // one that is still within it, for ever. A new one knows better.
-            Err(sqlx::Error::InvalidSavePointStatement) => {
-                let broken = self.writer.acquire().await.map_err(|error| self.sort(error))?;
-                // What is wrong with it is known.
-                let _ = broken.close().await;
-                self.writer.begin_with("BEGIN IMMEDIATE").await
+        let inner = match &self.engine {
+            Engine::Sqlite { writer, .. } => {
+                Inner::Sqlite(file::begin(writer).await.map_err(|error| self.sort(error))?)
             }
-            begun => begun,
-        }
-        .map_err(|error| self.sort(error))?;
+            Engine::Postgres { writers, .. } => {
+                let begun = server::patiently(|| server::begin(writers)).await;
+                Inner::Postgres(begun.map_err(|error| self.sort(error))?)
+            }
+        };
         Ok(Tx {
             inner,
-            path: Arc::clone(&self.path),
+            place: Arc::clone(&self.place),
         })
     }
 
     /// Begins to read: all that is read through it is of one moment, whatever is written meanwhile.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let inner = self.readers.begin().await.map_err(|error| self.sort(error))?;
+        let inner = match &self.engine {
+            Engine::Sqlite { readers, .. } => {
+                Inner::Sqlite(readers.begin().await.map_err(|error| self.sort(error))?)
+            }
+            Engine::Postgres { readers, .. } => {
+                let begun = server::patiently(|| server::snapshot(readers)).await;
+                Inner::Postgres(begun.map_err(|error| self.sort(error))?)
+            }
+        };
         Ok(Snapshot {
             inner,
-            path: Arc::clone(&self.path),
+            place: Arc::clone(&self.place),
         })
     }
 
-    /// Writes all of it, as it is at this moment, into a new state folder.
+    /// Writes all of it, as it is at this moment, into a new state folder: a SQLite file, whatever this is.
     pub async fn copy_to(&self, folder: &Path) -> Result<(), StoreError> {
-        make_folder(folder)?;
-        let file = folder.join(FILE).display().to_string();
-        let mut connection = self.writer.acquire().await.map_err(|error| self.sort(error))?;
-        sqlx::query("VACUUM INTO $1")
-            .bind(file)
-            .execute(&mut *connection)
-            .await
-            .map_err(|error| self.sort(error))?;
-        Ok(())
+        match &self.engine {
+            Engine::Sqlite { writer, .. } => {
+                let copied = file::copy(writer, folder).await?;
+                copied.map_err(|error| self.sort(error))
+            }
+            Engine::Postgres { .. } => {
+                let copy = Self::open(folder).await?;
+                r#move::copy(self, &copy).await?;
+                copy.close().await;
+                Ok(())
+            }
+        }
     }
 
-    /// Closes all connections, which folds the write-ahead log into the file. Not needed for safety.
+    /// Closes all connections; on SQLite that folds the write-ahead log into the file. Not needed for safety.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        match &self.engine {
+            Engine::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Engine::Postgres { writers, readers } => {
+                readers.close().await;
+                writers.close().await;
+            }
+        }
+    }
+
+    /// Where it is, for people: the file, or the server's address without its password.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Reads once, by itself: all rows, or the first.
+    pub(super) async fn read(&self, query: Query, wanted: Wanted) -> Result<Vec<Fetched>, StoreError> {
+        match &self.engine {
+            Engine::Sqlite { readers, .. } => {
+                let mut connection = readers.acquire().await.map_err(|error| self.sort(error))?;
+                let read = query.fetch(Connection::Sqlite(&mut connection), wanted).await;
+                read.map_err(|error| self.sort(error))
+            }
+            Engine::Postgres { readers, .. } => {
+                let read = server::patiently(|| async {
+                    let mut connection = readers.acquire().await?;
+                    let query = query.clone();
+                    query.fetch(Connection::Postgres(&mut connection), wanted).await
+                });
+                read.await.map_err(|error| self.sort(error))
+            }
+        }
     }
 
     pub(super) fn sort(&self, error: sqlx::Error) -> StoreError {
-        StoreError::from_sqlx(error, &self.path)
+        match error {
+            // Of a file it means that somebody writes for too long.
+            sqlx::Error::PoolTimedOut if !self.is_file() => StoreError::Away {
+                path: self.place.to_path_buf(),
+                why: "no connection could be had for half a minute".to_owned(),
+            },
+            error => StoreError::from_sqlx(error, &self.place),
+        }
+    }
+}
+
+/// A transaction of either engine.
+#[derive(Debug)]
+enum Inner {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Inner {
+    fn connection(&mut self) -> Connection<'_> {
+        match self {
+            Self::Sqlite(transaction) => Connection::Sqlite(transaction),
+            Self::Postgres(transaction) => Connection::Postgres(transaction),
+        }
     }
 }
 
 /// A transaction that only reads.
 #[derive(Debug)]
 pub struct Snapshot {
-    inner: Transaction<'static, Sqlite>,
-    path: Arc<Path>,
+    inner: Inner,
+    place: Arc<Path>,
 }
 
 /// A transaction that writes. All of it happens at [`Tx::commit`], or none of it.
 #[derive(Debug)]
 pub struct Tx {
-    inner: Transaction<'static, Sqlite>,
-    path: Arc<Path>,
-}
-
-/// What a statement of a transaction needs.
-pub(super) struct Transacting<'t> {
-    pub(super) connection: &'t mut SqliteConnection,
-    pub(super) path: &'t Path,
+    inner: Inner,
+    place: Arc<Path>,
 }
 
 impl Snapshot {
-    pub(super) fn transacting(&mut self) -> Transacting<'_> {
-        Transacting {
-            connection: &mut self.inner,
-            path: &self.path,
-        }
+    /// What a statement needs: the connection, and the place that its error names.
+    pub(super) fn transacting(&mut self) -> (Connection<'_>, &Path) {
+        (self.inner.connection(), &self.place)
     }
 }
 
 impl Tx {
-    pub(super) fn transacting(&mut self) -> Transacting<'_> {
-        Transacting {
-            connection: &mut self.inner,
-            path: &self.path,
-        }
+    /// What a statement needs: the connection, and the place that its error names.
+    pub(super) fn transacting(&mut self) -> (Connection<'_>, &Path) {
+        (self.inner.connection(), &self.place)
     }
 
-    /// Makes it so. When this returns, it survives a crash of the machine.
+    /// Where it writes, for people.
+    pub(super) fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// Makes it so. When this returns, it survives a crash of the machine that holds the database.
+    ///
+    /// If a server goes away at this very moment, the error does not say whether it was done; whoever goes on looks.
     pub async fn commit(self) -> Result<(), StoreError> {
-        let Self { inner, path } = self;
-        inner
-            .commit()
-            .await
-            .map_err(|error| StoreError::from_sqlx(error, &path))
-    }
-}
-
-/// Makes the state folder, for this user only. One that is there keeps the rights that somebody gave it.
-pub(super) fn make_folder(folder: &Path) -> Result<(), StoreError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(|source| StoreError::Folder {
-            path: folder.to_owned(),
-            source,
-        })
-}
-
-/// SQLite would make the file readable for everybody; its side files take over the rights of this one.
-fn make_file(path: &Path) -> Result<(), StoreError> {
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(source) => Err(StoreError::Folder {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_transaction_that_sqlite_ended_by_itself_does_not_spoil_the_next_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
-        let mut tx = store.begin().await.unwrap();
-        // What SQLite does when it finds the disk full.
-        sqlx::query("ROLLBACK").execute(&mut *tx.inner).await.unwrap();
-        drop(tx);
-        store.begin().await.unwrap().commit().await.unwrap();
+        let Self { inner, place } = self;
+        let done = match inner {
+            Inner::Sqlite(transaction) => transaction.commit().await,
+            Inner::Postgres(transaction) => transaction.commit().await,
+        };
+        done.map_err(|error| StoreError::from_sqlx(error, &place))
     }
 }

@@ -123,7 +123,7 @@ pub async fn insert(tx: &mut Tx, proposal: &Proposal) -> Result<(), StoreError> 
             .bind(proposal.created_at.0)
             .bind(proposal.updated_at.0)
     };
-    INSERT.run(tx, bind).await.map(drop)
+    INSERT.run_or_conflict(tx, bind).await.map(drop)
 }
 
 /// Moves a proposal on, if it stands where the caller thinks. False: it does not, and nothing was written.

@@ -1,25 +1,22 @@
-//! How statements are named, run, traced and read back. The only place that calls sqlx for tables.
+//! How statements are named, run and traced. The only place that calls sqlx for tables.
 //!
 //! Statements are constants in a dialect that SQLite and Postgres share: `$n` parameters, TEXT and BIGINT columns,
-//! times as Unix milliseconds, money as millionths of a dollar, JSON as text, flags as 0 or 1.
+//! times as Unix milliseconds, money as millionths of a dollar, JSON as text, flags as 0 or 1. What tells the engines
+//! apart besides: a sum of BIGINT is cast back to BIGINT, and after a statement that failed, Postgres does no more
+//! within the transaction (see [`Statement::run_or_conflict`]).
 
-use std::{fmt::Display, pin::Pin, str::FromStr};
+use std::pin::Pin;
 
-use ::loops::time::Timestamp;
-use serde::de::DeserializeOwned;
-use sqlx::{
-    Row as _, Sqlite,
-    sqlite::{SqliteArguments, SqliteRow},
-};
+use sqlx::SqlSafeStr as _;
 use tracing::Instrument as _;
 
 use super::{
     Store, StoreError, Tx,
-    open::{Snapshot, Transacting},
+    open::Snapshot,
+    row::Fetched,
+    value::{Connection, Wanted},
 };
-
-/// A query that takes its parameters.
-pub(super) type Query = sqlx::query::Query<'static, Sqlite, SqliteArguments>;
+pub(super) use super::{row::Row, value::Query};
 
 /// What a query will bring. Boxed, with its parameters bound already, so that what waits for it may move between
 /// threads whatever it borrowed them from.
@@ -29,52 +26,40 @@ pub(super) type Coming<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError
 pub trait Reader: Send {
     /// All rows of a query.
     #[doc(hidden)]
-    fn rows(&mut self, query: Query) -> Coming<'_, Vec<SqliteRow>>;
+    fn rows(&mut self, query: Query) -> Coming<'_, Vec<Fetched>>;
     /// Its first row.
     #[doc(hidden)]
-    fn row(&mut self, query: Query) -> Coming<'_, Option<SqliteRow>>;
+    fn row(&mut self, query: Query) -> Coming<'_, Option<Fetched>>;
 }
 
 impl Reader for &Store {
-    fn rows(&mut self, query: Query) -> Coming<'_, Vec<SqliteRow>> {
-        Box::pin(async {
-            query
-                .fetch_all(&self.readers)
-                .await
-                .map_err(|error| self.sort(error))
-        })
+    fn rows(&mut self, query: Query) -> Coming<'_, Vec<Fetched>> {
+        Box::pin(self.read(query, Wanted::All))
     }
 
-    fn row(&mut self, query: Query) -> Coming<'_, Option<SqliteRow>> {
-        Box::pin(async {
-            query
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(|error| self.sort(error))
-        })
+    fn row(&mut self, query: Query) -> Coming<'_, Option<Fetched>> {
+        Box::pin(async { Ok(self.read(query, Wanted::First).await?.pop()) })
     }
 }
 
 macro_rules! reads_in_its_transaction {
     ($name:ident) => {
         impl Reader for &mut $name {
-            fn rows(&mut self, query: Query) -> Coming<'_, Vec<SqliteRow>> {
-                let Transacting { connection, path } = self.transacting();
+            fn rows(&mut self, query: Query) -> Coming<'_, Vec<Fetched>> {
+                let (connection, path) = self.transacting();
                 Box::pin(async {
-                    query
-                        .fetch_all(connection)
-                        .await
-                        .map_err(|error| StoreError::from_sqlx(error, path))
+                    let rows = query.fetch(connection, Wanted::All).await;
+                    rows.map_err(|error| StoreError::from_sqlx(error, path))
                 })
             }
 
-            fn row(&mut self, query: Query) -> Coming<'_, Option<SqliteRow>> {
-                let Transacting { connection, path } = self.transacting();
+            fn row(&mut self, query: Query) -> Coming<'_, Option<Fetched>> {
+                let (connection, path) = self.transacting();
                 Box::pin(async {
-                    query
-                        .fetch_optional(connection)
-                        .await
-                        .map_err(|error| StoreError::from_sqlx(error, path))
+                    let rows = query.fetch(connection, Wanted::First).await;
+                    Ok(rows
+                        .map_err(|error| StoreError::from_sqlx(error, path))?
+                        .pop())
                 })
             }
         }
@@ -92,15 +77,39 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    /// Writes, and says how many rows that touched.
+    /// Writes, and says how many rows that touched. If it fails, nothing more can be done in the transaction.
     pub(super) fn run(self, tx: &mut Tx, bind: impl FnOnce(Query) -> Query) -> Coming<'_, u64> {
-        let query = bind(sqlx::query(self.sql));
-        let Transacting { connection, path } = tx.transacting();
+        let query = bind(self.query());
+        let (connection, path) = tx.transacting();
         let work = async {
-            let done = query.execute(connection).await;
-            Ok(done
-                .map_err(|error| StoreError::from_sqlx(error, path))?
-                .rows_affected())
+            query
+                .run(connection)
+                .await
+                .map_err(|error| StoreError::from_sqlx(error, path))
+        };
+        Box::pin(work.instrument(self.span()))
+    }
+
+    /// The same for a statement that a rule of its table may forbid: after a conflict the transaction can go on.
+    pub(super) fn run_or_conflict(self, tx: &mut Tx, bind: impl FnOnce(Query) -> Query) -> Coming<'_, u64> {
+        // SQLite takes back the one statement by itself.
+        if let (Connection::Sqlite(_), _) = tx.transacting() {
+            return self.run(tx, bind);
+        }
+        let query = bind(self.query());
+        let work = async move {
+            self.mark(tx, "SAVEPOINT attempted").await?;
+            let (connection, path) = tx.transacting();
+            let done = query
+                .run(connection)
+                .await
+                .map_err(|error| StoreError::from_sqlx(error, path));
+            match &done {
+                Ok(_) => self.mark(tx, "RELEASE SAVEPOINT attempted").await?,
+                Err(error) if error.is_conflict() => self.mark(tx, "ROLLBACK TO SAVEPOINT attempted").await?,
+                Err(_) => 0,
+            };
+            done
         };
         Box::pin(work.instrument(self.span()))
     }
@@ -112,16 +121,11 @@ impl Statement {
         bind: impl FnOnce(Query) -> Query,
         read: fn(&Row) -> Result<T, StoreError>,
     ) -> Coming<'c, Vec<T>> {
-        let query = bind(sqlx::query(self.sql));
+        let query = bind(self.query());
         let work = async move {
             let rows = from.rows(query).await?;
             rows.into_iter()
-                .map(|row| {
-                    read(&Row {
-                        row,
-                        table: self.table,
-                    })
-                })
+                .map(|row| read(&Row::new(row, self.table)))
                 .collect()
         };
         Box::pin(work.instrument(self.span()))
@@ -134,18 +138,20 @@ impl Statement {
         bind: impl FnOnce(Query) -> Query,
         read: fn(&Row) -> Result<T, StoreError>,
     ) -> Coming<'c, Option<T>> {
-        let query = bind(sqlx::query(self.sql));
+        let query = bind(self.query());
         let work = async move {
             let row = from.row(query).await?;
-            row.map(|row| {
-                read(&Row {
-                    row,
-                    table: self.table,
-                })
-            })
-            .transpose()
+            row.map(|row| read(&Row::new(row, self.table))).transpose()
         };
         Box::pin(work.instrument(self.span()))
+    }
+
+    fn mark<'t>(self, tx: &'t mut Tx, sql: &'static str) -> Coming<'t, u64> {
+        Statement { sql, ..self }.run(tx, |q| q)
+    }
+
+    fn query(self) -> Query {
+        Query::new(self.sql.into_sql_str())
     }
 
     fn span(self) -> tracing::Span {
@@ -163,85 +169,3 @@ macro_rules! statements {
     };
 }
 pub(super) use statements;
-
-/// A stored row. Each reading method names the column, and says so if its value makes no sense.
-pub(super) struct Row {
-    row: SqliteRow,
-    table: &'static str,
-}
-
-impl Row {
-    fn get<T>(&self, column: &'static str) -> Result<T, StoreError>
-    where
-        T: for<'r> sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
-    {
-        self.row.try_get(column).map_err(|error| self.bad(column, error))
-    }
-
-    pub(super) fn bad(&self, column: &'static str, why: impl Display) -> StoreError {
-        StoreError::Undecodable {
-            table: self.table,
-            column,
-            why: why.to_string(),
-        }
-    }
-
-    pub(super) fn text(&self, column: &'static str) -> Result<String, StoreError> {
-        self.get(column)
-    }
-
-    pub(super) fn maybe_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
-        self.get(column)
-    }
-
-    /// Any whole number; the error says if it does not fit.
-    pub(super) fn number<T: TryFrom<i64, Error: Display>>(
-        &self,
-        column: &'static str,
-    ) -> Result<T, StoreError> {
-        T::try_from(self.get::<i64>(column)?).map_err(|error| self.bad(column, error))
-    }
-
-    pub(super) fn float(&self, column: &'static str) -> Result<f64, StoreError> {
-        self.get(column)
-    }
-
-    pub(super) fn flag(&self, column: &'static str) -> Result<bool, StoreError> {
-        Ok(self.get::<i64>(column)? != 0)
-    }
-
-    pub(super) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
-        self.get(column).map(Timestamp)
-    }
-
-    pub(super) fn maybe_time(&self, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.get::<Option<i64>>(column)?.map(Timestamp))
-    }
-
-    /// Text that a type knows how to read: an id.
-    pub(super) fn parsed<T: FromStr<Err: Display>>(&self, column: &'static str) -> Result<T, StoreError> {
-        self.text(column)?
-            .parse()
-            .map_err(|error| self.bad(column, error))
-    }
-
-    pub(super) fn maybe_parsed<T: FromStr<Err: Display>>(
-        &self,
-        column: &'static str,
-    ) -> Result<Option<T>, StoreError> {
-        self.maybe_text(column)?
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|error| self.bad(column, error))
-    }
-
-    /// A word of a closed list.
-    pub(super) fn word<T>(&self, column: &'static str, read: fn(&str) -> Option<T>) -> Result<T, StoreError> {
-        let text = self.text(column)?;
-        read(&text).ok_or_else(|| self.bad(column, format!("`{text}` is not one of its words")))
-    }
-
-    pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
-        serde_json::from_str(&self.text(column)?).map_err(|error| self.bad(column, error))
-    }
-}

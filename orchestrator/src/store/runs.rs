@@ -97,7 +97,7 @@ pub async fn insert(tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
             .bind(run.started_at.0)
             .bind(run.ended_at.map(|at| at.0))
     };
-    INSERT.run(tx, bind).await.map(drop)
+    INSERT.run_or_conflict(tx, bind).await.map(drop)
 }
 
 /// Saves how far an open run is; with `ended_at` it is open no more. False: it is not there or has ended already.
@@ -122,7 +122,7 @@ pub async fn save(
 pub async fn reopen(tx: &mut Tx, id: RunId, state: &impl Serialize, phase: &str) -> Result<(), StoreError> {
     let state = serde_json::to_string(state)?;
     REOPEN
-        .run(tx, |q| q.bind(id.to_string()).bind(state).bind(phase))
+        .run_or_conflict(tx, |q| q.bind(id.to_string()).bind(state).bind(phase))
         .await
         .map(drop)
 }

@@ -2,6 +2,8 @@
 //!
 //! People's words stand here and nowhere else in the store for good: [`erase`] takes them away and leaves the id.
 
+use std::borrow::Cow;
+
 use ::loops::{
     id::{FindingId, SignalId},
     signal::{Flag, Signal, Voice, injections},
@@ -11,6 +13,7 @@ use ::loops::{
 use super::{
     Reader, StoreError, Tx,
     query::{Query, Row, statements},
+    value::keepable,
 };
 
 /// A signal and what the store knows about it besides.
@@ -93,6 +96,7 @@ pub async fn upsert(
     salt: [u8; 16],
     at: Timestamp,
 ) -> Result<Reading, StoreError> {
+    let signal = &as_kept(signal);
     let Some(known) = get(&mut *tx, loop_name, signal.id).await? else {
         insert(tx, loop_name, signal, salt, at).await?;
         return Ok(Reading::New);
@@ -252,6 +256,21 @@ async fn refresh(tx: &mut Tx, loop_name: &str, signal: &Signal, at: Timestamp) -
             .bind(at.0)
     };
     REFRESH.run(tx, bind).await.map(drop)
+}
+
+/// The signal as it will be read back, so that one that is the same is known again.
+fn as_kept(signal: &Signal) -> Cow<'_, Signal> {
+    let texts = [Some(&signal.text), signal.url.as_ref(), signal.thread.as_ref()];
+    if !texts.into_iter().flatten().any(|text| text.contains('\0')) {
+        return Cow::Borrowed(signal);
+    }
+    let kept = |text: &String| keepable(text).into_owned();
+    Cow::Owned(Signal {
+        text: kept(&signal.text),
+        url: signal.url.as_ref().map(kept),
+        thread: signal.thread.as_ref().map(kept),
+        ..signal.clone()
+    })
 }
 
 /// What may change about a signal without its words being others.

@@ -25,7 +25,7 @@ pub async fn append(
             .bind(message)
             .bind(at.0)
     };
-    APPEND.run(tx, bind).await.map(drop)
+    APPEND.run_or_conflict(tx, bind).await.map(drop)
 }
 
 /// A run's conversation so far, in order.

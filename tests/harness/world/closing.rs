@@ -36,7 +36,8 @@ impl World {
     }
 
     async fn check(&self) {
-        if self.state().join("loops.db").exists() {
+        let settings = fs::read_to_string(self.path("loops.yaml")).unwrap_or_default();
+        if self.state().join("loops.db").exists() || settings.contains("database:") {
             let audit = self.loops(["audit", "verify"]).await;
             assert_eq!(audit.code, 0, "the ledger is not whole: {audit}");
         }

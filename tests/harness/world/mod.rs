@@ -29,14 +29,17 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use tempfile::TempDir;
 
-use crate::model::{Model, Script};
+use crate::{
+    model::{Model, Script},
+    postgres,
+};
 
 pub use feedback::{Said, slack_export, zipped};
 pub use process::{Child, Ran};
@@ -54,6 +57,8 @@ pub struct World {
     folder: TempDir,
     model: Model,
     key: String,
+    /// The address of the Postgres that its settings may name.
+    database: OnceLock<String>,
     /// All that the service has printed, with the command that printed it.
     printed: Mutex<Vec<Ran>>,
     closed: bool,
@@ -72,6 +77,7 @@ impl World {
             folder,
             model: Model::start().await,
             key: format!("sk-of-a-test-{}-{n}-very-secret", std::process::id()),
+            database: OnceLock::new(),
             printed: Mutex::default(),
             closed: false,
         };
@@ -90,6 +96,12 @@ impl World {
                  ${{LOOPS_TEST_KEY}}\n{more}"
             ),
         );
+    }
+
+    /// The address of a Postgres for this world, which the service finds in the variable `DATABASE_URL`. With
+    /// `database: ${DATABASE_URL}` in its settings the state is kept there.
+    pub fn database(&self) -> &str {
+        self.database.get_or_init(postgres::database)
     }
 
     /// The folder.

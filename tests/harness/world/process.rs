@@ -151,6 +151,7 @@ impl World {
             .env("HOME", self.path("home"))
             .env("USER", "tester")
             .env("LOOPS_TEST_KEY", self.key())
+            .envs(self.database.get().map(|address| ("DATABASE_URL", address)))
             .envs(toolchains())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

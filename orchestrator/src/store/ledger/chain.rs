@@ -120,8 +120,8 @@ statements! { "seals":
 
 /// Seals all rows that are committed and not sealed; how many seals that made. Cheap when there are none.
 ///
-/// Seals are made in write transactions, of which there is one at a time: so there is one sealer, and no row with a
-/// smaller place can come to light later.
+/// Seals are made in write transactions, of which there is one at a time on either engine: so there is one sealer,
+/// nobody else is in the middle of writing, and no row with a smaller place can come to light later.
 pub async fn seal(store: &Store, now: Timestamp) -> Result<u32, StoreError> {
     let mut made = 0;
     while anything_unsealed(store).await? {

@@ -13,6 +13,7 @@ use ::loops::{id::RunId, time::Timestamp};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+pub(super) use self::verify::verify_in;
 pub use self::{
     chain::seal,
     verify::{Broken, Verified, verify},
@@ -25,7 +26,7 @@ use super::{
 /// One event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Its place in the ledger, from 1.
+    /// Its place in the ledger, from 1. Places go up; on Postgres some may be left out.
     pub seq: i64,
     /// When it happened.
     pub at: Timestamp,

@@ -4,243 +4,261 @@ use super::*;
 
 #[tokio::test]
 async fn a_loop_has_one_open_run_and_closed_ones_stay_closed() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.begin().await;
-    runs::insert(&mut tx, &run(1)).await.unwrap();
-    let second = runs::Run {
-        id: RunId::new(2, [2; 10]),
-        ..run(1)
-    };
-    assert!(runs::insert(&mut tx, &second).await.unwrap_err().is_conflict());
-    assert!(
-        runs::save(&mut tx, run(1).id, &json!({"phase": "plan"}), "plan", None)
-            .await
-            .unwrap()
-    );
-    let open = runs::open_run(&mut tx, "loop-1").await.unwrap().unwrap();
-    assert_eq!(
-        (open.phase.as_str(), open.state::<serde_json::Value>().unwrap()),
-        ("plan", json!({"phase": "plan"}))
-    );
-    assert!(
-        runs::save(&mut tx, run(1).id, &json!({}), "ended", Some(at(9)))
-            .await
-            .unwrap()
-    );
-    assert!(
-        !runs::save(&mut tx, run(1).id, &json!({}), "plan", None)
-            .await
-            .unwrap()
-    );
-    assert_eq!(runs::open_run(&mut tx, "loop-1").await.unwrap(), None);
-    runs::insert(&mut tx, &second).await.unwrap();
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        runs::insert(&mut tx, &run(1)).await.unwrap();
+        let second = runs::Run {
+            id: RunId::new(2, [2; 10]),
+            ..run(1)
+        };
+        assert!(runs::insert(&mut tx, &second).await.unwrap_err().is_conflict());
+        assert!(
+            runs::save(&mut tx, run(1).id, &json!({"phase": "plan"}), "plan", None)
+                .await
+                .unwrap()
+        );
+        let open = runs::open_run(&mut tx, "loop-1").await.unwrap().unwrap();
+        assert_eq!(
+            (open.phase.as_str(), open.state::<serde_json::Value>().unwrap()),
+            ("plan", json!({"phase": "plan"}))
+        );
+        assert!(
+            runs::save(&mut tx, run(1).id, &json!({}), "ended", Some(at(9)))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !runs::save(&mut tx, run(1).id, &json!({}), "plan", None)
+                .await
+                .unwrap()
+        );
+        assert_eq!(runs::open_run(&mut tx, "loop-1").await.unwrap(), None);
+        runs::insert(&mut tx, &second).await.unwrap();
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn runs_are_listed_newest_first_page_by_page() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.begin().await;
-    for number in 1..=5 {
-        runs::insert(&mut tx, &run(number)).await.unwrap();
-    }
-    let first = runs::list(&mut tx, None, None, 3).await.unwrap();
-    let second = runs::list(&mut tx, None, first.last(), 3).await.unwrap();
-    let names: Vec<_> = first
-        .iter()
-        .chain(&second)
-        .map(|run| run.loop_name.as_str())
-        .collect();
-    assert_eq!(names, ["loop-5", "loop-4", "loop-3", "loop-2", "loop-1"]);
-    assert_eq!(
-        runs::list(&mut tx, Some("loop-2"), None, 3).await.unwrap(),
-        [run(2)]
-    );
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        for number in 1..=5 {
+            runs::insert(&mut tx, &run(number)).await.unwrap();
+        }
+        let first = runs::list(&mut tx, None, None, 3).await.unwrap();
+        let second = runs::list(&mut tx, None, first.last(), 3).await.unwrap();
+        let names: Vec<_> = first
+            .iter()
+            .chain(&second)
+            .map(|run| run.loop_name.as_str())
+            .collect();
+        assert_eq!(names, ["loop-5", "loop-4", "loop-3", "loop-2", "loop-1"]);
+        assert_eq!(
+            runs::list(&mut tx, Some("loop-2"), None, 3).await.unwrap(),
+            [run(2)]
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_tick_is_claimed_once() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.begin().await;
-    let tick = ticks::Tick {
-        loop_name: "shop".to_owned(),
-        due_at: at(0),
-        receipt: ticks::Receipt::Running,
-        why: None,
-        run: Some(run(1).id),
-    };
-    assert!(ticks::claim(&mut tx, &tick).await.unwrap());
-    assert!(!ticks::claim(&mut tx, &tick).await.unwrap());
-    assert_eq!(
-        ticks::end_of_run(&mut tx, run(1).id, ticks::Receipt::Ran, None)
-            .await
-            .unwrap(),
-        1
-    );
-    let skipped = ticks::Tick {
-        receipt: ticks::Receipt::Skipped,
-        why: Some("quiet".to_owned()),
-        run: None,
-        ..tick
-    };
-    assert!(ticks::receipt(&mut tx, &skipped).await.unwrap());
-    let kept = ticks::list(&mut tx, "shop", 9).await.unwrap();
-    assert_eq!(
-        kept,
-        [ticks::Tick {
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let tick = ticks::Tick {
+            loop_name: "shop".to_owned(),
+            due_at: at(0),
+            receipt: ticks::Receipt::Running,
+            why: None,
             run: Some(run(1).id),
-            ..skipped
-        }]
-    );
+        };
+        assert!(ticks::claim(&mut tx, &tick).await.unwrap());
+        assert!(!ticks::claim(&mut tx, &tick).await.unwrap());
+        assert_eq!(
+            ticks::end_of_run(&mut tx, run(1).id, ticks::Receipt::Ran, None)
+                .await
+                .unwrap(),
+            1
+        );
+        let skipped = ticks::Tick {
+            receipt: ticks::Receipt::Skipped,
+            why: Some("quiet".to_owned()),
+            run: None,
+            ..tick
+        };
+        assert!(ticks::receipt(&mut tx, &skipped).await.unwrap());
+        let kept = ticks::list(&mut tx, "shop", 9).await.unwrap();
+        assert_eq!(
+            kept,
+            [ticks::Tick {
+                run: Some(run(1).id),
+                ..skipped
+            }]
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_spec_that_is_the_same_is_no_news_and_pausing_outlives_a_new_one() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.begin().await;
-    let spec = json!({"name": "shop"});
-    assert!(
-        loops::upsert(&mut tx, "shop", "v1", &spec, "shop.yaml", at(0))
-            .await
-            .unwrap()
-    );
-    assert!(
-        !loops::upsert(&mut tx, "shop", "v1", &spec, "shop.yaml", at(1))
-            .await
-            .unwrap()
-    );
-    assert!(loops::pause(&mut tx, "shop", at(2)).await.unwrap());
-    assert!(
-        loops::upsert(&mut tx, "shop", "v2", &spec, "shop.yaml", at(3))
-            .await
-            .unwrap()
-    );
-    let kept = loops::get(&mut tx, "shop").await.unwrap().unwrap();
-    assert_eq!(
-        (kept.version.as_str(), kept.paused_at, kept.updated_at),
-        ("v2", Some(at(2)), at(3))
-    );
-    assert!(loops::resume(&mut tx, "shop").await.unwrap());
-    assert!(!loops::resume(&mut tx, "shop").await.unwrap());
-    assert!(!loops::pause(&mut tx, "other", at(4)).await.unwrap());
-    assert_eq!(loops::list(&mut tx).await.unwrap().len(), 1);
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let spec = json!({"name": "shop"});
+        assert!(
+            loops::upsert(&mut tx, "shop", "v1", &spec, "shop.yaml", at(0))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !loops::upsert(&mut tx, "shop", "v1", &spec, "shop.yaml", at(1))
+                .await
+                .unwrap()
+        );
+        assert!(loops::pause(&mut tx, "shop", at(2)).await.unwrap());
+        assert!(
+            loops::upsert(&mut tx, "shop", "v2", &spec, "shop.yaml", at(3))
+                .await
+                .unwrap()
+        );
+        let kept = loops::get(&mut tx, "shop").await.unwrap().unwrap();
+        assert_eq!(
+            (kept.version.as_str(), kept.paused_at, kept.updated_at),
+            ("v2", Some(at(2)), at(3))
+        );
+        assert!(loops::resume(&mut tx, "shop").await.unwrap());
+        assert!(!loops::resume(&mut tx, "shop").await.unwrap());
+        assert!(!loops::pause(&mut tx, "other", at(4)).await.unwrap());
+        assert_eq!(loops::list(&mut tx).await.unwrap().len(), 1);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_cursor_stands_where_it_was_put_last() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.begin().await;
-    cursors::put(&mut tx, "shop", "a", "1", at(0)).await.unwrap();
-    cursors::put(&mut tx, "shop", "a", "2", at(1)).await.unwrap();
-    cursors::put(&mut tx, "other", "b", "3", at(1)).await.unwrap();
-    assert_eq!(
-        cursors::get(&mut tx, "shop", "a").await.unwrap().as_deref(),
-        Some("2")
-    );
-    assert_eq!(
-        cursors::of_loop(&mut tx, "shop").await.unwrap(),
-        [("a".to_owned(), "2".to_owned())].into()
-    );
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        cursors::put(&mut tx, "shop", "a", "1", at(0)).await.unwrap();
+        cursors::put(&mut tx, "shop", "a", "2", at(1)).await.unwrap();
+        cursors::put(&mut tx, "other", "b", "3", at(1)).await.unwrap();
+        assert_eq!(
+            cursors::get(&mut tx, "shop", "a").await.unwrap().as_deref(),
+            Some("2")
+        );
+        assert_eq!(
+            cursors::of_loop(&mut tx, "shop").await.unwrap(),
+            [("a".to_owned(), "2".to_owned())].into()
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_signal_is_new_once_and_an_edit_is_triaged_anew() {
-    use signals::Reading;
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.begin().await;
-    let first = signal("1", "the total is wrong");
-    let home = finding(1, "f").id;
-    assert_eq!(
-        signals::upsert(&mut tx, "shop", &first, [1; 16], at(0))
+    each_engine(async |scratch| {
+        use signals::Reading;
+        let mut tx = scratch.begin().await;
+        let first = signal("1", "the total is wrong");
+        let home = finding(1, "f").id;
+        assert_eq!(
+            signals::upsert(&mut tx, "shop", &first, [1; 16], at(0))
+                .await
+                .unwrap(),
+            Reading::New
+        );
+        assert_eq!(
+            signals::upsert(&mut tx, "shop", &first, [2; 16], at(1))
+                .await
+                .unwrap(),
+            Reading::Unchanged
+        );
+        signals::set_finding(&mut tx, "shop", first.id, home)
             .await
-            .unwrap(),
-        Reading::New
-    );
-    assert_eq!(
-        signals::upsert(&mut tx, "shop", &first, [2; 16], at(1))
+            .unwrap();
+        let liked = Signal {
+            reactions: [("+1".to_owned(), 9)].into(),
+            ..first.clone()
+        };
+        let read = signals::upsert(&mut tx, "shop", &liked, [2; 16], at(2))
             .await
-            .unwrap(),
-        Reading::Unchanged
-    );
-    signals::set_finding(&mut tx, "shop", first.id, home)
-        .await
-        .unwrap();
-    let liked = Signal {
-        reactions: [("+1".to_owned(), 9)].into(),
-        ..first.clone()
-    };
-    let read = signals::upsert(&mut tx, "shop", &liked, [2; 16], at(2))
-        .await
-        .unwrap();
-    assert_eq!(read, Reading::Refreshed { finding: Some(home) });
-    assert_eq!(signals::unassigned(&mut tx, "shop", 9).await.unwrap(), []);
+            .unwrap();
+        assert_eq!(read, Reading::Refreshed { finding: Some(home) });
+        assert_eq!(signals::unassigned(&mut tx, "shop", 9).await.unwrap(), []);
 
-    let edited = signal("1", "the total is wrong with a coupon");
-    let read = signals::upsert(&mut tx, "shop", &edited, [3; 16], at(3))
-        .await
-        .unwrap();
-    assert_eq!(read, Reading::Edited { was_in: Some(home) });
-    let kept = signals::unassigned(&mut tx, "shop", 9).await.unwrap();
-    assert_eq!(kept.len(), 1);
-    assert_eq!(
-        (&kept[0].signal, kept[0].edition, kept[0].read_at),
-        (&edited, 2, at(3))
-    );
-    assert_eq!(kept[0].salt, hex::encode([3; 16]));
-    assert_eq!(signals::count(&mut tx, "shop").await.unwrap(), 1);
+        let edited = signal("1", "the total is wrong with a coupon");
+        let read = signals::upsert(&mut tx, "shop", &edited, [3; 16], at(3))
+            .await
+            .unwrap();
+        assert_eq!(read, Reading::Edited { was_in: Some(home) });
+        let kept = signals::unassigned(&mut tx, "shop", 9).await.unwrap();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(
+            (&kept[0].signal, kept[0].edition, kept[0].read_at),
+            (&edited, 2, at(3))
+        );
+        assert_eq!(kept[0].salt, hex::encode([3; 16]));
+        assert_eq!(signals::count(&mut tx, "shop").await.unwrap(), 1);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_same_signal_belongs_to_each_loop_that_reads_it() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.begin().await;
-    let one = signal("1", "words");
-    for name in ["a", "b"] {
-        let read = signals::upsert(&mut tx, name, &one, [0; 16], at(0))
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let one = signal("1", "words");
+        for name in ["a", "b"] {
+            let read = signals::upsert(&mut tx, name, &one, [0; 16], at(0))
+                .await
+                .unwrap();
+            assert_eq!(read, signals::Reading::New);
+        }
+        signals::set_noise(&mut tx, "a", one.id, "thanks").await.unwrap();
+        assert_eq!(signals::unassigned(&mut tx, "a", 9).await.unwrap(), []);
+        assert_eq!(signals::unassigned(&mut tx, "b", 9).await.unwrap().len(), 1);
+        let gone = signals::set_noise(&mut tx, "c", one.id, "thanks")
             .await
-            .unwrap();
-        assert_eq!(read, signals::Reading::New);
-    }
-    signals::set_noise(&mut tx, "a", one.id, "thanks").await.unwrap();
-    assert_eq!(signals::unassigned(&mut tx, "a", 9).await.unwrap(), []);
-    assert_eq!(signals::unassigned(&mut tx, "b", 9).await.unwrap().len(), 1);
-    let gone = signals::set_noise(&mut tx, "c", one.id, "thanks")
-        .await
-        .unwrap_err();
-    assert!(matches!(gone, StoreError::Missing { .. }));
+            .unwrap_err();
+        assert!(matches!(gone, StoreError::Missing { .. }));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn erased_words_stay_away() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.begin().await;
-    let one = signal("1", "my name is Ada");
-    signals::upsert(&mut tx, "shop", &one, [1; 16], at(0))
-        .await
-        .unwrap();
-    assert!(signals::erase(&mut tx, "shop", one.id, at(1)).await.unwrap());
-    assert!(!signals::erase(&mut tx, "shop", one.id, at(2)).await.unwrap());
-    let again = signals::upsert(&mut tx, "shop", &one, [2; 16], at(3))
-        .await
-        .unwrap();
-    assert_eq!(again, signals::Reading::Unchanged);
-    let kept = signals::get(&mut tx, "shop", one.id).await.unwrap().unwrap();
-    assert_eq!(
-        (kept.signal.text.as_str(), kept.signal.author, kept.salt.as_str()),
-        ("", None, "")
-    );
-    assert_eq!(signals::unassigned(&mut tx, "shop", 9).await.unwrap(), []);
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let one = signal("1", "my name is Ada");
+        signals::upsert(&mut tx, "shop", &one, [1; 16], at(0))
+            .await
+            .unwrap();
+        assert!(signals::erase(&mut tx, "shop", one.id, at(1)).await.unwrap());
+        assert!(!signals::erase(&mut tx, "shop", one.id, at(2)).await.unwrap());
+        let again = signals::upsert(&mut tx, "shop", &one, [2; 16], at(3))
+            .await
+            .unwrap();
+        assert_eq!(again, signals::Reading::Unchanged);
+        let kept = signals::get(&mut tx, "shop", one.id).await.unwrap().unwrap();
+        assert_eq!(
+            (kept.signal.text.as_str(), kept.signal.author, kept.salt.as_str()),
+            ("", None, "")
+        );
+        assert_eq!(signals::unassigned(&mut tx, "shop", 9).await.unwrap(), []);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_signal_id_stays_the_same_from_source_to_store() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.begin().await;
-    let id: SignalId = signal("1", "words").id;
-    signals::upsert(&mut tx, "shop", &signal("1", "words"), [0; 16], at(0))
-        .await
-        .unwrap();
-    assert_eq!(
-        signals::get(&mut tx, "shop", id).await.unwrap().unwrap().signal,
-        signal("1", "words")
-    );
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let id: SignalId = signal("1", "words").id;
+        signals::upsert(&mut tx, "shop", &signal("1", "words"), [0; 16], at(0))
+            .await
+            .unwrap();
+        assert_eq!(
+            signals::get(&mut tx, "shop", id).await.unwrap().unwrap().signal,
+            signal("1", "words")
+        );
+    })
+    .await;
 }

@@ -2,8 +2,10 @@
 
 mod answers;
 mod collected;
+mod moving;
 mod opening;
 mod problems;
+mod server;
 mod together;
 mod work;
 
@@ -20,18 +22,54 @@ use sqlx::{Executor as _, SqlSafeStr as _, SqlitePool};
 
 use super::*;
 
-/// A store in a folder of its own, which goes with it.
+#[path = "../../../../tests/harness/postgres.rs"]
+#[expect(
+    unreachable_pub,
+    reason = "it is a part of the harness, too, which others use"
+)]
+pub(super) mod postgres;
+
+/// A store of its own: in a folder, which goes with it, or in a schema of the tests' Postgres.
 pub(super) struct Scratch {
     pub(super) store: Store,
     pub(super) folder: tempfile::TempDir,
+    /// Of the Postgres, if it is in one.
+    pub(super) address: Option<String>,
+}
+
+/// Does the same with each engine.
+pub(super) async fn each_engine(test: impl AsyncFn(Scratch)) {
+    eprintln!("with SQLite");
+    test(Scratch::new().await).await;
+    eprintln!("with Postgres");
+    test(Scratch::on_postgres().await).await;
 }
 
 impl Scratch {
+    /// In a SQLite file.
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
             store: Store::open(folder.path()).await.unwrap(),
             folder,
+            address: None,
+        }
+    }
+
+    pub(super) async fn on_postgres() -> Self {
+        let address = postgres::database();
+        Self {
+            store: Store::connect(&address).await.unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            address: Some(address),
+        }
+    }
+
+    /// The same state once more, as another process would open it.
+    pub(super) async fn again(&self) -> Result<Store, StoreError> {
+        match &self.address {
+            None => Store::open(self.folder.path()).await,
+            Some(address) => Store::connect(address).await,
         }
     }
 
@@ -39,14 +77,26 @@ impl Scratch {
         self.store.begin().await.unwrap()
     }
 
-    /// A way to the file past the store: what somebody with SQL at hand could do.
+    /// A way to the tables past the store: what somebody with SQL at hand could do.
     pub(super) async fn tamper(&self, sql: &'static str) {
+        if let Some(address) = &self.address {
+            postgres::sql(address, sql);
+            return;
+        }
         let pool = SqlitePool::connect_with(
             sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("loops.db")),
         );
         let pool = pool.await.unwrap();
         pool.execute(sql).await.unwrap();
         pool.close().await;
+    }
+}
+
+/// The connection of a transaction on a SQLite file.
+fn file_of(tx: &mut Tx) -> &mut sqlx::SqliteConnection {
+    match tx.transacting().0 {
+        value::Connection::Sqlite(connection) => connection,
+        value::Connection::Postgres(_) => panic!("it is a Postgres"),
     }
 }
 
@@ -160,8 +210,7 @@ pub(super) fn proposal(number: u8, task: TaskId, finding: FindingId) -> proposal
 }
 
 #[tokio::test]
-async fn every_statement_fits_the_tables() {
-    let scratch = Scratch::new().await;
+async fn every_statement_fits_the_tables_of_both_engines() {
     let tables = [
         loops::ALL,
         runs::ALL,
@@ -181,22 +230,30 @@ async fn every_statement_fits_the_tables() {
         outbox::ALL,
         resolve::ALL,
     ];
-    let all = tables
+    let all: Vec<_> = tables
         .into_iter()
         .flatten()
         .chain(findings::all_statements())
-        .chain(ledger::all_statements());
-    for statement in all {
-        let prepared = scratch.store.readers.prepare(statement.sql.into_sql_str()).await;
-        assert!(
-            prepared.is_ok(),
-            "{}.{}: {:?}",
-            statement.table,
-            statement.name,
-            prepared.err()
-        );
-    }
+        .chain(ledger::all_statements())
+        .collect();
+    each_engine(async |scratch| {
+        for statement in &all {
+            let sql = statement.sql.into_sql_str();
+            let failed = match &scratch.store.engine {
+                open::Engine::Sqlite { readers, .. } => readers.prepare(sql).await.err(),
+                open::Engine::Postgres { readers, .. } => readers.prepare(sql).await.err(),
+            };
+            assert!(
+                failed.is_none(),
+                "{}.{}: {failed:?}",
+                statement.table,
+                statement.name
+            );
+        }
+    })
+    .await;
 }
+
 /// The engine spawns tasks that write.
 #[test]
 fn writing_and_reading_may_move_between_threads() {

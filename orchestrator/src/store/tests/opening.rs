@@ -25,17 +25,17 @@ async fn sqlite_is_new_enough_and_set_up_as_promised() {
     let scratch = Scratch::new().await;
     let mut tx = scratch.store.begin().await.unwrap();
     let version: String = sqlx::query_scalar("SELECT sqlite_version()")
-        .fetch_one(tx.transacting().connection)
+        .fetch_one(file_of(&mut tx))
         .await
         .unwrap();
     let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap()).collect();
     assert!(parts >= vec![3, 51, 3], "{version}");
     let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(tx.transacting().connection)
+        .fetch_one(file_of(&mut tx))
         .await
         .unwrap();
     let sync: i64 = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(tx.transacting().connection)
+        .fetch_one(file_of(&mut tx))
         .await
         .unwrap();
     assert_eq!((mode.as_str(), sync), ("wal", 2), "2 is FULL");
@@ -43,22 +43,24 @@ async fn sqlite_is_new_enough_and_set_up_as_promised() {
 
 #[tokio::test]
 async fn what_was_written_is_there_after_opening_again() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.store.begin().await.unwrap();
-    runs::insert(&mut tx, &run(1)).await.unwrap();
-    tx.commit().await.unwrap();
-    scratch.store.close().await;
-    let again = Store::open(scratch.folder.path()).await.unwrap();
-    assert_eq!(runs::get(&again, run(1).id).await.unwrap(), Some(run(1)));
+    each_engine(async |scratch| {
+        let mut tx = scratch.store.begin().await.unwrap();
+        runs::insert(&mut tx, &run(1)).await.unwrap();
+        tx.commit().await.unwrap();
+        scratch.store.close().await;
+        let again = scratch.again().await.unwrap();
+        assert_eq!(runs::get(&again, run(1).id).await.unwrap(), Some(run(1)));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_state_from_a_newer_loops_is_refused() {
-    let scratch = Scratch::new().await;
+    each_engine(async |scratch| {
     scratch
-        .tamper("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99991231235959, 'later', 1, x'00', 1)")
+        .tamper("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99991231235959, 'later', true, '', 1)")
         .await;
-    let refused = refusal(scratch.folder.path()).await;
+    let refused = scratch.again().await.expect_err("it opens");
     assert!(
         matches!(
             refused,
@@ -71,6 +73,7 @@ async fn a_state_from_a_newer_loops_is_refused() {
     );
     assert!(refused.to_string().contains("update loops"));
     assert_eq!(refused.remedy(), Remedy::AskHuman);
+    }).await;
 }
 
 #[tokio::test]
@@ -119,7 +122,7 @@ async fn a_full_disk_loses_nothing_that_was_committed() {
     tx.commit().await.unwrap();
     // SQLite gives the same code for a limit on pages as for a disk without room.
     let mut tx = scratch.store.begin().await.unwrap();
-    (tx.transacting().connection)
+    file_of(&mut tx)
         .execute("PRAGMA max_page_count = 1")
         .await
         .unwrap();
@@ -144,31 +147,38 @@ async fn two_who_open_a_fresh_folder_at_once_both_get_it() {
 
 #[tokio::test]
 async fn readers_cannot_write() {
-    let scratch = Scratch::new().await;
-    let refused = (&scratch.store.readers)
-        .execute("DELETE FROM ledger")
-        .await
-        .unwrap_err();
-    assert!(matches!(scratch.store.sort(refused), StoreError::ReadOnly { .. }));
+    each_engine(async |scratch| {
+        let mut snapshot = scratch.store.snapshot().await.unwrap();
+        let (connection, path) = snapshot.transacting();
+        let refused = query::Query::once("DELETE FROM ledger".into_sql_str())
+            .run(connection)
+            .await
+            .unwrap_err();
+        let refused = StoreError::from_sqlx(refused, path);
+        assert!(matches!(refused, StoreError::ReadOnly { .. }), "{refused}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_row_that_makes_no_sense_is_named_by_table_and_column() {
-    let scratch = Scratch::new().await;
-    let mut tx = scratch.store.begin().await.unwrap();
-    runs::insert(&mut tx, &run(1)).await.unwrap();
-    tx.commit().await.unwrap();
-    scratch.tamper("UPDATE runs SET state = '{'").await;
-    let refused = runs::open_run(&scratch.store, "loop-1").await.unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            StoreError::Undecodable {
-                table: "runs",
-                column: "state",
-                ..
-            }
-        ),
-        "{refused}"
-    );
+    each_engine(async |scratch| {
+        let mut tx = scratch.store.begin().await.unwrap();
+        runs::insert(&mut tx, &run(1)).await.unwrap();
+        tx.commit().await.unwrap();
+        scratch.tamper("UPDATE runs SET state = '{'").await;
+        let refused = runs::open_run(&scratch.store, "loop-1").await.unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                StoreError::Undecodable {
+                    table: "runs",
+                    column: "state",
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+    })
+    .await;
 }
