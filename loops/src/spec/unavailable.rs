@@ -111,7 +111,8 @@ fn outward(spec: &LoopSpec, list: &mut List) {
         ("proposal.labels", spec.proposal.labels != ours.labels),
         ("proposal.reviewers", spec.proposal.reviewers != ours.reviewers),
     ] {
-        if set {
+        // A pull request is refused as a whole.
+        if set && spec.proposal.form != Some(ProposalForm::PullRequest) {
             list.add(path, "what only a pull request has; leave it out");
         }
     }

@@ -67,7 +67,9 @@ fn describe(page: &mut String, parents: &str, command: &Command) {
 
 /// As one types it: `LOOP`, `[ID]`, `[--all]`, `--reason <WHY>`.
 fn usage(arg: &Arg) -> String {
-    let word = if arg.is_positional() {
+    let word = if arg.is_last_set() {
+        format!("-- {}", value(arg))
+    } else if arg.is_positional() {
         value(arg)
     } else {
         spelled(arg)

@@ -240,4 +240,5 @@ fn views(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[path = "tests/labelled.rs"]
 pub(super) mod labelled;
