@@ -201,3 +201,17 @@ async fn a_repository_that_is_gone_leaves_a_failed_receipt_and_not_a_storm() {
     assert!(troubles <= starts, "each tick is tried once: {ran}");
     world.close().await;
 }
+
+#[tokio::test]
+async fn a_loop_with_triggers_is_refused_and_not_passed_over() {
+    let world = world("{ every: 1w }").await;
+    let yaml = LoopFile::new("fix", CHECK)
+        .more("triggers: [{ github: issues.opened }]\n")
+        .yaml();
+    world.write(".loops/fix.yaml", &yaml);
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "not available yet: `triggers`").await;
+    service.interrupt();
+    assert_eq!(world.end(service).await.code, 0);
+    world.close().await;
+}

@@ -224,3 +224,146 @@ async fn a_loop_without_a_check_is_refused_before_anything_is_spent() {
     assert_eq!(world.model().requests().len(), 0);
     world.close().await;
 }
+
+#[tokio::test]
+async fn every_command_that_reads_takes_the_options_of_all() {
+    let (world, _) = world("").await;
+    for command in ["status", "runs", "findings", "review"] {
+        let ran = world
+            .loops(["--state", "elsewhere", "--format", "json", command])
+            .await;
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_report_is_no_change_however_the_loop_says_it() {
+    let (world, origin) = world("lead: none\n").await;
+    let yaml = LoopFile::new("fix", CHECK).more("lead: none\n").yaml();
+    world.write(".loops/fix.yaml", &yaml.replace("as: local", "as: report"));
+    let ran = world.loops(["run", "fix", "--format", "json"]).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(ran.json()["run"]["tasks"], json!([]));
+    assert_eq!(origin.branches(), ["main"]);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_rehearsal_without_a_cassette_asks_nobody() {
+    let (world, _) = world("lead: none\n").await;
+    let yaml = LoopFile::new("fix", CHECK).more("lead: none\n").yaml();
+    world.write(
+        ".loops/fix.yaml",
+        &yaml.replace("model: standard", "agent: rehearsal, model: standard"),
+    );
+    let ran = world.loops(["run", "fix"]).await;
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stderr.contains("no cassette is played"), "{ran}");
+    assert_eq!(world.model().requests().len(), 0);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn findings_that_were_merged_have_one_proposal() {
+    let (world, _) = world("").await;
+    world.feedback(&[Said::by(
+        "ben",
+        "Printing an invoice for Switzerland fails with a timeout",
+    )]);
+    let spawn = |finding: &str| json!({"findings": [finding], "worker": "fix", "title": TITLE, "goal": "The name must be printed", "acceptance": []});
+    world.lead(|s| {
+        s.call(
+            "merge",
+            json!({"findings": ["F2"], "into": "F1", "why": "one cause"}),
+        )
+        .call("spawn", spawn("F1"))
+        .call("spawn", spawn("F2"))
+        .call("wait", json!({}))
+        .call("finish", json!({"report": "One change for both."}))
+    });
+    mends(&world, TITLE);
+    let run = world.loops(["run", "fix", "--format", "json"]).await.json()["run"].clone();
+    assert_eq!(run["tasks"].as_array().map(Vec::len), Some(1), "{run:#}");
+    let known = world.loops(["findings", "--format", "json"]).await.json();
+    let signals: Vec<i64> = known
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|kept| kept["finding"]["signals"].as_i64().unwrap())
+        .collect();
+    assert_eq!(signals, [2], "the merged finding has the reports of both");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn one_run_never_puts_more_before_people_than_max_open() {
+    let (world, _) = world("lead: none\n").await;
+    world.feedback(&[Said::by(
+        "ben",
+        "Printing an invoice for Switzerland fails with a timeout",
+    )]);
+    world.define(&LoopFile::new("fix", CHECK).max_open(1).more("lead: none\n"));
+    for title in [REPORT, "Printing an invoice for Switzerland fails with a timeout"] {
+        mends(&world, title);
+    }
+    let run = world.loops(["run", "fix", "--format", "json"]).await.json()["run"].clone();
+    assert_eq!(run["findings"].as_array().map(Vec::len), Some(1), "{run:#}");
+    assert_eq!(run["tasks"].as_array().map(Vec::len), Some(1), "{run:#}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn one_file_is_read_once_however_it_is_spelled() {
+    let (world, _) = world("lead: none\ntriage: { min_signals: 9 }\n").await;
+    let whole = world.path("feedback.jsonl").display().to_string();
+    let new = [
+        world
+            .loops(["import", "feedback.jsonl", "--format", "json"])
+            .await
+            .json()["new"]
+            .clone(),
+        world.loops(["import", &whole, "--format", "json"]).await.json()["new"].clone(),
+    ];
+    assert_eq!(new, [1, 0]);
+    assert_eq!(world.loops(["run", "fix"]).await.code, 0);
+    let known = world.loops(["findings", "--format", "json"]).await.json();
+    assert_eq!(known[0]["finding"]["signals"], 1, "{known:#}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_branch_that_somebody_has_checked_out_loses_no_proposal() {
+    let (world, origin) = world("lead: none\n").await;
+    mends(&world, REPORT);
+    let run = world.loops(["run", "fix", "--format", "json"]).await.json()["run"].clone();
+    let proposal = run["tasks"][0]["proposal"].clone();
+    let (id, branch) = (
+        proposal["id"].as_str().unwrap(),
+        proposal["branch"].as_str().unwrap(),
+    );
+    let looked_at = world.path("looked-at").display().to_string();
+    origin.git(&["worktree", "add", "--quiet", &looked_at, branch]);
+    world.worker_told(REPORT, "say it differently", |s| {
+        s.call(
+            "edit",
+            json!({"path": "hello.py", "old": "def greet(name):", "new": "def greet(name):  # by name"}),
+        )
+        .say("It says so now.")
+    });
+    let revised = world.loops(["revise", id, "say it differently"]).await;
+    assert_eq!(revised.code, 0, "{revised}");
+    let all = world.loops(["review", "--all", "--format", "json"]).await.json();
+    assert_eq!(
+        (all[0]["state"].clone(), all.as_array().map(Vec::len)),
+        (json!("open"), Some(1)),
+        "{all:#}"
+    );
+    assert_ne!(
+        all[0]["branch"], branch,
+        "the checked-out branch is the person's now"
+    );
+    let head = origin.head(all[0]["branch"].as_str().unwrap());
+    assert_eq!(json!(head), all[0]["head"]);
+    world.close().await;
+}
