@@ -1,4 +1,4 @@
-//! A red team of texts and changes. Each attack stands beside its control: what it is without the screen.
+//! A red team of texts and changes, with a control where the screen can be left out: what it is without it.
 
 use proptest::prelude::*;
 

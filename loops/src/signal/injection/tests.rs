@@ -6,7 +6,7 @@ fn forms(text: &str) -> Vec<Form> {
     injections(text).into_iter().map(|flag| flag.form).collect()
 }
 
-/// An attack a line: its form, and its words. The control is that the same words reach triage unflagged otherwise.
+/// An attack a line: its form, and its words.
 const ATTACKS: &[(Form, &str)] = &[
     (
         Form::IgnoreRules,
