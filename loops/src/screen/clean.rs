@@ -1,6 +1,6 @@
 //! Text of agents and of outsiders, made harmless for where it is rendered: nothing in it names people, closes
 //! issues, loads or links anything, is HTML, or is hidden. It never refuses; what must not leave at all is for
-//! [`super::secrets`] and [`super::diff`].
+//! [`super::secrets`] and `diff`.
 //!
 //! What a forge finds in text is broken by a space, not by an entity: some look for mentions and links after entities
 //! were read, and a space holds against both. Cleaning what is clean changes nothing.

@@ -2,7 +2,7 @@
 //!
 //! Which tables and columns there are is asked of the SQLite file, so a table that a later migration adds is copied
 //! without a word here. Nothing is left out and nothing is understood: texts, whole numbers and fractions go over as
-//! they are (but see [`super::value::keepable`]).
+//! they are (but see `value::keepable`).
 
 use ::loops::time::Timestamp;
 use futures_util::TryStreamExt as _;
