@@ -1,0 +1,123 @@
+//! Gathers what stands on a proposal's page. How it reads is [`loops::page`]'s.
+
+use loops::{
+    evidence::{CheckKind, Verdict},
+    id::{AttemptId, FindingId, ProposalId},
+    page::{Cost, FileStat, Page, Problem},
+};
+
+use crate::{
+    engine::{EngineError, Running},
+    store::{attempts, calls, evidence, findings, signals},
+};
+
+/// How many reports a page quotes.
+const QUOTES: usize = 3;
+
+impl Running {
+    pub(super) async fn page(
+        &self,
+        kept: &crate::store::tasks::Kept,
+        attempt: AttemptId,
+        id: ProposalId,
+    ) -> Result<Page, EngineError> {
+        let store = &self.engine.home.store;
+        let task = kept.task.id;
+        let tree = self.tree_of(attempt).await?;
+        let diff = self.diff(&tree).await?.unwrap_or_default();
+        let all: Vec<attempts::Attempt> = attempts::of_task(store, task).await?;
+        let account = all
+            .iter()
+            .find(|a| a.begun.id == attempt)
+            .and_then(|a| a.ended.summary.clone())
+            .unwrap_or_default();
+        let found: Vec<_> = evidence::of_change(store, task, attempt)
+            .await?
+            .into_iter()
+            .map(|kept| kept.evidence)
+            .collect();
+        let concerns = found
+            .iter()
+            .filter(|e| e.kind == CheckKind::AgentReview && e.verdict != Verdict::Passed)
+            .flat_map(|e| {
+                if e.detail.is_empty() {
+                    vec![e.words.clone()]
+                } else {
+                    e.detail.lines().map(str::to_owned).collect()
+                }
+            })
+            .collect();
+        let mut caveats: Vec<String> = all.iter().flat_map(|a| a.ended.caveats.clone()).collect();
+        caveats.sort();
+        caveats.dedup();
+        let mut problems = Vec::new();
+        for finding in &kept.task.findings {
+            problems.extend(self.problem(*finding).await?);
+        }
+        let spent = calls::spend_of_task(store, task).await?;
+        let works = all
+            .iter()
+            .filter(|a| a.begun.role == attempts::Role::Work && a.ended_at.is_some())
+            .count();
+        Ok(Page {
+            title: kept.task.title.clone(),
+            problems,
+            account,
+            evidence: found,
+            concerns,
+            files: diff
+                .files
+                .iter()
+                .map(|file| FileStat {
+                    path: file.path().to_owned(),
+                    added: figure(file.added()),
+                    removed: figure(file.removed()),
+                })
+                .collect(),
+            caveats,
+            cost: Cost {
+                money: spent.cost,
+                usage: spent.usage,
+                attempts: u32::try_from(works).unwrap_or(u32::MAX),
+                rehearsed: spent.rehearsed > 0,
+                estimated: spent.estimated > 0,
+            },
+            answers: answers(id),
+        })
+    }
+
+    async fn problem(&self, id: FindingId) -> Result<Option<Problem>, EngineError> {
+        let store = &self.engine.home.store;
+        let Some(kept) = findings::get(store, id).await? else {
+            return Ok(None);
+        };
+        let finding = kept.finding;
+        let said = signals::of_finding(store, id, 50).await?;
+        let quotes = said
+            .iter()
+            .take(QUOTES)
+            .map(|kept| (kept.signal.text.clone(), kept.signal.url.clone()))
+            .collect();
+        Ok(Some(Problem {
+            title: finding.title,
+            signals: finding.signals,
+            reporters: finding.reporters,
+            since: finding.first_at,
+            quotes,
+        }))
+    }
+}
+
+fn figure(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// How a person answers, from the terminal.
+fn answers(id: ProposalId) -> Vec<String> {
+    let id = id.short();
+    vec![
+        format!("yes: `loops approve {id}`"),
+        format!("not like this: `loops revise {id} \"what should be different\"`"),
+        format!("no: `loops reject {id} --reason \"why\"` (and `--never` if nothing of the kind is wanted)"),
+    ]
+}
