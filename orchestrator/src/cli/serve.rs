@@ -55,7 +55,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     let stop = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(stop.clone()));
     let out = context.out;
-    let folder = FolderOfSpecs {
+    let mut folder = FolderOfSpecs {
         context: context.clone(),
         models: config.models,
         seen: BTreeMap::new(),
@@ -65,9 +65,13 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         "serving the loops in `{}`; Ctrl-C ends it",
         context.global.specs.display()
     ));
-    let served = Service::new(&service.engine, folder, move |word| say(out, &word))
-        .serve(&stop, Duration::from_secs(args.grace))
-        .await;
+    let served = Service::new(
+        &service.engine,
+        move || folder.changed(),
+        move |word| say(out, &word),
+    )
+    .serve(&stop, Duration::from_secs(args.grace))
+    .await;
     interrupt.abort();
     service.engine.gateway.shutdown(Duration::from_millis(200)).await;
     served.map_err(|error| CliError::new("the service ended").why(error))?;
@@ -83,8 +87,8 @@ struct FolderOfSpecs {
     first: bool,
 }
 
-impl Specs for FolderOfSpecs {
-    fn changed(&mut self) -> Option<(Vec<Definition>, Vec<Broken>)> {
+impl FolderOfSpecs {
+    fn changed(&mut self) -> Specs {
         let files = specs::files_in(&self.context.global.specs).unwrap_or_default();
         let now: BTreeMap<PathBuf, (SystemTime, u64)> = files
             .iter()

@@ -27,12 +27,9 @@ use crate::{
 /// would never come.
 const ALARM: Duration = Duration::from_secs(1);
 
-/// Where loops come from: asked at every ring, so that an edited file counts at once. A file that cannot be read
-/// leaves its loop as it was.
-pub trait Specs: Send {
-    /// The loops that are valid now, and the others; none: nothing has changed.
-    fn changed(&mut self) -> Option<(Vec<Definition>, Vec<Broken>)>;
-}
+/// The loops that are valid now, and the others; none: nothing has changed. Asked at every ring, so that an edited
+/// file counts at once. A file that cannot be read leaves its loop as it was.
+pub type Specs = Option<(Vec<Definition>, Vec<Broken>)>;
 
 /// A spec that cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,21 +73,25 @@ struct Served {
     missing_debug_implementations,
     reason = "it holds whoever listens, which has no form to show"
 )]
-pub struct Service<'a, S: Specs> {
+pub struct Service<'a> {
     engine: &'a Engine,
-    specs: S,
+    specs: Box<dyn FnMut() -> Specs + Send + 'a>,
     up_since: Timestamp,
     loops: BTreeMap<String, Served>,
     jobs: JoinSet<(String, Start, Result<Finished, EngineError>)>,
     tell: Box<dyn Fn(Word) + Send + 'a>,
 }
 
-impl<'a, S: Specs> Service<'a, S> {
-    /// A service that tells `tell` what happens.
-    pub fn new(engine: &'a Engine, specs: S, tell: impl Fn(Word) + Send + 'a) -> Self {
+impl<'a> Service<'a> {
+    /// A service of the loops that `specs` gives, which tells `tell` what happens.
+    pub fn new(
+        engine: &'a Engine,
+        specs: impl FnMut() -> Specs + Send + 'a,
+        tell: impl Fn(Word) + Send + 'a,
+    ) -> Self {
         Self {
             engine,
-            specs,
+            specs: Box::new(specs),
             up_since: clock::now(),
             loops: BTreeMap::new(),
             jobs: JoinSet::new(),
@@ -140,7 +141,7 @@ impl<'a, S: Specs> Service<'a, S> {
     }
 
     async fn look_at_specs(&mut self) -> Result<(), EngineError> {
-        let Some((definitions, wrong)) = self.specs.changed() else {
+        let Some((definitions, wrong)) = (self.specs)() else {
             return Ok(());
         };
         for broken in &wrong {
