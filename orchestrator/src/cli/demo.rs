@@ -67,6 +67,9 @@ pub(super) async fn demo(context: &Context, args: Args) -> Result<Exit, CliError
             "─".repeat(72)
         ));
         out.line(format!("  cd {shown}"));
+        if let Some(program) = not_on_path() {
+            out.line(format!("  alias loops='{}'", program.display()));
+        }
         out.line(format!(
             "  loops review {}    # the page and the diff",
             first.id.short()
@@ -112,6 +115,13 @@ fn fresh(asked: Option<PathBuf>) -> Result<PathBuf, CliError> {
     std::fs::create_dir_all(&folder)
         .and_then(|()| folder.canonicalize())
         .map_err(|error| CliError::new(format!("cannot make `{}`", folder.display())).why(error))
+}
+
+/// This program, if a shell would not find it by its name.
+fn not_on_path() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join("loops").is_file());
+    if found { None } else { std::env::current_exe().ok() }
 }
 
 /// The folder as one would type it.
