@@ -4,6 +4,7 @@
 mod audit;
 mod demo;
 mod doctor;
+mod errands;
 mod error;
 mod findings;
 mod follow;

@@ -7,7 +7,7 @@ use loops::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Context, Exit, Format, follow, report};
+use super::{CliError, Context, Exit, Format, errands, follow, report};
 use crate::{
     engine::{self, Definition, Start, Watchers},
     store::{
@@ -79,6 +79,7 @@ pub(super) async fn drive(
     cassette: Option<std::path::PathBuf>,
 ) -> Result<Exit, CliError> {
     let service = context.service(cassette).await?;
+    errands::look(&service.engine.home, context.out).await?;
     let watchers = Watchers::default();
     let cancel = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(cancel.clone()));
