@@ -21,7 +21,7 @@ mod settle;
 mod step;
 mod triage;
 mod trust;
-mod watch;
+mod news;
 mod work;
 
 use std::{path::PathBuf, sync::Arc};
@@ -46,7 +46,7 @@ pub use self::{
     serve::{Broken, ServeError, Service, Specs, Word},
     outbox::{Waiting, send},
     settle::{cancel, end_cancelled, reconcile},
-    watch::{News, watch},
+    news::{News, watch},
 };
 pub(crate) use self::{
     propose::{move_finding, repository_of},

@@ -216,7 +216,7 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
 pub(crate) async fn target(
     home: &Home,
     proposal: &Proposal,
-) -> Result<Option<(Repository, outbox::Effect)>, EngineError> {
+) -> Result<Option<(Repository, Effect)>, EngineError> {
     let key = key("branch", proposal.id, &proposal.attempt);
     let Some(effect) = outbox::get(&home.store, &key).await? else {
         return Ok(None);
