@@ -368,7 +368,6 @@ fn what_cannot_be_done_yet_is_named_and_the_rest_is_not() {
             "sources[2].github_actions",
             "sources[3].junit",
             "triage.trust.members",
-            "triage.quiet",
             "setup.network",
             "proposal.as",
             "notify.slack",
