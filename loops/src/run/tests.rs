@@ -301,16 +301,16 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::Collected),
         (0u32..2).prop_map(|ready| Event::Triaged { ready }),
-        (0u8..3, 1u32..4, any::<bool>(), any::<bool>()).prop_map(
-            |(t, max_attempts, review, plan_first)| Event::Spawned {
+        (0u8..3, 1u32..4, any::<bool>(), any::<bool>()).prop_map(|(t, max_attempts, review, plan_first)| {
+            Event::Spawned {
                 task: task(t),
                 terms: Terms {
                     max_attempts,
                     review,
-                    plan_first
-                }
+                    plan_first,
+                },
             }
-        ),
+        }),
         ids().prop_map(|(task, _)| Event::PlanApproved { task }),
         ids().prop_map(|(task, _)| Event::PlanRefused { task }),
         ids().prop_map(|(task, attempt)| Event::WorkStarted { task, attempt }),
