@@ -17,6 +17,7 @@ mod on_postgres;
 mod one_at_a_time;
 mod plans;
 mod prove;
+mod pull_requests;
 mod run_json;
 mod sandbox;
 mod sandbox_attacks;

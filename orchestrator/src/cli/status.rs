@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock,
     store::{
-        Store, findings, loops as loop_rows,
+        Store, findings, loops as loop_rows, outbox,
         plans::{self, PlanState},
         proposals::{self, Proposal, ProposalState},
         runs, tasks, ticks,
@@ -77,6 +77,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     )
     .await?;
     let served = served(&store).await?;
+    // What was never tried is on its way; what was tried in vain is worth a word.
+    let mut unsent = outbox::pending(&store, 1000).await?;
+    unsent.retain(|effect| effect.tries > 0);
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
@@ -86,6 +89,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
+            "unsent": unsent.iter().map(|effect| json!({ "key": effect.key, "why": effect.why, "next_at": effect.next_at })).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Done);
     }
@@ -117,6 +121,15 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     }
     if open.is_empty() {
         out.line("no run is under way");
+    }
+    for effect in &unsent {
+        out.line(format!(
+            "waits to be sent: {} (tried {} times, next at {}): {}",
+            effect.key,
+            effect.tries,
+            effect.next_at,
+            plain(effect.why.as_deref().unwrap_or_default())
+        ));
     }
     let (waits, open) = (waiting.len(), known.len());
     let proposals = if waits == 1 {

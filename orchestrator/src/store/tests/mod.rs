@@ -227,6 +227,7 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         baselines::ALL,
         plans::ALL,
         proposals::ALL,
+        pulls::ALL,
         decisions::ALL,
         calls::ALL,
         outbox::ALL,
