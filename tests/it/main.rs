@@ -9,6 +9,7 @@ mod carry_out;
 mod cast;
 mod decisions;
 mod docs;
+mod fake_github;
 mod five_bugs;
 mod house;
 mod interrupted;
