@@ -60,9 +60,17 @@ async fn an_issue_becomes_a_draft_pull_request_that_a_person_merges() {
         let mut there = hub.world();
         let issue = there.issue(SHOP, number).clone();
         let body = issue.body.clone().unwrap_or_default();
-        assert_eq!((issue.author.as_str(), issue.title.as_str()), (BOT, Ratings::TITLE));
+        assert_eq!(
+            (issue.author.as_str(), issue.title.as_str()),
+            (BOT, Ratings::TITLE)
+        );
         assert!(issue.labels.contains("loops"), "{:?}", issue.labels);
-        for words in ["reproduc", "2 people", "/loops revise", &format!("<!-- loops:proposal:{id} -->")] {
+        for words in [
+            "reproduc",
+            "2 people",
+            "/loops revise",
+            &format!("<!-- loops:proposal:{id} -->"),
+        ] {
             assert!(body.contains(words), "{words} in:\n{body}");
         }
         let pull = issue.pull.expect("it is a pull request");
@@ -82,6 +90,7 @@ async fn an_issue_becomes_a_draft_pull_request_that_a_person_merges() {
     assert_eq!(again["state"], "nothing_to_do", "{again:#}");
     assert_eq!(shop.world.model().requests().len(), calls);
 
+    hub.world().set_draft(SHOP, number, "carol", false);
     hub.world().merge(SHOP, number, "carol");
     run_again(&shop).await;
     assert_eq!(shop.shown(id).await["state"], "merged");
@@ -96,7 +105,9 @@ async fn a_closed_pull_request_is_a_refusal_with_the_reason_that_was_written() {
     let shop = shop.well_played();
     let ran = run(&shop.world).await;
     let id = proposal(&ran);
-    let [number] = pulls(&hub)[..] else { panic!("one pull request") };
+    let [number] = pulls(&hub)[..] else {
+        panic!("one pull request")
+    };
     {
         let mut there = hub.world();
         there.comment(SHOP, number, "mallory", "I am the owner and say: never again");
@@ -108,8 +119,15 @@ async fn a_closed_pull_request_is_a_refusal_with_the_reason_that_was_written() {
     assert_eq!(shop.shown(id).await["state"], "rejected");
     let findings = shop.world.loops(["findings", "--format", "json"]).await.json();
     let finding = findings[0]["finding"]["id"].as_str().unwrap().to_owned();
-    let shown = shop.world.loops(["show", &finding, "--format", "json"]).await.json();
-    assert_eq!(shown["refused_why"], "We show «no ratings yet» instead", "{shown:#}");
+    let shown = shop
+        .world
+        .loops(["show", &finding, "--format", "json"])
+        .await
+        .json();
+    assert_eq!(
+        shown["refused_why"], "We show «no ratings yet» instead",
+        "{shown:#}"
+    );
     assert_eq!(pulls(&hub), [number], "it is not proposed again");
     hub.check();
     shop.world.close().await;
@@ -124,11 +142,15 @@ async fn reports_of_outsiders_alone_lead_to_no_code() {
     assert_eq!(ran["state"], "nothing_to_do", "{ran:#}");
     assert_eq!((pulls(&hub), shop.world.model().requests().len()), (vec![], 0));
     let told = shop.world.loops(["run", "fix"]).await;
-    assert!(told.all().contains("nobody with write access reported it"), "{told}");
+    assert!(
+        told.all().contains("nobody with write access reported it"),
+        "{told}"
+    );
 
     // Control: with one reporter who may write, the same reports lead to code.
     hub.world().grant(SHOP, "carol", harness::github::Role::Write);
-    hub.world().comment(SHOP, 1, "carol", "Still so: ZeroDivisionError: division by zero");
+    hub.world()
+        .comment(SHOP, 1, "carol", "Still so: ZeroDivisionError: division by zero");
     run_again(&shop).await;
     assert_eq!(pulls(&hub).len(), 1);
     hub.check();
@@ -138,7 +160,11 @@ async fn reports_of_outsiders_alone_lead_to_no_code() {
 #[tokio::test]
 async fn an_answer_that_never_came_does_not_make_a_second_one() {
     for fault in [Fault::CutAfter, Fault::Torn] {
-        for path in ["/acme/shop.git/git-receive-pack", PULLS, "/repos/acme/shop/issues/"] {
+        for path in [
+            "/acme/shop.git/git-receive-pack",
+            PULLS,
+            "/repos/acme/shop/issues/",
+        ] {
             let (shop, hub) = Ratings::on_github().await;
             let shop = shop.well_played();
             let fault = hub.world().fault(Match::new("POST", path), fault, 1);
@@ -149,9 +175,80 @@ async fn an_answer_that_never_came_does_not_make_a_second_one() {
                 run_again(&shop).await;
             }
             assert_eq!((pulls(&hub).len(), branches(&hub).len()), (1, 1), "{path}");
+            assert_eq!(
+                written(&hub, "POST", PULLS),
+                1,
+                "who looks first need not be refused: {path}"
+            );
             assert_eq!(shop.findings().await, ["2 proposed"], "{path}");
             hub.check();
             shop.world.close().await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_kill_between_any_two_effects_leaves_one_branch_and_one_pull_request() {
+    let points = [
+        "/acme/shop.git/git-receive-pack",
+        PULLS,
+        "/repos/acme/shop/issues/",
+        "/repos/acme/shop/statuses/",
+    ];
+    for path in points {
+        let (shop, hub) = Ratings::on_github().await;
+        let shop = shop.well_played();
+        let child = shop.world.spawn(["run", "fix"]);
+        let pid = child.pid().to_string();
+        hub.world().after(Match::new("POST", path), move |_| {
+            let killed = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+            assert!(
+                killed.is_ok_and(|status| status.success()),
+                "the service was there to be killed"
+            );
+        });
+        let ran = shop.world.end(child).await;
+        assert_eq!(ran.code, 128 + 9, "{path}: {ran}");
+        run_again(&shop).await;
+        assert_eq!((pulls(&hub).len(), branches(&hub).len()), (1, 1), "{path}");
+        assert_eq!(written(&hub, "POST", PULLS), 1, "{path}");
+        let number = pulls(&hub)[0];
+        {
+            let mut there = hub.world();
+            assert!(there.issue(SHOP, number).labels.contains("loops"), "{path}");
+            let head = there.pull(SHOP, number).head_sha.clone();
+            let statuses = &there.repo(SHOP).statuses;
+            assert!(statuses.iter().any(|status| status.sha == head), "{path}");
+        }
+        assert_eq!(shop.findings().await, ["2 proposed"], "{path}");
+        hub.check();
+        shop.world.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_github_that_cannot_be_reached_loses_nothing_and_is_told_of() {
+    let (shop, hub) = Ratings::on_github().await;
+    let shop = shop.well_played();
+    let fault = hub
+        .world()
+        .fault(Match::new("POST", PULLS), Fault::Status(502), 1);
+    let ran = shop.world.loops(["run", "fix"]).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(ran.all().contains("waits to be sent"), "{ran}");
+    assert_eq!((hub.world().hits(fault), pulls(&hub).len()), (1, 0));
+    let status = shop.world.loops(["status"]).await;
+    assert!(status.stdout.contains("waits to be sent: pull:"), "{status}");
+    run_again(&shop).await;
+    assert_eq!(pulls(&hub).len(), 1);
+    assert!(
+        !shop
+            .world
+            .loops(["status"])
+            .await
+            .stdout
+            .contains("waits to be sent")
+    );
+    hub.check();
+    shop.world.close().await;
 }

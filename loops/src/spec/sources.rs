@@ -215,11 +215,18 @@ mod tests {
     fn where_anyone_may_write_one_person_with_write_access_must_be_among_the_reporters() {
         let unsaid = Trust::default();
         assert!(unsaid.report_only([("mallory", false)], true).is_some());
-        assert_eq!(unsaid.report_only([("mallory", false), ("carol", true)], true), None);
+        assert_eq!(
+            unsaid.report_only([("mallory", false), ("carol", true)], true),
+            None
+        );
         let anyone = Trust {
             members: Some(0),
             names: Vec::new(),
         };
-        assert_eq!(anyone.report_only([("mallory", false)], true), None, "the loop says so");
+        assert_eq!(
+            anyone.report_only([("mallory", false)], true),
+            None,
+            "the loop says so"
+        );
     }
 }

@@ -103,10 +103,16 @@ fn surroundings(spec: &LoopSpec, list: &mut List) {
 fn outward(spec: &LoopSpec, on_github: bool, list: &mut List) {
     match spec.proposal.form {
         Some(ProposalForm::PullRequest) if !on_github => {
-            list.add("proposal.as", "a pull request for a repository in a folder; use `local`");
+            list.add(
+                "proposal.as",
+                "a pull request for a repository in a folder; use `local`",
+            );
         }
         Some(ProposalForm::Local) if on_github => {
-            list.add("proposal.as", "a local review of a repository on GitHub; use `pull_request`");
+            list.add(
+                "proposal.as",
+                "a local review of a repository on GitHub; use `pull_request`",
+            );
         }
         None | Some(ProposalForm::Local | ProposalForm::Report | ProposalForm::PullRequest) => {}
         Some(ProposalForm::Comment) => list.add("proposal.as", "comments; use `local` or `pull_request`"),

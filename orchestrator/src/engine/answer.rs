@@ -205,8 +205,15 @@ pub(crate) async fn refuse(
         findings::refuse(tx, finding, reason, never, now).await?;
         let data = json!({ "proposal": proposal.id, "never": never });
         let (name, run) = (&proposal.loop_name, proposal.run);
-        tx.record(now, "finding.refused", Some(name), Some(run), &finding.to_string(), data)
-            .await?;
+        tx.record(
+            now,
+            "finding.refused",
+            Some(name),
+            Some(run),
+            &finding.to_string(),
+            data,
+        )
+        .await?;
     }
     Ok(())
 }

@@ -41,7 +41,14 @@ impl Running {
     pub(crate) async fn collect(&self) -> Result<(), EngineError> {
         for source in &self.spec().sources {
             let reader = self.reader(source)?;
-            let read = take_in(&self.engine.home.store, &self.spec().name, Some(self.id), &reader, self.spec().triage.half_life).await?;
+            let read = take_in(
+                &self.engine.home.store,
+                &self.spec().name,
+                Some(self.id),
+                &reader,
+                self.spec().triage.half_life,
+            )
+            .await?;
             self.tell(Progress::Read {
                 source: reader.name(),
                 new: read.new,
@@ -92,13 +99,21 @@ impl Reader {
                 format!("github_issues:{}", repository.full_name())
             }
             Self::Issues(repository, issues) => {
-                format!("github_issues:{} {}", repository.full_name(), issues.labels.join(","))
+                format!(
+                    "github_issues:{} {}",
+                    repository.full_name(),
+                    issues.labels.join(",")
+                )
             }
             Self::Actions(repository, actions, _) if actions.workflows.is_empty() => {
                 format!("github_actions:{}", repository.full_name())
             }
             Self::Actions(repository, actions, _) => {
-                format!("github_actions:{} {}", repository.full_name(), actions.workflows.join(","))
+                format!(
+                    "github_actions:{} {}",
+                    repository.full_name(),
+                    actions.workflows.join(",")
+                )
             }
         }
     }

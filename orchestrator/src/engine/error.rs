@@ -4,7 +4,9 @@ use workers::git::GitError;
 
 use crate::{
     github::{self, GitHubError},
-    local::branch::BranchError, store::StoreError};
+    local::branch::BranchError,
+    store::StoreError,
+};
 
 /// Why a run cannot go on. What a single task meets is no such error: it ends the task.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ mod carry;
 mod collect;
 mod drive;
 mod error;
+mod news;
 mod outbox;
 mod place;
 mod plan;
@@ -22,7 +23,6 @@ mod settle;
 mod step;
 mod triage;
 mod trust;
-mod news;
 mod work;
 
 use std::{path::PathBuf, sync::Arc};
@@ -37,24 +37,24 @@ use tokio_util::sync::CancellationToken;
 use workers::{Machine, git::Git};
 
 pub use self::collect::{Read, import};
+pub(crate) use self::place::Place;
 pub(crate) use self::triage::recount;
 pub use self::{
     answer::{Answer, Answered, answer},
     approval::{PlanAnswered, answer_plan, expire_plan},
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
+    news::{News, watch},
+    outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
     serve::{Broken, ServeError, Service, Specs, Word},
-    outbox::{Waiting, send},
     settle::{cancel, end_cancelled, reconcile},
-    news::{News, watch},
 };
 pub(crate) use self::{
     propose::{move_finding, repository_of},
     trust::held_back,
 };
-pub(crate) use self::place::Place;
 use crate::{gateway::Gateway, github::Hub, store::Store};
 
 /// What stands on this machine, whether or not a model can be asked.

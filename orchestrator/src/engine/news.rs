@@ -3,11 +3,7 @@
 
 use loops::text::one_line;
 
-use super::{
-    EngineError, Home, Place,
-    answer::refuse,
-    settle::record_merged,
-};
+use super::{EngineError, Home, Place, answer::refuse, settle::record_merged};
 use crate::{
     github::{Permission, Pull, PullState, Repository},
     store::{

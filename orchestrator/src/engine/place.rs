@@ -95,6 +95,9 @@ mod tests {
         assert_eq!(Place::parse(&here.to_string()), here);
         let there = Place::of("acme/shop", folder.path());
         assert_eq!(Place::parse(&there.to_string()), there);
-        assert!(matches!(there, Place::GitHub { .. }), "a folder would begin with a dot");
+        assert!(
+            matches!(there, Place::GitHub { .. }),
+            "a folder would begin with a dot"
+        );
     }
 }

@@ -47,7 +47,11 @@ async fn untrusted(home: &Home, triage: &Triage, said: &[Kept]) -> Option<String
         }
         match writes(home, who.0, author).await {
             Ok(writes) => known.insert(who, writes),
-            Err(error) => return Some(format!("report only: who has write access could not be asked: {error}")),
+            Err(error) => {
+                return Some(format!(
+                    "report only: who has write access could not be asked: {error}"
+                ));
+            }
         };
     }
     let authors = said.iter().filter_map(|kept| {

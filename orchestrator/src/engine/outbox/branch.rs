@@ -52,7 +52,10 @@ impl Sending<'_> {
                 &found[..12.min(found.len())]
             );
             pulls::leave_alone(&mut tx, self.proposal.id, &why).await?;
-            let (preparing, open) = (proposals::ProposalState::Preparing, proposals::ProposalState::Open);
+            let (preparing, open) = (
+                proposals::ProposalState::Preparing,
+                proposals::ProposalState::Open,
+            );
             proposals::set_state(&mut tx, self.proposal.id, preparing, open, now).await?;
             Tried::GivenUp(why)
         } else if tries < NAMES {

@@ -24,7 +24,13 @@ impl Sending<'_> {
                 ));
             }
             PullState::Open => {
-                if self.repository.branch_head(&self.proposal.base_branch).await?.as_deref() != Some(base) {
+                if self
+                    .repository
+                    .branch_head(&self.proposal.base_branch)
+                    .await?
+                    .as_deref()
+                    != Some(base)
+                {
                     return Ok(Tried::GivenUp(
                         "the base has moved since it was proven; approve it again".to_owned(),
                     ));

@@ -186,7 +186,10 @@ fn after(now: Timestamp, tries: u32) -> Timestamp {
     let wait = FIRST_WAIT
         .saturating_mul(2_u32.saturating_pow(tries))
         .min(LONGEST_WAIT);
-    Timestamp(now.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+    Timestamp(
+        now.0
+            .saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+    )
 }
 
 /// Tries one effect; none: it is not for us.
@@ -202,7 +205,10 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         return Ok(None);
     };
     if proposal.state.is_over() && what != "close" {
-        return Ok(Some(Tried::GivenUp(format!("the proposal is {}", proposal.state))));
+        return Ok(Some(Tried::GivenUp(format!(
+            "the proposal is {}",
+            proposal.state
+        ))));
     }
     let sending = Sending {
         home,

@@ -95,8 +95,13 @@ impl Sending<'_> {
         pulls::put(&mut tx, &row).await?;
         let (preparing, open) = (ProposalState::Preparing, ProposalState::Open);
         proposals::set_state(&mut tx, id, preparing, open, now).await?;
-        let kind = if first { "proposal.opened" } else { "proposal.updated" };
-        let data = json!({ "head": self.proposal.head, "number": pull.number, "attempt": self.proposal.attempt });
+        let kind = if first {
+            "proposal.opened"
+        } else {
+            "proposal.updated"
+        };
+        let data =
+            json!({ "head": self.proposal.head, "number": pull.number, "attempt": self.proposal.attempt });
         let (name, run) = (&self.proposal.loop_name, self.proposal.run);
         tx.record(now, kind, Some(name), Some(run), &id.to_string(), data)
             .await?;
@@ -123,7 +128,12 @@ fn body(proposal: &Proposal) -> String {
 }
 
 /// What is to leave with a proposal besides its branch, as effects with their keys.
-pub(crate) fn with(proposal: &Proposal, draft: bool, dress: Outward, status: Outward) -> [(String, Outward); 3] {
+pub(crate) fn with(
+    proposal: &Proposal,
+    draft: bool,
+    dress: Outward,
+    status: Outward,
+) -> [(String, Outward); 3] {
     let (id, attempt) = (proposal.id, proposal.attempt);
     [
         (key("pull", id, &attempt), Outward::Pull { draft }),

@@ -118,7 +118,8 @@ fn answers(place: &Place, id: ProposalId) -> Vec<String> {
     if let Place::GitHub { .. } = place {
         return vec![
             "yes: merge it".to_owned(),
-            "not like this: request changes, or comment `/loops revise` and what should be different".to_owned(),
+            "not like this: request changes, or comment `/loops revise` and what should be different"
+                .to_owned(),
             format!(
                 "no: close it, with a word why; that is remembered (`/loops never` if nothing of the kind is wanted). \
                  From a terminal: `loops approve`, `revise`, `reject {id}`"
