@@ -189,18 +189,19 @@ async fn an_answer_that_never_came_does_not_make_a_second_one() {
 
 #[tokio::test]
 async fn a_kill_between_any_two_effects_leaves_one_branch_and_one_pull_request() {
+    // The first is the look for a pull request, after the push.
     let points = [
-        "/acme/shop.git/git-receive-pack",
-        PULLS,
-        "/repos/acme/shop/issues/",
-        "/repos/acme/shop/statuses/",
+        ("GET", PULLS),
+        ("POST", PULLS),
+        ("POST", "/repos/acme/shop/issues/"),
+        ("POST", "/repos/acme/shop/statuses/"),
     ];
-    for path in points {
+    for (method, path) in points {
         let (shop, hub) = Ratings::on_github().await;
         let shop = shop.well_played();
         let child = shop.world.spawn(["run", "fix"]);
         let pid = child.pid().to_string();
-        hub.world().after(Match::new("POST", path), move |_| {
+        hub.world().after(Match::new(method, path), move |_| {
             let killed = std::process::Command::new("kill").args(["-KILL", &pid]).status();
             assert!(
                 killed.is_ok_and(|status| status.success()),
