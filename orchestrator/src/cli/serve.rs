@@ -131,11 +131,8 @@ fn serve_it(file: specs::SpecFile) -> Result<Definition, Broken> {
     };
     let version = loops::spec::version(&spec);
     let definition = Definition { spec, version, path };
-    if !definition.spec.triggers.is_empty() {
-        let words = format!(
-            "`{}` is not served: not available yet: `triggers`; leave them out",
-            definition.spec.name
-        );
+    if let Some(waits) = loops::spec::unserved(&definition.spec) {
+        let words = format!("`{}` is not served: {waits}", definition.spec.name);
         return Err(Broken {
             path: definition.path,
             words,
