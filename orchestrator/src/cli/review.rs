@@ -4,12 +4,12 @@ use loops::{id::ProposalId, text::plain};
 use serde_json::json;
 use workers::git::Git;
 
-use super::{CliError, Context, Exit, Format, Out, run};
+use super::{CliError, Context, Exit, Format, Out, errands, run};
 use crate::{
     engine::{Answer, Answered, Start, answer, reconcile},
     store::{
         Store,
-        proposals::{self, Proposal, ProposalState},
+        proposals::{self, Proposal},
         resolve::{Kind, resolve},
     },
 };
@@ -72,7 +72,7 @@ pub(super) async fn review(context: &Context, args: ReviewArgs) -> Result<Exit, 
             notice_merges(&store, out).await?;
             let mut all = proposals::list(&store, None, None).await?;
             if !args.all {
-                all.retain(|p| !matches!(p.state, ProposalState::Merged | ProposalState::Rejected));
+                all.retain(|p| !p.state.is_over());
             }
             if out.format == Format::Json {
                 let rows: Vec<_> = all.iter().map(row).collect();
@@ -183,9 +183,11 @@ pub(super) async fn approve(context: &Context, args: ApproveArgs) -> Result<Exit
     let home = context.home().await?;
     let proposal = find(&home.store, &args.id).await?;
     let config = context.config()?;
-    let definition = context.definition(&config.models, &proposal.loop_name).ok();
+    let definition = context.definition(&config, &proposal.loop_name).await.ok();
     let answered = answer(&home, definition.as_ref(), &proposal, &Answer::Approve, &person()).await?;
-    tell(context, &proposal, answered)
+    let exit = tell(context, &proposal, answered)?;
+    errands::carry_out(context, &home).await?;
+    Ok(exit)
 }
 
 pub(super) async fn reject(context: &Context, args: RejectArgs) -> Result<Exit, CliError> {
@@ -199,7 +201,9 @@ pub(super) async fn reject(context: &Context, args: RejectArgs) -> Result<Exit, 
         never: args.never,
     };
     let answered = answer(&home, None, &proposal, &no, &person()).await?;
-    tell(context, &proposal, answered)
+    let exit = tell(context, &proposal, answered)?;
+    errands::carry_out(context, &home).await?;
+    Ok(exit)
 }
 
 pub(super) async fn revise(context: &Context, args: ReviseArgs) -> Result<Exit, CliError> {
@@ -209,7 +213,7 @@ pub(super) async fn revise(context: &Context, args: ReviseArgs) -> Result<Exit, 
     let config = context.config()?;
     let home = context.home().await?;
     let proposal = find(&home.store, &args.id).await?;
-    let definition = context.definition(&config.models, &proposal.loop_name)?;
+    let definition = context.definition(&config, &proposal.loop_name).await?;
     run::refuse_what_is_not_there(&definition)?;
     // Taken and given back: another process on the state folder is told of before anything is written down.
     let lock = crate::store::StateLock::take(&home.folder)?;
@@ -234,6 +238,7 @@ fn tell(context: &Context, proposal: &Proposal, answered: Answered) -> Result<Ex
     if out.format == Format::Json {
         let (answered, exit) = match &answered {
             Answered::Merged { commit, .. } => (json!({ "state": "merged", "commit": commit }), Exit::Done),
+            Answered::OnItsWay { .. } => (json!({ "state": "approved" }), Exit::Done),
             Answered::Command { why, command } => (
                 json!({ "state": "approved", "why": why, "command": command }),
                 Exit::Done,
@@ -271,6 +276,17 @@ fn tell(context: &Context, proposal: &Proposal, answered: Answered) -> Result<Ex
                 proposal.base_branch,
                 &commit[..12.min(commit.len())]
             ));
+        }
+        Answered::OnItsWay { proven_again } => {
+            for found in &proven_again {
+                out.line(format!(
+                    "  {} {}: {}",
+                    sign(out, found.verdict),
+                    found.name,
+                    plain(&found.words)
+                ));
+            }
+            out.line(format!("{id} is approved, and on its way to be merged on GitHub"));
         }
         Answered::Command { why, command } => {
             out.line(format!(

@@ -7,7 +7,7 @@ use loops::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Context, Exit, Format, follow, report};
+use super::{CliError, Context, Exit, Format, errands, follow, report};
 use crate::{
     engine::{self, Definition, Start, Watchers},
     store::{
@@ -35,7 +35,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let definition = context.definition(&config.models, &args.name)?;
+    let definition = context.definition(&config, &args.name).await?;
     refuse_what_is_not_there(&definition)?;
     if args.dry_run {
         return dry_run(context, &definition).await;
@@ -79,6 +79,7 @@ pub(super) async fn drive(
     cassette: Option<std::path::PathBuf>,
 ) -> Result<Exit, CliError> {
     let service = context.service(cassette).await?;
+    errands::look(&service.engine.home, context.out).await?;
     let watchers = Watchers::default();
     let cancel = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(cancel.clone()));

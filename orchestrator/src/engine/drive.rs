@@ -14,7 +14,6 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use workers::git::Mirror;
 
 use super::{Definition, Engine, EngineError, Progress, Running, Watchers};
 use crate::{
@@ -140,8 +139,8 @@ async fn begin(
     if let (Some((kind, _)), false) = (rehearsal, engine.gateway.is_rehearsal()) {
         return Err(EngineError::NoCassette(kind.clone()));
     }
-    let repository = definition.repository().display().to_string();
-    let mirror = engine.home.mirror(&repository);
+    let place = definition.place();
+    let mirror = engine.home.mirror(&place.to_string());
     let open = match start {
         Start::NewOrOpen | Start::Tick(_) => runs::open_run(&engine.home.store, name).await?,
         Start::Again(id) => runs::get(&engine.home.store, id).await?,
@@ -159,7 +158,7 @@ async fn begin(
             (run.id, state, base)
         }
         None => {
-            let base = Mirror::update(&repository, &mirror, &definition.spec.base).await?;
+            let (_, base) = engine.home.fetch(&place, &definition.spec.base).await?;
             let tick = if let Start::Tick(due) = start {
                 Some(due)
             } else {

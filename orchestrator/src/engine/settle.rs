@@ -9,7 +9,10 @@ use loops::{
 };
 use serde_json::json;
 
-use super::{EngineError, propose::move_finding};
+use super::{
+    EngineError, Place,
+    propose::{move_finding, repository_of},
+};
 use crate::{
     clock,
     local::branch::Target,
@@ -20,7 +23,7 @@ use crate::{
     },
 };
 
-/// Looks whether approved or open proposals were merged by hand, and writes it down. Gives those that were.
+/// Looks whether approved or open proposals in folders were merged by hand, and writes it down. Gives those that were.
 ///
 /// # Errors
 /// If the store cannot be read or written. A repository that is gone changes nothing.
@@ -30,12 +33,13 @@ pub async fn reconcile(store: &Store, loop_name: &str) -> Result<Vec<Proposal>, 
         if !matches!(proposal.state, ProposalState::Open | ProposalState::Approved) {
             continue;
         }
-        let key = format!("branch:{}:{}", proposal.id, proposal.attempt);
-        let Some(effect) = crate::store::outbox::get(store, &key).await? else {
+        let Ok(repository) = repository_of(store, &proposal).await else {
             continue;
         };
-        let effect: super::propose::PutBranch = effect.effect()?;
-        let Ok(target) = Target::open(std::path::Path::new(&effect.repository)).await else {
+        let Place::Folder(folder) = Place::parse(&repository) else {
+            continue;
+        };
+        let Ok(target) = Target::open(&folder).await else {
             continue;
         };
         if !target
@@ -56,7 +60,8 @@ pub async fn reconcile(store: &Store, loop_name: &str) -> Result<Vec<Proposal>, 
 /// Writes down that a proposal is in the base branch.
 pub(crate) async fn record_merged(tx: &mut Tx, proposal: &Proposal, commit: &str) -> Result<(), EngineError> {
     let now = clock::now();
-    for from in [ProposalState::Open, ProposalState::Approved] {
+    use ProposalState::{Approved, Open, Preparing, Revising};
+    for from in [Preparing, Open, Revising, Approved] {
         proposals::set_state(tx, proposal.id, from, ProposalState::Merged, now).await?;
     }
     for finding in findings_of(&mut *tx, proposal).await? {

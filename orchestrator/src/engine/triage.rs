@@ -10,12 +10,12 @@ use loops::{
     run::Event,
     score::{Fact, people, score},
     signal::{Signal, is_noise},
-    spec::{Span, Triage},
+    spec::Span,
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{EngineError, Progress, Running};
+use super::{EngineError, Progress, Running, trust::held_back};
 use crate::{
     clock,
     store::{Tx, findings, handed, proposals, signals},
@@ -195,7 +195,7 @@ impl Running {
                 continue;
             }
             let said = signals::of_finding(store, kept.finding.id, MAX_OF_FINDING).await?;
-            if let Some(why) = held_back(&spec.triage, &said) {
+            if let Some(why) = held_back(&self.engine.home, &spec.triage, &said).await {
                 self.note(format!("{}: {why}", kept.finding.id.short()));
                 continue;
             }
@@ -226,17 +226,6 @@ impl Running {
         ready.truncate(spec.triage.max_findings.min(room) as usize);
         Ok((ready, None))
     }
-}
-
-/// Why a finding with these signals leads to no code, whatever it is about.
-pub(crate) fn held_back(triage: &Triage, said: &[signals::Kept]) -> Option<String> {
-    let authors = said.iter().filter_map(|kept| kept.signal.author.as_deref());
-    if let Some(why) = triage.trust.report_only(authors) {
-        return Some(why);
-    }
-    let flagged = said.iter().filter(|kept| !kept.flags.is_empty()).count();
-    (triage.hold_flagged && flagged > 0)
-        .then(|| "held back: a report holds a known form of prompt injection; look at it first".to_owned())
 }
 
 /// Counts and scores a finding anew from all its signals. The words of erased ones count no more.

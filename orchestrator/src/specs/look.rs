@@ -41,7 +41,11 @@ pub async fn look(home: &Home, name: &FullName) -> Result<Found, SpecsError> {
     let repository = home
         .on_github(&place)?
         .ok_or_else(|| EngineError::NoLogin(repo.clone()))?;
-    let branch = repository.facts().await.map_err(EngineError::from)?.default_branch;
+    let branch = repository
+        .facts()
+        .await
+        .map_err(EngineError::from)?
+        .default_branch;
     let head = repository
         .branch_head(&branch)
         .await
@@ -51,7 +55,10 @@ pub async fn look(home: &Home, name: &FullName) -> Result<Found, SpecsError> {
             branch: branch.clone(),
         })?;
     let before = Laid::read(&home.folder, name);
-    if let Some(before) = before.clone().filter(|laid| laid.head == head && laid.branch == branch) {
+    if let Some(before) = before
+        .clone()
+        .filter(|laid| laid.head == head && laid.branch == branch)
+    {
         return Ok(Found::Unchanged(before));
     }
     let (mirror, head) = home.fetch(&place, &branch).await?;

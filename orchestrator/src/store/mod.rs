@@ -22,6 +22,7 @@ pub mod r#move;
 mod open;
 pub mod outbox;
 pub mod proposals;
+pub mod pulls;
 mod query;
 pub mod resolve;
 mod row;

@@ -1,7 +1,7 @@
 //! Loops on disk: finding the files, reading them, and what is wrong across several of them. What is wrong within one
 //! is `loops::spec`'s to say.
 
-pub(super) mod repositories;
+pub mod repositories;
 
 use std::{
     fs::{self, File},
@@ -21,7 +21,7 @@ use crate::config::{Config, Models};
 const MAX_READ: u64 = 256 * 1024 + 1;
 
 /// A file that may be a loop.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SpecFile {
     /// Where it is.
     pub path: PathBuf,
@@ -121,6 +121,39 @@ pub fn known(models: &Models) -> Known {
     }
 }
 
+/// The files of loops that `context` names: of the folder, and, if no name is wanted or the folder has none of that name,
+/// of the repositories in the settings. What is to be said about those is in `notes`.
+///
+/// # Errors
+/// If nothing can be read.
+pub async fn everywhere(
+    context: &Context,
+    config: &Config,
+    wanted: Option<&str>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<SpecFile>, CliError> {
+    let mut files = match files_in(&context.global.specs) {
+        Ok(paths) => read_all(&paths, &known(&config.models))?,
+        Err(_) if !config.github.repositories.is_empty() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let is_it = |file: &SpecFile| {
+        let name = file.spec.as_ref().ok().map(|spec| spec.name.as_str());
+        wanted.is_some() && (name == wanted || file.path.file_stem().and_then(|stem| stem.to_str()) == wanted)
+    };
+    if config.github.repositories.is_empty() || files.iter().any(is_it) {
+        return Ok(files);
+    }
+    let home = context.home().await?;
+    for one in repositories::defined(&home, config, repositories::Fresh::Ask).await? {
+        notes.extend(one.notes);
+        for file in one.files {
+            add(&mut files, file);
+        }
+    }
+    Ok(files)
+}
+
 /// The operator's settings, as `--config` and `--state` say.
 pub fn config(context: &Context) -> Result<Config, CliError> {
     let here = Path::new("loops.yaml");
@@ -168,7 +201,7 @@ pub fn read_all(files: &[PathBuf], known: &Known) -> Result<Vec<SpecFile>, CliEr
 }
 
 /// Adds a file to others. One whose loop has a name that is taken is wrong.
-pub(super) fn add(all: &mut Vec<SpecFile>, mut file: SpecFile) {
+pub fn add(all: &mut Vec<SpecFile>, mut file: SpecFile) {
     let name = file.spec.as_ref().ok().map(|spec| spec.name.clone());
     let twin = all
         .iter()

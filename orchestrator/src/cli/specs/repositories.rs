@@ -50,7 +50,11 @@ pub async fn defined(home: &Home, config: &Config, fresh: Fresh) -> Result<Vec<D
             match look(home, name).await {
                 Ok(found) => laid = Some(found.laid()),
                 Err(error) => {
-                    let then = if laid.is_some() { "; what was read last counts" } else { "" };
+                    let then = if laid.is_some() {
+                        "; what was read last counts"
+                    } else {
+                        ""
+                    };
                     notes.push(format!("the loops of `{name}` cannot be read now: {error}{then}"));
                 }
             }
@@ -87,13 +91,6 @@ pub async fn defined(home: &Home, config: &Config, fresh: Fresh) -> Result<Vec<D
     Ok(all)
 }
 
-/// Adds what repositories define to the files of the operator's folder, whose names count first.
-pub fn add_all(files: &mut Vec<SpecFile>, defined: Vec<Defined>) {
-    for file in defined.into_iter().flat_map(|one| one.files) {
-        add(files, file);
-    }
-}
-
 /// Judges the loops of one repository.
 struct Judge<'a> {
     home: &'a Home,
@@ -119,7 +116,10 @@ impl Judge<'_> {
             for over in spec::overreach(spec, &self.name.to_string(), self.allowance, spent) {
                 file.add(&over.path, over.words);
             }
-            if let Some(owner) = owners.get(&loop_name).filter(|owner| **owner != self.name.to_string()) {
+            if let Some(owner) = owners
+                .get(&loop_name)
+                .filter(|owner| **owner != self.name.to_string())
+            {
                 file.add(
                     "name",
                     format!("`{loop_name}` was a loop of `{owner}`, and what it knows stays there; take another name"),
@@ -156,14 +156,22 @@ impl Judge<'_> {
         if base == self.laid.branch {
             return None;
         }
-        let repository = self.home.hub.as_ref()?.repository(&self.name.owner, &self.name.name).ok()?;
+        let repository = self
+            .home
+            .hub
+            .as_ref()?
+            .repository(&self.name.owner, &self.name.name)
+            .ok()?;
         match repository.branch_head(base).await {
             Ok(Some(_)) => None,
             Ok(None) => Some(format!(
                 "`{}` has no branch `{base}`; it opens with `{}`",
                 self.name, self.laid.branch
             )),
-            Err(error) => Some(format!("whether `{}` has a branch `{base}` cannot be asked now: {error}", self.name)),
+            Err(error) => Some(format!(
+                "whether `{}` has a branch `{base}` cannot be asked now: {error}",
+                self.name
+            )),
         }
     }
 }

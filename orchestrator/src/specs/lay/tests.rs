@@ -120,11 +120,18 @@ async fn too_much_is_refused_and_what_was_there_stays() {
     there.write(".loops/a.yaml", "a");
     there.write(".loops/picture.png", &"x".repeat(300 * 1024));
     let good = there.lay(state.path(), &there.commit()).await.unwrap();
-    assert_eq!(files(state.path(), &good), ["a.yaml"], "a large file that is no loop is passed over");
+    assert_eq!(
+        files(state.path(), &good),
+        ["a.yaml"],
+        "a large file that is no loop is passed over"
+    );
 
     there.write(".loops/b.yaml", &"#".repeat(300 * 1024));
     let error = there.lay(state.path(), &there.commit()).await.unwrap_err();
-    assert!(error.to_string().contains("`.loops/b.yaml` of `acme/shop`"), "{error}");
+    assert!(
+        error.to_string().contains("`.loops/b.yaml` of `acme/shop`"),
+        "{error}"
+    );
     fs::remove_file(there.path(".loops/b.yaml")).unwrap();
     for number in 0..MAX_FILES {
         there.write(&format!(".loops/{number}.md"), "x");
@@ -144,7 +151,9 @@ async fn old_layouts_are_removed_but_not_the_one_that_counts() {
     there.write(".loops/a.yaml", "a");
     let laid = there.lay(state.path(), &there.commit()).await.unwrap();
     assert_eq!(files(state.path(), &laid), ["a.yaml"]);
-    let folders = fs::read_dir(&root).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    let folders = fs::read_dir(&root)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().path().is_dir());
     assert_eq!(folders.count(), KEPT + 1);
 }
 

@@ -57,7 +57,9 @@ pub(super) async fn glimpse(git: &Git, commit: &str, top: &Path) -> Result<(), G
 /// Whether a file of that name may say something about how the repository is built and tested.
 fn tells(name: &str) -> bool {
     let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-    let known = ["json", "toml", "yaml", "yml", "cfg", "ini", "txt", "mod", "py", "lock"];
+    let known = [
+        "json", "toml", "yaml", "yml", "cfg", "ini", "txt", "mod", "py", "lock",
+    ];
     known.contains(&end) || matches!(name, "Makefile" | "Jenkinsfile")
 }
 
@@ -72,7 +74,12 @@ fn plain(name: &[u8]) -> Option<String> {
 }
 
 /// A commit on `base` that adds these files to the folder of loops.
-pub(super) async fn commit(git: &Git, base: &str, files: &[Proposed], message: &str) -> Result<String, GitError> {
+pub(super) async fn commit(
+    git: &Git,
+    base: &str,
+    files: &[Proposed],
+    message: &str,
+) -> Result<String, GitError> {
     let folder = tempfile::tempdir().map_err(|error| GitError::File {
         path: std::env::temp_dir(),
         error,
@@ -85,7 +92,9 @@ pub(super) async fn commit(git: &Git, base: &str, files: &[Proposed], message: &
             .await?;
         let id = String::from_utf8_lossy(&id);
         let entry = format!("100644,{},{FOLDER}/{}", id.trim(), one.file);
-        with_index.run(&["update-index", "--add", "--cacheinfo", &entry]).await?;
+        with_index
+            .run(&["update-index", "--add", "--cacheinfo", &entry])
+            .await?;
     }
     let tree = with_index.line(&["write-tree"]).await?;
     let message = format!("{message}\n\n{WROTE}{}\n", digest(files));
@@ -124,7 +133,10 @@ mod tests {
         let at = folder.join("r.git");
         fs::create_dir(&at).unwrap();
         let name = at.to_string_lossy().into_owned();
-        Git::nowhere().run(&["init", "--bare", "-q", &name]).await.unwrap();
+        Git::nowhere()
+            .run(&["init", "--bare", "-q", &name])
+            .await
+            .unwrap();
         let git = Git::at(&at);
         let index = git.clone().env("GIT_INDEX_FILE", folder.join("i"));
         for (path, text) in files {
@@ -132,9 +144,16 @@ mod tests {
                 .run_with_stdin(&["hash-object", "-w", "--stdin"], text.as_bytes())
                 .await
                 .unwrap();
-            let mode = if text.starts_with("-> ") { "120000" } else { "100644" };
+            let mode = if text.starts_with("-> ") {
+                "120000"
+            } else {
+                "100644"
+            };
             let entry = format!("{mode},{},{path}", String::from_utf8_lossy(&id).trim());
-            index.run(&["update-index", "--add", "--cacheinfo", &entry]).await.unwrap();
+            index
+                .run(&["update-index", "--add", "--cacheinfo", &entry])
+                .await
+                .unwrap();
         }
         let tree = index.line(&["write-tree"]).await.unwrap();
         let commit = git.commit_tree(&tree, &[], "c", ("p", "p@x"), 1).await.unwrap();
@@ -174,14 +193,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (git, base) = repository(folder.path(), &[("code.txt", "x"), (".loops/notes.md", "kept")]).await;
         let ours = commit(&git, &base, &files("one"), "Add loops").await.unwrap();
-        assert_eq!(git.show_file(&ours, ".loops/a.yaml").await.unwrap().unwrap(), b"one");
-        assert_eq!(git.show_file(&ours, ".loops/notes.md").await.unwrap().unwrap(), b"kept");
+        assert_eq!(
+            git.show_file(&ours, ".loops/a.yaml").await.unwrap().unwrap(),
+            b"one"
+        );
+        assert_eq!(
+            git.show_file(&ours, ".loops/notes.md").await.unwrap().unwrap(),
+            b"kept"
+        );
         assert_eq!(git.show_file(&ours, "code.txt").await.unwrap().unwrap(), b"x");
         assert_eq!(is_of(&git, &ours, &files("one")).await.unwrap(), Some(true));
         assert_eq!(is_of(&git, &ours, &files("two")).await.unwrap(), Some(false));
         let tree = git.tree_of(&ours).await.unwrap();
         let message = format!("Mine\n\n{WROTE}{}", digest(&files("one")));
-        let theirs = git.commit_tree(&tree, &[&ours], &message, ("p", "p@x"), 1).await.unwrap();
+        let theirs = git
+            .commit_tree(&tree, &[&ours], &message, ("p", "p@x"), 1)
+            .await
+            .unwrap();
         assert_eq!(is_of(&git, &theirs, &files("one")).await.unwrap(), None);
     }
 }

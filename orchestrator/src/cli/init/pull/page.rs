@@ -95,7 +95,12 @@ fn row(one: &Shown, about: &About<'_>) -> String {
             (None, None) => None,
         })
         .unwrap_or_else(|| "by hand".to_owned());
-    let mut asked: Vec<String> = spec.workers.values().map(|worker| &worker.model).map(|name| (about.model)(name)).collect();
+    let mut asked: Vec<String> = spec
+        .workers
+        .values()
+        .map(|worker| &worker.model)
+        .map(|name| (about.model)(name))
+        .collect();
     if let LeadChoice::Agent(lead) = &spec.lead {
         asked.push((about.model)(&lead.model));
     }
@@ -129,10 +134,17 @@ fn first(out: &mut String, one: &Shown) {
             let _ = writeln!(out, "**{name}** could not be tried: {}\n", clean::cell(why));
         }
         Ok(plan) if plan.findings.is_empty() => {
-            let _ = writeln!(out, "**{name}**: nothing. No finding passes its thresholds now.\n");
+            let _ = writeln!(
+                out,
+                "**{name}**: nothing. No finding passes its thresholds now.\n"
+            );
         }
         Ok(plan) => {
-            let tasks = if plan.tasks == 1 { "1 task".to_owned() } else { format!("{} tasks", plan.tasks) };
+            let tasks = if plan.tasks == 1 {
+                "1 task".to_owned()
+            } else {
+                format!("{} tasks", plan.tasks)
+            };
             let _ = writeln!(
                 out,
                 "**{name}**: {tasks} at most, for {} at most.\n\n| score | finding | reports | people |\n|---:|---|---:|---:|",

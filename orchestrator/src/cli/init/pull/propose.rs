@@ -31,7 +31,16 @@ pub(super) fn loops_for(name: &FullName, prefix: &str, look: &Look, allowance: &
     let count = if on_actions { 2 } else { 1 };
     let one = |what: &str, told: &str, every: &str, source: &str| Proposed {
         file: format!("{what}.yaml"),
-        text: text(name, &format!("{prefix}-{what}"), told, every, source, look, allowance, count),
+        text: text(
+            name,
+            &format!("{prefix}-{what}"),
+            told,
+            every,
+            source,
+            look,
+            allowance,
+            count,
+        ),
     };
     let mut all = vec![one(
         "issues",
@@ -62,7 +71,11 @@ pub(super) fn prefix(text: &str) -> String {
     }
     let short: String = out.chars().take(48).collect();
     let short = short.trim_matches('-');
-    if short.is_empty() { "repository".to_owned() } else { short.to_owned() }
+    if short.is_empty() {
+        "repository".to_owned()
+    } else {
+        short.to_owned()
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is one line of the text")]
@@ -149,7 +162,8 @@ mod tests {
         loops_for(&shop(), &prefix("Shop.js"), look, allowance)
             .iter()
             .map(|one| {
-                spec::read(&one.file, &one.text, &known).unwrap_or_else(|errors| panic!("{}\n{errors:?}", one.text))
+                spec::read(&one.file, &one.text, &known)
+                    .unwrap_or_else(|errors| panic!("{}\n{errors:?}", one.text))
             })
             .collect()
     }
@@ -165,7 +179,12 @@ mod tests {
             let specs = read(&look(&["npm test"], &[".github/workflows/ci.yml"]), &allowance);
             let mut spent = Money::ZERO;
             for spec in &specs {
-                assert_eq!(spec::overreach(spec, "acme/Shop.js", &allowance, spent), [], "{}", spec.name);
+                assert_eq!(
+                    spec::overreach(spec, "acme/Shop.js", &allowance, spent),
+                    [],
+                    "{}",
+                    spec.name
+                );
                 spent = Money(spent.0 + spec.budget.day.0.0);
                 assert_eq!(spec.base, "trunk");
             }
@@ -179,7 +198,11 @@ mod tests {
         let specs = read(&look(&[], &["Jenkinsfile"]), &Allowance::default());
         assert_eq!(specs.len(), 1);
         assert!(specs[0].proposal.reports_only());
-        assert!(!read(&look(&["make test"], &[]), &Allowance::default())[0].proposal.reports_only());
+        assert!(
+            !read(&look(&["make test"], &[]), &Allowance::default())[0]
+                .proposal
+                .reports_only()
+        );
     }
 
     #[test]
@@ -193,7 +216,10 @@ mod tests {
 
     #[test]
     fn any_repositorys_name_makes_the_beginning_of_a_loops_name() {
-        assert_eq!([prefix("Shop.js"), prefix("_"), prefix("a__b.")], ["shop-js", "repository", "a-b"]);
+        assert_eq!(
+            [prefix("Shop.js"), prefix("_"), prefix("a__b.")],
+            ["shop-js", "repository", "a-b"]
+        );
         assert_eq!(prefix(&"x".repeat(100)).len(), 48);
     }
 }
