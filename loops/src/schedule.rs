@@ -3,10 +3,12 @@
 //! `every` counts from the Unix epoch plus an offset that the loop's name alone decides, so restarts and edits do not
 //! move it; `cron` counts in the loop's zone, daylight saving included.
 
+mod quiet;
 mod ticks;
 
 use std::str::FromStr as _;
 
+pub use quiet::quiet_until;
 pub use ticks::{Judgement, come, judge, starts_at};
 
 use chrono::{

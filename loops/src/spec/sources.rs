@@ -122,7 +122,8 @@ pub struct Triage {
     pub trust: Trust,
     /// Findings with a report that holds a known form of prompt injection wait for a person.
     pub hold_flagged: bool,
-    /// Hours of the loop's zone in which signals are read but nothing is started, like `22:00-07:00`.
+    /// Hours of the loop's zone in which signals are read but nothing is started, like `22:00-07:00`. They hold ticks
+    /// back, not people: `loops run` and an approved plan begin at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"))]
     pub quiet: Option<String>,

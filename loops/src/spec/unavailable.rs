@@ -81,9 +81,6 @@ fn triage(spec: &LoopSpec, on_github: bool, list: &mut List) {
             "asking who has write access needs GitHub; for files say who has it (`names`), or write 0 if you trust them",
         );
     }
-    if spec.triage.quiet.is_some() {
-        list.add("triage.quiet", "quiet hours");
-    }
 }
 
 fn surroundings(spec: &LoopSpec, list: &mut List) {
@@ -132,8 +129,7 @@ fn outward(spec: &LoopSpec, on_github: bool, list: &mut List) {
         }
     }
     match spec.proposal.autonomy {
-        Autonomy::Report | Autonomy::Propose => {}
-        Autonomy::PlanFirst => list.add("proposal.autonomy", "approving a plan first; use `propose`"),
+        Autonomy::Report | Autonomy::PlanFirst | Autonomy::Propose => {}
         Autonomy::MergeWhenGreen => list.add("proposal.autonomy", "merging by itself; use `propose`"),
     }
     if spec.notify.slack.is_some() {

@@ -22,7 +22,7 @@ pub(super) async fn look(home: &Home, out: Out) -> Result<(), CliError> {
     for news in engine::watch(home).await? {
         out.note(line(&news));
     }
-    for waiting in engine::send(home).await? {
+    for waiting in engine::send(home, true).await? {
         out.note(waits(&waiting));
     }
     Ok(())
@@ -39,7 +39,7 @@ pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliE
     };
     match free {
         Ok(_lock) => {
-            for waiting in engine::send(home).await? {
+            for waiting in engine::send(home, true).await? {
                 context.out.note(waits(&waiting));
             }
         }
@@ -73,7 +73,7 @@ async fn once(home: &Home, out: Out, watch: bool, told: &mut Vec<String>) -> Res
             out.note(format!("{}  {}", clock::now(), line(&news)));
         }
     }
-    let waiting: Vec<String> = engine::send(home).await?.iter().map(waits).collect();
+    let waiting: Vec<String> = engine::send(home, false).await?.iter().map(waits).collect();
     // What waits is told once, not at every look.
     for words in waiting.iter().filter(|words| !told.contains(words)) {
         out.note(format!("{}  {words}", clock::now()));

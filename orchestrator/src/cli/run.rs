@@ -187,6 +187,15 @@ async fn dry_run(context: &Context, definition: &Definition) -> Result<Exit, Cli
         plan.worst_case,
         plan.because
     ));
+    if plan.plan_first && plan.tasks > 0 {
+        out.line("each task would wait for your approval first (`loops review`)");
+    }
+    if let Some(until) = plan.quiet_until {
+        out.line(format!(
+            "these are the loop's quiet hours: until {until} no tick starts anything; `loops run {}` does",
+            definition.spec.name
+        ));
+    }
     out.line("nothing was started, and nothing was written down");
     Ok(Exit::Done)
 }

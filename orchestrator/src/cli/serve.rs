@@ -101,6 +101,8 @@ fn say(out: Out, word: &Word) {
         Word::Started(name, Some(due)) => format!("run       {name}: the tick of {due} starts"),
         Word::Started(name, None) => format!("run       {name}: what was under way goes on"),
         Word::Skipped(name, due, why) => format!("tick      {name}: {due} skipped, {why}"),
+        Word::Approved(name, title) => format!("run       {name}: a plan was approved, {title}"),
+        Word::Held(name, why) => format!("held      {name}: {why}"),
         Word::Ended(name, run, how) => format!("run       {name}: {} {}", run.short(), how.replace('_', " ")),
         Word::Trouble(name, why) => format!("trouble   {name}: {why}"),
     };

@@ -7,6 +7,7 @@ use super::{CliError, Context, Exit, Format, Out, report, review, sandbox};
 use crate::engine;
 use crate::store::{
     Store, attempts, evidence, findings, ledger, loops as loop_rows,
+    plans::{self, PlanState},
     resolve::{Kind, resolve},
     signals, tasks,
 };
@@ -248,6 +249,11 @@ async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Result<(), CliE
             .collect();
         out.json(&json!({ "task": kept.task, "run": kept.run, "state": kept.state, "why": kept.why, "evidence": found }));
         return Ok(());
+    }
+    if let Some(plan) = plans::get(store, id).await?
+        && plan.state == PlanState::Waiting
+    {
+        return super::plans::print(store, out, &plan).await;
     }
     out.line(format!(
         "{}  T{} of {}  {}",

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     clock,
     store::{
-        Store, findings, loops as loop_rows,
+        Store, findings, loops as loop_rows, outbox,
+        plans::{self, PlanState},
         proposals::{self, Proposal, ProposalState},
         runs, tasks, ticks,
     },
@@ -66,6 +67,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     notice_merges(&store, out).await?;
     let open = runs::all_open(&store).await?;
     let waiting: Vec<Proposal> = proposals::list(&store, None, Some(ProposalState::Open)).await?;
+    let planned = plans::list(&store, None, Some(PlanState::Waiting)).await?;
     let known = findings::list(
         &store,
         &findings::Filter {
@@ -75,6 +77,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     )
     .await?;
     let served = served(&store).await?;
+    // What was never tried is on its way; what was tried in vain is worth a word.
+    let mut unsent = outbox::pending(&store, 1000).await?;
+    unsent.retain(|effect| effect.tries > 0);
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
@@ -82,7 +87,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "loops": served,
             "runs": runs,
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
+            "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
+            "unsent": unsent.iter().map(|effect| json!({ "key": effect.key, "why": effect.why, "next_at": effect.next_at })).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Done);
     }
@@ -115,11 +122,27 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     if open.is_empty() {
         out.line("no run is under way");
     }
+    for effect in &unsent {
+        out.line(format!(
+            "waits to be sent: {} (tried {} times, next at {}): {}",
+            effect.key,
+            effect.tries,
+            effect.next_at,
+            plain(effect.why.as_deref().unwrap_or_default())
+        ));
+    }
     let (waits, open) = (waiting.len(), known.len());
     let proposals = if waits == 1 {
         "1 proposal waits".to_owned()
     } else {
         format!("{waits} proposals wait")
+    };
+    let proposals = match planned.len() {
+        0 => proposals,
+        n => format!(
+            "{proposals}, {}",
+            report::count(u32::try_from(n).unwrap_or(u32::MAX), "plan")
+        ),
     };
     out.line(format!(
         "{proposals} for you; {} open",

@@ -15,11 +15,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Definition, Engine, EngineError, Progress, Running, Watchers};
+use super::{Definition, Engine, EngineError, Progress, Running, Watchers, approval};
 use crate::{
     clock, lead,
     store::{
-        attempts, loops as loop_rows, runs,
+        attempts, loops as loop_rows, runs, tasks,
         ticks::{self, Receipt, Tick},
     },
 };
@@ -39,6 +39,8 @@ pub enum Start {
     Again(RunId),
     /// The tick of the loop's schedule that was due then.
     Tick(Timestamp),
+    /// This run, one of whose plans was approved.
+    Approved(RunId),
 }
 
 /// How driving ended.
@@ -50,6 +52,8 @@ pub struct Finished {
     pub end: Option<End>,
     /// What went wrong with the machinery, if something did.
     pub trouble: Option<EngineError>,
+    /// Why nothing was started although there was something, if that is so.
+    pub held: Option<String>,
 }
 
 /// Drives a run to its end, or until `cancel`.
@@ -63,9 +67,11 @@ pub async fn run(
     watchers: &Watchers,
     cancel: &CancellationToken,
 ) -> Result<Finished, EngineError> {
+    let start = with_approved(engine, definition, start).await?;
     let (running, mut actions) = begin(engine, definition, start, watchers, cancel).await?;
     let running = Arc::new(running);
     recover(&running).await?;
+    running.take_answers().await?;
     let mut jobs = JoinSet::new();
     // What `recover` decided is due already; what the jobs decide is not, so they begin after this.
     while actions.try_recv().is_ok() {}
@@ -84,6 +90,7 @@ pub async fn run(
                     cancelled = true;
                     break;
                 }
+                running.take_answers().await?;
             }
             Some(action) = actions.recv() => { jobs.spawn(perform(Arc::clone(&running), action)); }
             Some(done) = jobs.join_next() => {
@@ -108,6 +115,7 @@ pub async fn run(
         id: running.id,
         end: running.state().await.end(),
         trouble,
+        held: running.held.get().cloned(),
     })
 }
 
@@ -121,6 +129,21 @@ async fn perform(running: Arc<Running>, action: Action) -> Result<(), EngineErro
         Action::Review { task, attempt } => running.review(task, attempt).await,
         Action::Propose { task, attempt } => running.propose(task, attempt).await,
     }
+}
+
+/// What an approval asks for: its run, open again. Who starts a loop without an open run gets that, too.
+async fn with_approved(engine: &Engine, definition: &Definition, start: Start) -> Result<Start, EngineError> {
+    let (store, name) = (&engine.home.store, &definition.spec.name);
+    let id = match start {
+        Start::Approved(id) => Some(id),
+        Start::NewOrOpen if runs::open_run(store, name).await?.is_none() => {
+            approval::approved(store, name).await?
+        }
+        Start::NewOrOpen | Start::Again(_) | Start::Tick(_) => None,
+    };
+    let Some(id) = id else { return Ok(start) };
+    approval::take_up(&engine.home, definition, id).await?;
+    Ok(Start::Again(id))
 }
 
 async fn begin(
@@ -143,9 +166,13 @@ async fn begin(
     let mirror = engine.home.mirror(&place.to_string());
     let open = match start {
         Start::NewOrOpen | Start::Tick(_) => runs::open_run(&engine.home.store, name).await?,
-        Start::Again(id) => runs::get(&engine.home.store, id).await?,
+        Start::Again(id) | Start::Approved(id) => runs::get(&engine.home.store, id).await?,
     };
     let resumed = open.is_some();
+    let scheduled = match &open {
+        Some(run) => run.trigger != runs::TriggerKind::Person,
+        None => matches!(start, Start::Tick(_)),
+    };
     if let (Some(run), Start::Tick(due)) = (&open, start) {
         take_tick(engine, name, due, run.id).await?;
     }
@@ -169,6 +196,9 @@ async fn begin(
         }
     };
     watchers.tell(Progress::Run { id, resumed });
+    if resumed {
+        tell_of_tasks(engine, id, &state, watchers).await?;
+    }
     let (actions, due) = mpsc::unbounded_channel();
     let working: BTreeMap<_, _> = definition
         .spec
@@ -194,8 +224,33 @@ async fn begin(
         actions,
         working,
         proving: Semaphore::new(PROOFS_AT_ONCE),
+        by_hand: !scheduled || matches!(start, Start::NewOrOpen),
+        held: std::sync::OnceLock::new(),
     };
     Ok((running, due))
+}
+
+/// Who watches a run that goes on learns which of its tasks are under way, and by which names.
+async fn tell_of_tasks(
+    engine: &Engine,
+    id: RunId,
+    state: &RunState,
+    watchers: &Watchers,
+) -> Result<(), EngineError> {
+    for kept in tasks::of_run(&engine.home.store, id).await? {
+        let under_way = state
+            .tasks
+            .get(&kept.task.id)
+            .is_some_and(|task| !task.step.is_over());
+        if under_way {
+            watchers.tell(Progress::Task {
+                id: kept.task.id,
+                number: kept.number,
+                title: kept.task.title,
+            });
+        }
+    }
+    Ok(())
 }
 
 async fn record_new(

@@ -4,6 +4,7 @@
 //! on the world come after it, and look before they repeat. No transaction is held while an agent works.
 
 mod answer;
+mod approval;
 pub(crate) mod brief;
 mod carry;
 mod collect;
@@ -40,6 +41,7 @@ pub(crate) use self::place::Place;
 pub(crate) use self::triage::recount;
 pub use self::{
     answer::{Answer, Answered, answer},
+    approval::{PlanAnswered, answer_plan, expire_plan},
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
     news::{News, watch},
@@ -150,6 +152,10 @@ pub(crate) struct Running {
     working: std::collections::BTreeMap<String, Arc<Semaphore>>,
     /// How many proofs run at once.
     proving: Semaphore,
+    /// Whether a person started it, or goes on with it by hand.
+    by_hand: bool,
+    /// Why it started nothing although there was something, once that is known.
+    held: std::sync::OnceLock<String>,
 }
 
 impl Running {

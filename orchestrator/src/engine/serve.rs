@@ -18,7 +18,7 @@ use super::{Definition, Engine, EngineError, Finished, Start, Watchers, drive};
 use crate::{
     clock,
     store::{
-        ledger, loops as loop_rows, runs,
+        ledger, loops as loop_rows, plans, runs,
         ticks::{self, Receipt, Tick},
     },
 };
@@ -26,6 +26,9 @@ use crate::{
 /// How often the alarm rings. The alarm knows whole seconds only: a fraction would be cut off, and half a second
 /// would never come.
 const ALARM: Duration = Duration::from_secs(1);
+
+/// How long an approved plan waits after a try to take it up has failed.
+const PLANS_AGAIN_MS: i64 = 60_000;
 
 /// The loops that are valid now, and the others; none: nothing has changed. Asked at every ring, so that an edited
 /// file counts at once. A file that cannot be read leaves its loop as it was.
@@ -51,6 +54,10 @@ pub enum Word {
     Started(String, Option<Timestamp>),
     /// A tick did nothing, for this reason.
     Skipped(String, Timestamp, String),
+    /// A person approved this plan of a loop; its run goes on.
+    Approved(String, String),
+    /// A run started nothing although there was something, for this reason.
+    Held(String, String),
     /// A run ended.
     Ended(String, RunId, &'static str),
     /// A run could not go on.
@@ -66,6 +73,8 @@ struct Served {
     running: Option<CancellationToken>,
     /// Before this nothing is due, so nobody needs to look.
     look_at: Timestamp,
+    /// Before this approved plans are left alone: the last try to take them up failed.
+    plans_at: Timestamp,
 }
 
 /// The service's scheduler.
@@ -133,6 +142,7 @@ impl<'a> Service<'a> {
 
     async fn ring(&mut self) -> Result<(), EngineError> {
         self.look_at_specs().await?;
+        self.take_up_plans().await?;
         let names: Vec<String> = self.loops.keys().cloned().collect();
         for name in names {
             self.tick(&name).await?;
@@ -181,6 +191,7 @@ impl<'a> Service<'a> {
                         definition,
                         running: None,
                         look_at: Timestamp(0),
+                        plans_at: Timestamp(0),
                     },
                 )),
             }
@@ -212,6 +223,22 @@ impl<'a> Service<'a> {
             if self.loops.contains_key(&run.loop_name) {
                 (self.tell)(Word::Started(run.loop_name.clone(), None));
                 self.start(&run.loop_name, Start::Again(run.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs whose plans people approved go on, paused or not: somebody has just said so.
+    async fn take_up_plans(&mut self) -> Result<(), EngineError> {
+        let now = clock::now();
+        for plan in plans::not_taken_up(&self.engine.home.store, None).await? {
+            let free = self
+                .loops
+                .get(&plan.loop_name)
+                .is_some_and(|served| served.running.is_none() && served.plans_at <= now);
+            if free {
+                (self.tell)(Word::Approved(plan.loop_name.clone(), plan.title));
+                self.start(&plan.loop_name, Start::Approved(plan.run));
             }
         }
         Ok(())
@@ -333,16 +360,32 @@ impl<'a> Service<'a> {
             served.look_at = Timestamp(0);
         }
         match finished {
-            Ok(Finished { id, end, trouble }) => {
+            Ok(Finished {
+                id,
+                end,
+                trouble,
+                held,
+            }) => {
+                if let Some(why) = held {
+                    (self.tell)(Word::Held(name.clone(), why));
+                }
                 if let Some(trouble) = trouble {
                     (self.tell)(Word::Trouble(name.clone(), trouble.to_string()));
                 }
                 (self.tell)(Word::Ended(name, id, end.map_or("interrupted", End::as_str)));
             }
             Err(error) => {
-                if let Start::Tick(due) = start {
-                    self.leave(&name, due, Receipt::Failed, &error.to_string())
-                        .await?;
+                match start {
+                    Start::Tick(due) => {
+                        self.leave(&name, due, Receipt::Failed, &error.to_string())
+                            .await?;
+                    }
+                    Start::Approved(_) => {
+                        if let Some(served) = self.loops.get_mut(&name) {
+                            served.plans_at = Timestamp(clock::now().0 + PLANS_AGAIN_MS);
+                        }
+                    }
+                    Start::NewOrOpen | Start::Again(_) => {}
                 }
                 (self.tell)(Word::Trouble(name, error.to_string()));
             }

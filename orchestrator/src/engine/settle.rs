@@ -17,7 +17,9 @@ use crate::{
     clock,
     local::branch::Target,
     store::{
-        Reader, Store, Tx, attempts, findings, handed,
+        Reader, Store, Tx, attempts,
+        findings::{self, Suppression},
+        handed,
         proposals::{self, Proposal, ProposalState},
         runs, tasks, ticks,
     },
@@ -118,6 +120,10 @@ pub(super) async fn at_the_end(tx: &mut Tx, run: RunId, state: &RunState) -> Res
         }
     }
     for finding in handed {
+        if let Some(Suppression::Planned { .. }) = findings::suppression(&mut *tx, finding).await? {
+            // Its plan waits: it stays taken up.
+            continue;
+        }
         move_finding(tx, finding, FindingEvent::GivenBack).await?;
         if !open.contains(&finding) {
             findings::set_considered(tx, finding, now).await?;

@@ -21,6 +21,7 @@ mod migrations;
 pub mod r#move;
 mod open;
 pub mod outbox;
+pub mod plans;
 pub mod proposals;
 pub mod pulls;
 mod query;

@@ -144,6 +144,7 @@ impl World {
     /// and toolchains are.
     pub fn command<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new(binary());
+        let token = self.token().clone();
         command
             .args(args)
             .current_dir(self.folder())
@@ -152,6 +153,7 @@ impl World {
             .env("USER", "tester")
             .env("LOOPS_TEST_KEY", self.key())
             .envs(self.database.get().map(|address| ("DATABASE_URL", address)))
+            .envs((!token.is_empty()).then_some(("LOOPS_TEST_GITHUB", token)))
             .envs(toolchains())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -364,7 +364,6 @@ fn what_cannot_be_done_yet_is_named_and_the_rest_is_not() {
         [
             "sources[0].slack",
             "sources[3].junit",
-            "triage.quiet",
             "setup.network",
             "notify.slack",
         ]

@@ -9,7 +9,7 @@ mod dress;
 mod end;
 mod pull;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use loops::{id::ProposalId, time::Timestamp};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ use crate::{
 const FIRST_WAIT: Duration = Duration::from_secs(15);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// How often it is looked in one go for what may have been done.
+const LOOKS: u32 = 3;
 /// How often what GitHub does not take is tried before it is given up: things there may change.
 const GIVE_UP_AFTER: u32 = 12;
 /// How many effects are looked at in one go.
@@ -103,17 +105,24 @@ pub struct Waiting {
     pub next_at: Timestamp,
 }
 
-/// Carries out what is due, and gives what could not be. Whoever calls holds the state's lock.
+/// Carries out what is due, and gives what could not be. Whoever calls holds the state's lock; `at_once`: a person is
+/// there, so that what went wrong lately is tried now, too.
 ///
 /// # Errors
 /// If the store cannot be read or written. What GitHub says ends single effects only.
-pub async fn send(home: &Home) -> Result<Vec<Waiting>, EngineError> {
+pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineError> {
     let _turn = home.sending.lock().await;
+    let mut tried = BTreeMap::new();
     loop {
         let mut waiting = Vec::new();
-        let mut done = false;
+        let mut again = false;
         for effect in outbox::pending(&home.store, AT_ONCE).await? {
-            if effect.next_at > clock::now() {
+            // Within one go an effect is tried once; it is looked for once more where nobody knows what became of it.
+            let due = match tried.get(&effect.key) {
+                None => at_once || effect.next_at <= clock::now(),
+                Some(looks) => (1..LOOKS).contains(looks),
+            };
+            if !due {
                 waiting.push(Waiting {
                     why: effect.why.clone().unwrap_or_default(),
                     key: effect.key,
@@ -123,17 +132,23 @@ pub async fn send(home: &Home) -> Result<Vec<Waiting>, EngineError> {
             }
             match attempt(home, &effect).await {
                 Ok(None | Some(Tried::NotYet)) => {}
-                Ok(Some(Tried::Done)) => done = true,
+                Ok(Some(Tried::Done)) => again = true,
                 Ok(Some(Tried::GivenUp(why))) => give_up(home, &effect, &why).await?,
                 Err(error @ EngineError::Store(_)) => return Err(error),
                 Err(error) if error.remedy() == Remedy::GiveUp && effect.tries >= GIVE_UP_AFTER => {
                     give_up(home, &effect, &error.to_string()).await?;
                 }
-                Err(error) => waiting.push(put_off(home, &effect, &error).await?),
+                Err(error) => {
+                    let unknown = matches!(error, EngineError::GitHub(GitHubError::Ambiguous { .. }));
+                    let looks = tried.entry(effect.key.clone()).or_insert(0);
+                    *looks = if unknown { *looks + 1 } else { LOOKS };
+                    again |= *looks < LOOKS;
+                    waiting.push(put_off(home, &effect, &error).await?);
+                }
             }
         }
         // One effect may have waited for another one.
-        if !done {
+        if !again {
             return Ok(waiting);
         }
     }

@@ -49,7 +49,7 @@ impl Running {
         }
         step.commit(Event::Proposed { task, attempt }).await?;
         let home = &self.engine.home;
-        let waiting = send(home).await?;
+        let waiting = send(home, false).await?;
         let short = proposal.id.short();
         let how = match pulls::get(&home.store, proposal.id).await? {
             Some(pull) => format!("proposed as {short}: {}", pull.url),
