@@ -217,8 +217,8 @@ pub fn main() -> ExitCode {
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => demo::demo(context, args).await,
-        Command::Init(command) => command.run(context),
-        Command::Validate(command) => command.run(context),
+        Command::Init(command) => command.run(context).await,
+        Command::Validate(command) => command.run(context).await,
         Command::Schema(command) => command.run(context),
         Command::Doctor(command) => command.run(context).await,
         Command::Run(args) => run::run(context, args).await,

@@ -7,7 +7,7 @@ use workers::{Machine, sandbox::Sandbox};
 
 use super::{CliError, Context, specs};
 use crate::{
-    config::{Config, Database, Models, Secret},
+    config::{Config, Database, Secret},
     engine::{Definition, Engine, Home, Plan, Watchers, plan},
     gateway::{Cassette, Gateway, GatewayError},
     github::{GitHubError, Hub},
@@ -68,9 +68,14 @@ impl Context {
         })
     }
 
-    /// The loop of that name, from the folder of specs.
-    pub(super) fn definition(&self, models: &Models, name: &str) -> Result<Definition, CliError> {
-        let (path, spec) = specs::find(self, models, name)?;
+    /// The loop of that name: from the folder of specs, else from a repository in the settings.
+    pub(super) async fn definition(&self, config: &Config, name: &str) -> Result<Definition, CliError> {
+        let mut notes = Vec::new();
+        let files = specs::everywhere(self, config, Some(name), &mut notes).await?;
+        for words in notes {
+            self.out.note(loops::text::plain(&words));
+        }
+        let (path, spec) = specs::find(files, name, self.out.color)?;
         let path = path.canonicalize().unwrap_or(path);
         let version = spec::version(&spec);
         Ok(Definition {

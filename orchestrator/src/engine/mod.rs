@@ -52,7 +52,7 @@ pub use self::{
     settle::{cancel, end_cancelled, reconcile},
 };
 pub(crate) use self::{
-    propose::{move_finding, repository_of},
+    propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
 use crate::{gateway::Gateway, github::Hub, store::Store};

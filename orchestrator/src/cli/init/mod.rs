@@ -2,6 +2,7 @@
 //! runs nothing of what it finds.
 
 mod look;
+mod pull;
 mod write;
 
 use std::{
@@ -22,6 +23,15 @@ pub(super) struct Init {
     /// Take what was found, ask nothing
     #[arg(short, long)]
     yes: bool,
+    /// Propose loops to the repository on GitHub, as one pull request; nothing here is read or written
+    #[arg(long)]
+    pr: bool,
+    /// Which repository [default: the remote `origin` of the clone in this folder]
+    #[arg(long, value_name = "OWNER/NAME", requires = "pr")]
+    repo: Option<String>,
+    /// Although it was refused there before
+    #[arg(long, requires = "pr")]
+    again: bool,
 }
 
 /// What was done about a file.
@@ -36,7 +46,10 @@ const FEEDBACK: &str = "feedback.jsonl";
 
 impl Init {
     /// Looks, asks unless told not to, and writes what is not there yet.
-    pub(super) fn run(&self, context: &Context) -> Result<Exit, CliError> {
+    pub(super) async fn run(&self, context: &Context) -> Result<Exit, CliError> {
+        if self.pr {
+            return pull::propose(context, self.repo.as_deref(), self.again).await;
+        }
         let known = specs::known(&specs::config(context)?.models);
         let mut look = Look::at(Path::new(".")).map_err(|why| {
             CliError::usage("this folder is not a git repository's top")

@@ -77,7 +77,7 @@ fn commands(checks: &[Check]) -> String {
 }
 
 /// A text in double quotes, as JSON writes it, which YAML reads as the same text.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
     if !text.is_empty()
         && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.' || c == '/')
