@@ -14,6 +14,7 @@ mod five_bugs;
 mod house;
 mod interrupted;
 mod no_news;
+mod noise;
 mod on_postgres;
 mod one_at_a_time;
 mod plans;

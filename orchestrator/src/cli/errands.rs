@@ -19,7 +19,7 @@ const WATCH_EVERY: u32 = 15;
 
 /// Looks once at what became of pull requests, tries what waits, and tells of both.
 pub(super) async fn look(home: &Home, out: Out) -> Result<(), CliError> {
-    for news in engine::watch(home).await? {
+    for news in news_of(home).await? {
         out.note(line(&news));
     }
     for waiting in engine::send(home, true).await? {
@@ -67,9 +67,17 @@ pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
     }
 }
 
+/// What became of what is open on GitHub, and what follows from it.
+async fn news_of(home: &Home) -> Result<Vec<News>, engine::EngineError> {
+    let mut all = engine::watch(home).await?;
+    all.extend(engine::expire(home).await?);
+    all.extend(engine::keep_boards(home).await?);
+    Ok(all)
+}
+
 async fn once(home: &Home, out: Out, watch: bool, told: &mut Vec<String>) -> Result<(), engine::EngineError> {
     if watch {
-        for news in engine::watch(home).await? {
+        for news in news_of(home).await? {
             out.note(format!("{}  {}", clock::now(), line(&news)));
         }
     }
@@ -87,6 +95,9 @@ fn line(news: &News) -> String {
         News::Merged(proposal) => format!("merged    {}: {}", proposal.id.short(), proposal.title),
         News::Closed(proposal, why) => format!("closed    {}: {why}", proposal.id.short()),
         News::LeftAlone(proposal, why) => format!("left      {}: {why}", proposal.id.short()),
+        News::Expired(proposal, why) => format!("expired   {}: {why}", proposal.id.short()),
+        News::Ticked(repository, what) => format!("ticked    {repository}: {what}"),
+        News::NoBoard(repository, why) => format!("trouble   the dashboard of {repository}: {why}"),
         News::Trouble(proposal, why) => format!("trouble   {}: {why}", proposal.id.short()),
     })
 }

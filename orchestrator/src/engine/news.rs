@@ -21,6 +21,12 @@ pub enum News {
     Closed(Proposal, String),
     /// It is left alone from now on.
     LeftAlone(Proposal, String),
+    /// Nobody answered it in time; it is over, and no refusal.
+    Expired(Proposal, String),
+    /// A box on a dashboard was ticked, and this came of it.
+    Ticked(String, String),
+    /// A dashboard could not be kept.
+    NoBoard(String, String),
     /// It could not be looked at.
     Trouble(Proposal, String),
 }
