@@ -17,6 +17,7 @@ mod run;
 mod sandbox;
 mod schema;
 mod serve;
+mod served;
 mod service;
 mod show;
 pub mod specs;
