@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod error;
 mod findings;
+mod folder;
 mod follow;
 mod import;
 mod init;

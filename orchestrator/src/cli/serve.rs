@@ -1,20 +1,14 @@
 //! `loops serve`: the service. `pause`, `resume` and `cancel` steer it, and need not run beside it.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::PathBuf, time::Duration};
 
 use loops::{run::RunState, text::plain};
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Context, Exit, Out, follow, run, specs};
+use super::{CliError, Context, Exit, Out, folder::Folder, follow};
 use crate::{
     clock,
-    config::Models,
-    engine::{self, Broken, Definition, Service, Specs, Word},
+    engine::{self, Service, Word},
     store::{
         StateLock, loops as loop_rows,
         resolve::{Kind, resolve},
@@ -55,19 +49,14 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     let stop = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(stop.clone()));
     let out = context.out;
-    let mut folder = FolderOfSpecs {
-        context: context.clone(),
-        models: config.models,
-        seen: BTreeMap::new(),
-        first: true,
-    };
+    let mut folder = Folder::new(context.global.specs.clone(), config.models);
     out.note(format!(
         "serving the loops in `{}`; Ctrl-C ends it",
         context.global.specs.display()
     ));
     let served = Service::new(
         &service.engine,
-        move || folder.changed(),
+        move || folder.look(),
         move |word| say(out, &word),
     )
     .serve(&stop, Duration::from_secs(args.grace))
@@ -77,78 +66,6 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     served.map_err(|error| CliError::new("the service ended").why(error))?;
     out.note("the service has ended; interrupted runs go on at the next start");
     Ok(Exit::Done)
-}
-
-/// The folder of specs, looked at as cheaply as can be: files are read only when one of them has changed.
-struct FolderOfSpecs {
-    context: Context,
-    models: Models,
-    seen: BTreeMap<PathBuf, (SystemTime, u64)>,
-    first: bool,
-}
-
-impl FolderOfSpecs {
-    fn changed(&mut self) -> Specs {
-        let files = specs::files_in(&self.context.global.specs).unwrap_or_default();
-        let now: BTreeMap<PathBuf, (SystemTime, u64)> = files
-            .iter()
-            .filter_map(|path| {
-                let there = path.metadata().ok()?;
-                Some((path.clone(), (there.modified().ok()?, there.len())))
-            })
-            .collect();
-        if now == self.seen && !self.first {
-            return None;
-        }
-        self.first = false;
-        self.seen = now;
-        let mut wrong = Vec::new();
-        let mut definitions = Vec::new();
-        for file in specs::read_all(&files, &specs::known(&self.models)).unwrap_or_default() {
-            match serve_it(file) {
-                Ok(definition) => definitions.push(definition),
-                Err(broken) => wrong.push(broken),
-            }
-        }
-        Some((definitions, wrong))
-    }
-}
-
-fn serve_it(file: specs::SpecFile) -> Result<Definition, Broken> {
-    let path = file.path.canonicalize().unwrap_or(file.path);
-    let spec = match file.spec {
-        Ok(spec) => Arc::new(spec),
-        Err(errors) => {
-            let words = format!(
-                "`{}` has {} errors; `loops validate` shows them",
-                path.display(),
-                errors.len()
-            );
-            return Err(Broken { path, words });
-        }
-    };
-    let version = loops::spec::version(&spec);
-    let definition = Definition { spec, version, path };
-    if !definition.spec.triggers.is_empty() {
-        let words = format!(
-            "`{}` is not served: not available yet: `triggers`; leave them out",
-            definition.spec.name
-        );
-        return Err(Broken {
-            path: definition.path,
-            words,
-        });
-    }
-    match run::refuse_what_is_not_there(&definition) {
-        Ok(()) => Ok(definition),
-        Err(error) => {
-            let words = format!("`{}` is not served: {error}", definition.spec.name);
-            Err(Broken {
-                path: definition.path,
-                words,
-            })
-        }
-    }
 }
 
 fn say(out: Out, word: &Word) {
