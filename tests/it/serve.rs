@@ -216,6 +216,7 @@ async fn a_repository_that_is_gone_leaves_a_failed_receipt_and_is_left_alone_unt
 #[tokio::test]
 async fn a_loop_that_is_silent_is_said_so_until_it_is_served_again() {
     let world = world("{ every: 1s, catch_up: none }").await;
+    world.write("feedback.jsonl", "");
     let mut service = world.spawn(["serve"]);
     said(&mut service, "starts").await;
     service.interrupt();

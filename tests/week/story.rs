@@ -38,11 +38,6 @@ async fn a_week_with_the_clocks_put_back_in_berlin_and_new_york_leaves_a_receipt
     week("2026-10-24T12:00:00Z").await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_week_with_the_clocks_put_forward_in_new_york_leaves_a_receipt_for_every_tick() {
-    week("2026-03-07T00:00:00Z").await;
-}
-
 /// One bug of a busy loop: what people say, and the task that mends it.
 struct Bug {
     said: &'static str,
