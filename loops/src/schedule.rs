@@ -5,12 +5,14 @@
 
 mod backoff;
 mod overdue;
+mod quiet;
 mod ticks;
 
 use std::str::FromStr as _;
 
 pub use backoff::{Cause, Setback, hindered};
 pub use overdue::{GRACE, Overdue, overdue};
+pub use quiet::quiet_until;
 pub use ticks::{Judgement, come, judge, starts_at};
 
 use chrono::{

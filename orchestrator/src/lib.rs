@@ -6,6 +6,8 @@ pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod gateway;
+pub mod github;
 pub mod lead;
 pub mod local;
+pub mod source;
 pub mod store;

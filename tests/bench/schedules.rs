@@ -107,11 +107,7 @@ async fn stage(count: usize, mix: &[(&str, Option<u64>)]) -> anyhow::Result<Stag
         definitions.push(definition);
     }
     tx.commit().await?;
-    let home = Home {
-        store,
-        machine: Arc::new(Machine { sandbox: None }),
-        folder: config.state,
-    };
+    let home = Home::new(store, Arc::new(Machine { sandbox: None }), config.state, None);
     Ok(Stage {
         engine: Engine {
             home,

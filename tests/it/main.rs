@@ -15,6 +15,7 @@ mod interrupted;
 mod no_news;
 mod on_postgres;
 mod one_at_a_time;
+mod plans;
 mod prove;
 mod run_json;
 mod sandbox;

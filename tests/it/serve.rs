@@ -260,3 +260,74 @@ async fn a_loop_with_triggers_is_refused_and_not_passed_over() {
     assert_eq!(world.end(service).await.code, 0);
     world.close().await;
 }
+
+/// Quiet hours that go on for the next day, less two hours; and those that are over for that long.
+fn hours(quiet: bool) -> String {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let hour = now / 3600;
+    let (from, to) = if quiet {
+        (hour + 23, hour + 22)
+    } else {
+        (hour + 2, hour + 23)
+    };
+    format!("{:02}:00-{:02}:00", from % 24, to % 24)
+}
+
+#[tokio::test]
+async fn in_quiet_hours_signals_are_read_and_nothing_is_started_until_they_end() {
+    let world = world("{ every: 1w }").await;
+    mends(&world);
+    let with = |quiet: bool| {
+        LoopFile::new("fix", CHECK)
+            .more(&format!("triage: {{ quiet: \"{}\" }}\n", hours(quiet)))
+            .yaml()
+            .replace("{ every: 10m }", "{ every: 1s }")
+    };
+    world.write(".loops/fix.yaml", &with(true));
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "these are the loop's quiet hours").await;
+    said(&mut service, "nothing to do").await;
+    let findings = world.loops(["findings", "--format", "json"]).await.json();
+    assert_eq!(findings[0]["finding"]["state"], "open", "{findings:#}");
+    let status = world.loops(["status"]).await;
+    assert!(
+        status
+            .stdout
+            .contains("skipped, these are the loop's quiet hours"),
+        "{status}"
+    );
+    assert_eq!(world.model().requests().len(), 0);
+    world.write(".loops/fix.yaml", &with(false));
+    said(&mut service, " done").await;
+    service.interrupt();
+    assert_eq!(world.end(service).await.code, 0);
+    assert_eq!(
+        proposals(&world).await.len(),
+        1,
+        "the same signals, after quiet hours"
+    );
+    world.close().await;
+}
+
+#[tokio::test]
+async fn quiet_hours_are_said_to_a_person_and_do_not_hold_what_they_start() {
+    let world = world("{ every: 10m }").await;
+    mends(&world);
+    let yaml = LoopFile::new("fix", CHECK)
+        .more(&format!("triage: {{ quiet: \"{}\" }}\n", hours(true)))
+        .yaml();
+    world.write(".loops/fix.yaml", &yaml);
+    let dry = world.loops(["run", "fix", "--dry-run"]).await;
+    assert!(
+        dry.stdout.contains("quiet hours: until ") && dry.stdout.contains("would start 1 task"),
+        "{dry}"
+    );
+    let ran = world.loops(["run", "fix"]).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(ran.stderr.contains("a person started this run"), "{ran}");
+    assert_eq!(proposals(&world).await.len(), 1);
+    world.close().await;
+}

@@ -62,13 +62,11 @@ impl Node {
         let lock = StateLock::take(&config.state).unwrap();
         let store = Store::open(&config.state).await.unwrap();
         let helper = World::binary();
-        let home = Home {
-            store: store.clone(),
-            machine: Arc::new(Machine {
-                sandbox: Some(Sandbox::find(helper).unwrap()),
-            }),
-            folder: config.state.canonicalize().unwrap(),
+        let machine = Machine {
+            sandbox: Some(Sandbox::find(helper).unwrap()),
         };
+        let folder = config.state.canonicalize().unwrap();
+        let home = Home::new(store.clone(), Arc::new(machine), folder, None);
         let gateway = Gateway::start(&config.models, store, None, None).await.unwrap();
         Self {
             engine: Engine {

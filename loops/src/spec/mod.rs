@@ -26,6 +26,7 @@ mod words;
 pub use agents::*;
 pub use error::{SpecError, render};
 pub use forms::RepoForm;
+pub(crate) use forms::quiet_hours;
 pub use limits::*;
 pub use proof::*;
 pub use proposal::*;

@@ -4,6 +4,7 @@
 mod audit;
 mod demo;
 mod doctor;
+mod errands;
 mod error;
 mod findings;
 mod folder;
@@ -12,6 +13,7 @@ mod import;
 mod init;
 mod logs;
 mod out;
+mod plans;
 mod report;
 mod review;
 mod run;
@@ -127,13 +129,13 @@ enum Command {
     Logs(logs::Args),
     /// What is wrong, scored, with who said so
     Findings(findings::Args),
-    /// Proposals that wait for you, or one whole
+    /// Proposals and plans that wait for you, or one whole
     Review(review::ReviewArgs),
-    /// Merge a proposal
+    /// Merge a proposal, or let a plan be carried out
     Approve(review::ApproveArgs),
-    /// Have a proposal tried again, with your words
+    /// Have a proposal tried again, or a plan changed, with your words
     Revise(review::ReviseArgs),
-    /// Refuse a proposal, and remember that
+    /// Refuse a proposal or a plan, and remember that
     Reject(review::RejectArgs),
     /// Take in signals from a file or a Slack export
     Import(import::Args),

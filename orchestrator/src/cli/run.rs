@@ -7,7 +7,7 @@ use loops::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Context, Exit, Format, follow, report};
+use super::{CliError, Context, Exit, Format, errands, follow, report};
 use crate::{
     engine::{self, Definition, Start, Watchers},
     store::{
@@ -79,6 +79,7 @@ pub(super) async fn drive(
     cassette: Option<std::path::PathBuf>,
 ) -> Result<Exit, CliError> {
     let service = context.service(cassette).await?;
+    errands::look(&service.engine.home, context.out).await?;
     let watchers = Watchers::default();
     let cancel = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(cancel.clone()));
@@ -186,6 +187,15 @@ async fn dry_run(context: &Context, definition: &Definition) -> Result<Exit, Cli
         plan.worst_case,
         plan.because
     ));
+    if plan.plan_first && plan.tasks > 0 {
+        out.line("each task would wait for your approval first (`loops review`)");
+    }
+    if let Some(until) = plan.quiet_until {
+        out.line(format!(
+            "these are the loop's quiet hours: until {until} no tick starts anything; `loops run {}` does",
+            definition.spec.name
+        ));
+    }
     out.line("nothing was started, and nothing was written down");
     Ok(Exit::Done)
 }

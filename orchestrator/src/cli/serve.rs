@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use loops::{run::RunState, text::plain};
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Context, Exit, Out, folder::Folder, follow};
+use super::{CliError, Context, Exit, Out, errands, folder::Folder, follow};
 use crate::{
     clock,
     engine::{self, Service, Word},
@@ -54,6 +54,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         "serving the loops in `{}`; Ctrl-C ends it",
         context.global.specs.display()
     ));
+    let errands = tokio::spawn(errands::keep_on(service.engine.home.clone(), out, stop.clone()));
     let served = Service::new(
         &service.engine,
         move || folder.look(),
@@ -62,6 +63,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     .serve(&stop, Duration::from_secs(args.grace))
     .await;
     interrupt.abort();
+    errands.abort();
     service.engine.gateway.shutdown(Duration::from_millis(200)).await;
     served.map_err(|error| CliError::new("the service ended").why(error))?;
     out.note("the service has ended; interrupted runs go on at the next start");
@@ -81,6 +83,8 @@ fn say(out: Out, word: &Word) {
         Word::Started(name, Some(due)) => format!("run       {name}: the tick of {due} starts"),
         Word::Started(name, None) => format!("run       {name}: what was under way goes on"),
         Word::Skipped(name, due, why) => format!("tick      {name}: {due} skipped, {why}"),
+        Word::Approved(name, title) => format!("run       {name}: a plan was approved, {title}"),
+        Word::Held(name, why) => format!("held      {name}: {why}"),
         Word::Ended(name, run, how) => format!("run       {name}: {} {}", run.short(), how.replace('_', " ")),
         Word::Trouble(name, why) => format!("trouble   {name}: {why}"),
     };

@@ -10,6 +10,7 @@ use crate::{
     config::{Config, Database, Models, Secret},
     engine::{Definition, Engine, Home, Plan, Watchers, plan},
     gateway::{Cassette, Gateway, GatewayError},
+    github::{GitHubError, Hub},
     store::{StateLock, Store, StoreError},
 };
 
@@ -36,11 +37,8 @@ impl Context {
         let store = open(&config).await?;
         let folder = config.state;
         let folder = folder.canonicalize().unwrap_or(folder);
-        Ok(Home {
-            store,
-            machine: Arc::new(machine()),
-            folder,
-        })
+        let hub = Hub::new(&config.github)?;
+        Ok(Home::new(store, Arc::new(machine()), folder, hub))
     }
 
     /// Everything: the lock, the store, the gateway.
@@ -144,6 +142,12 @@ impl From<StoreError> for CliError {
     }
 }
 
+impl From<GitHubError> for CliError {
+    fn from(error: GitHubError) -> Self {
+        CliError::new(error.to_string()).todo("`loops doctor` looks at the login")
+    }
+}
+
 impl From<GatewayError> for CliError {
     fn from(error: GatewayError) -> Self {
         CliError::new("the model gateway did not start").why(error)
@@ -189,11 +193,8 @@ impl Context {
             open(&config).await?.copy_to(copy.path()).await?;
         }
         let store = Store::open(copy.path()).await?;
-        let home = Home {
-            store: store.clone(),
-            machine: Arc::new(machine()),
-            folder: copy.path().to_owned(),
-        };
+        let hub = Hub::new(&config.github)?;
+        let home = Home::new(store.clone(), Arc::new(machine()), copy.path().to_owned(), hub);
         let gateway = Gateway::start(&config.models, store, None, None).await?;
         let engine = Engine {
             home,

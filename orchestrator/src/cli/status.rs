@@ -12,6 +12,7 @@ use crate::{
     clock,
     store::{
         findings, lock,
+        plans::{self, PlanState},
         proposals::{self, Proposal, ProposalState},
         runs, tasks,
     },
@@ -66,6 +67,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     notice_merges(&store, out).await?;
     let open = runs::all_open(&store).await?;
     let waiting: Vec<Proposal> = proposals::list(&store, None, Some(ProposalState::Open)).await?;
+    let planned = plans::list(&store, None, Some(PlanState::Waiting)).await?;
     let known = findings::list(
         &store,
         &findings::Filter {
@@ -88,6 +90,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "loops": served.iter().map(Served::json).collect::<Vec<_>>(),
             "runs": runs,
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
+            "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
         }));
         return Ok(Exit::Done);
@@ -124,6 +127,13 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
         "1 proposal waits".to_owned()
     } else {
         format!("{waits} proposals wait")
+    };
+    let proposals = match planned.len() {
+        0 => proposals,
+        n => format!(
+            "{proposals}, {}",
+            report::count(u32::try_from(n).unwrap_or(u32::MAX), "plan")
+        ),
     };
     out.line(format!(
         "{proposals} for you; {} open",

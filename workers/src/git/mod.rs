@@ -3,6 +3,7 @@
 
 mod mirror;
 mod objects;
+mod remote;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use tokio::{io::AsyncReadExt as _, io::AsyncWriteExt as _, process::Command};
 
 pub use mirror::Mirror;
 pub use objects::{MAX_PACK, TreeEntry};
+pub use remote::Remote;
 
 /// How long a git command may take, unless said otherwise.
 const TIMEOUT: Duration = Duration::from_secs(120);

@@ -1,5 +1,7 @@
 //! What follows from the end of a run: the receipt that it could not leave itself, and how long its loop is left alone.
 
+use std::time::Duration;
+
 use loops::{
     run::{End, RunState},
     schedule::{Cause, Setback, hindered},
@@ -12,6 +14,9 @@ use crate::{
     clock,
     store::{ledger, loops as loop_rows, runs, ticks},
 };
+
+/// How long an approved plan waits after a try to take it up has failed.
+const PLANS_AGAIN: Duration = Duration::from_secs(60);
 
 /// A job that has ended, as tokio gives it.
 pub(super) type Ended = Result<(tokio::task::Id, Result<Finished, EngineError>), tokio::task::JoinError>;
@@ -53,7 +58,15 @@ impl Service<'_> {
             Err(error) => Machinery::Failed(error.cause()),
         };
         match finished {
-            Ok(Finished { id, end, trouble }) => {
+            Ok(Finished {
+                id,
+                end,
+                trouble,
+                held,
+            }) => {
+                if let Some(why) = held {
+                    (self.tell)(Word::Held(name.to_string(), why));
+                }
                 if let Some(trouble) = trouble {
                     (self.tell)(Word::Trouble(name.to_string(), trouble.to_string()));
                 }
@@ -61,8 +74,14 @@ impl Service<'_> {
                 (self.tell)(Word::Ended(name.to_string(), id, how));
             }
             Err(error) => {
-                if let Start::Tick(due) = start {
-                    self.could_not_start(&name, due, &error.to_string()).await?;
+                match start {
+                    Start::Tick(due) => self.could_not_start(&name, due, &error.to_string()).await?,
+                    Start::Approved(_) => {
+                        if let Some(served) = self.loops.get_mut(&name) {
+                            served.plans_at = clock::now().plus(PLANS_AGAIN);
+                        }
+                    }
+                    Start::NewOrOpen | Start::Again(_) => {}
                 }
                 (self.tell)(Word::Trouble(name.to_string(), error.to_string()));
             }

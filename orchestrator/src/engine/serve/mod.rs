@@ -63,6 +63,10 @@ pub enum Word {
     Started(String, Option<Timestamp>),
     /// A tick did nothing, for this reason.
     Skipped(String, Timestamp, String),
+    /// A person approved this plan of a loop; its run goes on.
+    Approved(String, String),
+    /// A run started nothing although there was something, for this reason.
+    Held(String, String),
     /// A run ended.
     Ended(String, RunId, &'static str),
     /// A run could not go on.
@@ -78,6 +82,8 @@ struct Served {
     last: Timestamp,
     /// What its entry in the agenda must say to count.
     look_at: Timestamp,
+    /// Before this approved plans are left alone: the last try to take them up failed.
+    plans_at: Timestamp,
     /// Its spec is gone, and only its run is still under way.
     gone: bool,
 }

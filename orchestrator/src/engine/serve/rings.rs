@@ -15,7 +15,7 @@ use super::{EngineError, Service, Start, Watchers, Word, drive};
 use crate::{
     clock,
     store::{
-        Tx, loops as loop_rows, runs,
+        Tx, loops as loop_rows, plans, runs,
         ticks::{self, Receipt, Tick},
     },
 };
@@ -42,13 +42,31 @@ struct Judged {
 }
 
 impl Service<'_> {
-    /// Looks at the specs, and at what is due.
+    /// Looks at the specs, at plans that people approved, and at what is due.
     ///
     /// # Errors
     /// If the store cannot be read or written.
     pub async fn ring(&mut self) -> Result<(), EngineError> {
         self.look_at_specs().await?;
+        self.take_up_plans().await?;
         self.ring_for_what_is_due().await
+    }
+
+    /// Runs whose plans people approved go on, paused or not: somebody has just said so.
+    async fn take_up_plans(&mut self) -> Result<(), EngineError> {
+        let now = clock::now();
+        for plan in plans::not_taken_up(&self.engine.home.store, None).await? {
+            let free = self
+                .loops
+                .get_key_value(plan.loop_name.as_str())
+                .filter(|(_, served)| served.running.is_none() && served.plans_at <= now);
+            if let Some((name, _)) = free {
+                let name = Arc::clone(name);
+                (self.tell)(Word::Approved(plan.loop_name.clone(), plan.title));
+                self.start(&name, Start::Approved(plan.run));
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn ring_for_what_is_due(&mut self) -> Result<(), EngineError> {

@@ -120,6 +120,7 @@ impl Service<'_> {
             running,
             last,
             look_at: now,
+            plans_at: Timestamp(0),
             gone: false,
         };
         self.loops.insert(Arc::clone(&name), served);

@@ -123,7 +123,7 @@ async fn an_effect_is_decided_once_and_carried_out_once() {
                 .await
                 .unwrap()
         );
-        assert!(outbox::tried(&mut tx, "a", "no network").await.unwrap());
+        assert!(outbox::tried(&mut tx, "a", "no network", at(9)).await.unwrap());
         let pending = outbox::pending(&mut tx, 9).await.unwrap();
         assert_eq!(
             pending

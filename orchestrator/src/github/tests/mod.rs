@@ -1,0 +1,1 @@
+//! Requests against a small server of this test, which answers what it was told to.
