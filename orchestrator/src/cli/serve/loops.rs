@@ -133,8 +133,14 @@ impl Loops {
             let shown = file.shown.clone();
             let definition = match serve_it(file) {
                 Ok(definition) if taken.contains(&definition.spec.name) => {
-                    let words = format!("`{shown}` is not served: another loop has its name, `{}`", definition.spec.name);
-                    wrong.push(Broken { path: definition.path, words });
+                    let words = format!(
+                        "`{shown}` is not served: another loop has its name, `{}`",
+                        definition.spec.name
+                    );
+                    wrong.push(Broken {
+                        path: definition.path,
+                        words,
+                    });
                     continue;
                 }
                 Ok(definition) => {
