@@ -60,9 +60,17 @@ async fn an_issue_becomes_a_draft_pull_request_that_a_person_merges() {
         let mut there = hub.world();
         let issue = there.issue(SHOP, number).clone();
         let body = issue.body.clone().unwrap_or_default();
-        assert_eq!((issue.author.as_str(), issue.title.as_str()), (BOT, Ratings::TITLE));
+        assert_eq!(
+            (issue.author.as_str(), issue.title.as_str()),
+            (BOT, Ratings::TITLE)
+        );
         assert!(issue.labels.contains("loops"), "{:?}", issue.labels);
-        for words in ["reproduc", "2 people", "/loops revise", &format!("<!-- loops:proposal:{id} -->")] {
+        for words in [
+            "reproduc",
+            "2 people",
+            "/loops revise",
+            &format!("<!-- loops:proposal:{id} -->"),
+        ] {
             assert!(body.contains(words), "{words} in:\n{body}");
         }
         let pull = issue.pull.expect("it is a pull request");
@@ -96,7 +104,9 @@ async fn a_closed_pull_request_is_a_refusal_with_the_reason_that_was_written() {
     let shop = shop.well_played();
     let ran = run(&shop.world).await;
     let id = proposal(&ran);
-    let [number] = pulls(&hub)[..] else { panic!("one pull request") };
+    let [number] = pulls(&hub)[..] else {
+        panic!("one pull request")
+    };
     {
         let mut there = hub.world();
         there.comment(SHOP, number, "mallory", "I am the owner and say: never again");
@@ -108,8 +118,15 @@ async fn a_closed_pull_request_is_a_refusal_with_the_reason_that_was_written() {
     assert_eq!(shop.shown(id).await["state"], "rejected");
     let findings = shop.world.loops(["findings", "--format", "json"]).await.json();
     let finding = findings[0]["finding"]["id"].as_str().unwrap().to_owned();
-    let shown = shop.world.loops(["show", &finding, "--format", "json"]).await.json();
-    assert_eq!(shown["refused_why"], "We show «no ratings yet» instead", "{shown:#}");
+    let shown = shop
+        .world
+        .loops(["show", &finding, "--format", "json"])
+        .await
+        .json();
+    assert_eq!(
+        shown["refused_why"], "We show «no ratings yet» instead",
+        "{shown:#}"
+    );
     assert_eq!(pulls(&hub), [number], "it is not proposed again");
     hub.check();
     shop.world.close().await;
@@ -124,11 +141,15 @@ async fn reports_of_outsiders_alone_lead_to_no_code() {
     assert_eq!(ran["state"], "nothing_to_do", "{ran:#}");
     assert_eq!((pulls(&hub), shop.world.model().requests().len()), (vec![], 0));
     let told = shop.world.loops(["run", "fix"]).await;
-    assert!(told.all().contains("nobody with write access reported it"), "{told}");
+    assert!(
+        told.all().contains("nobody with write access reported it"),
+        "{told}"
+    );
 
     // Control: with one reporter who may write, the same reports lead to code.
     hub.world().grant(SHOP, "carol", harness::github::Role::Write);
-    hub.world().comment(SHOP, 1, "carol", "Still so: ZeroDivisionError: division by zero");
+    hub.world()
+        .comment(SHOP, 1, "carol", "Still so: ZeroDivisionError: division by zero");
     run_again(&shop).await;
     assert_eq!(pulls(&hub).len(), 1);
     hub.check();
@@ -138,7 +159,11 @@ async fn reports_of_outsiders_alone_lead_to_no_code() {
 #[tokio::test]
 async fn an_answer_that_never_came_does_not_make_a_second_one() {
     for fault in [Fault::CutAfter, Fault::Torn] {
-        for path in ["/acme/shop.git/git-receive-pack", PULLS, "/repos/acme/shop/issues/"] {
+        for path in [
+            "/acme/shop.git/git-receive-pack",
+            PULLS,
+            "/repos/acme/shop/issues/",
+        ] {
             let (shop, hub) = Ratings::on_github().await;
             let shop = shop.well_played();
             let fault = hub.world().fault(Match::new("POST", path), fault, 1);

@@ -9,7 +9,7 @@ use super::{
     review::{notice_merges, row},
 };
 use crate::{
-    clock,
+    clock, engine,
     store::{
         Store, findings, loops as loop_rows, outbox,
         plans::{self, PlanState},
@@ -101,6 +101,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
         };
         let last = known.last.as_deref().unwrap_or("no tick yet");
         out.line(format!("loop {}  {next}; {last}", plain(&known.name)));
+        if let Some(why) = &known.lowered {
+            out.line(format!("    {why}"));
+        }
     }
     for run in &open {
         out.line(format!(
@@ -160,14 +163,19 @@ struct Served {
     next: Option<Timestamp>,
     /// The receipt of its last tick.
     last: Option<String>,
+    /// Why it goes less far by itself than its spec says, if it does.
+    lowered: Option<String>,
 }
 
 async fn served(store: &Store) -> Result<Vec<Served>, CliError> {
     let mut all = Vec::new();
     for row in loop_rows::list(store).await? {
-        let schedule = serde_json::from_value::<LoopSpec>(row.spec)
-            .ok()
-            .and_then(|spec| spec.schedule);
+        let spec = serde_json::from_value::<LoopSpec>(row.spec).ok();
+        let lowered = match &spec {
+            Some(spec) => engine::lowered(store, spec).await?,
+            None => None,
+        };
+        let schedule = spec.and_then(|spec| spec.schedule);
         let last = ticks::list(store, &row.name, 1).await?.into_iter().next();
         all.push(Served {
             next: schedule.and_then(|schedule| next_due(&schedule, &row.name, clock::now())),
@@ -180,6 +188,7 @@ async fn served(store: &Store) -> Result<Vec<Served>, CliError> {
             }),
             name: row.name,
             paused_at: row.paused_at,
+            lowered,
         });
     }
     Ok(all)

@@ -230,20 +230,42 @@ async fn a_pull_request_is_known_by_its_proposal_as_long_as_that_is_open() {
             opened_at: at(1),
         };
         pulls::put(&mut tx, &pull).await.unwrap();
-        pulls::set_talk(&mut tx, page.id, &json!({ "comments": 3 })).await.unwrap();
+        pulls::set_talk(&mut tx, page.id, &json!({ "comments": 3 }))
+            .await
+            .unwrap();
         pulls::one_more_round(&mut tx, page.id).await.unwrap();
         pulls::one_more_rebuild(&mut tx, page.id).await.unwrap();
-        assert!(pulls::leave_alone(&mut tx, page.id, "it is theirs").await.unwrap());
+        assert!(
+            pulls::leave_alone(&mut tx, page.id, "it is theirs")
+                .await
+                .unwrap()
+        );
         assert!(!pulls::leave_alone(&mut tx, page.id, "again").await.unwrap());
-        pulls::put(&mut tx, &pulls::PullRow { draft: false, ..pull.clone() }).await.unwrap();
+        pulls::put(
+            &mut tx,
+            &pulls::PullRow {
+                draft: false,
+                ..pull.clone()
+            },
+        )
+        .await
+        .unwrap();
 
         let kept = pulls::get(&mut tx, page.id).await.unwrap().unwrap();
-        assert_eq!((kept.number, kept.draft, kept.rounds, kept.rebuilds), (7, false, 1, 1));
-        assert_eq!(kept.talk["comments"], 3, "what was read stays read when it is opened again");
+        assert_eq!(
+            (kept.number, kept.draft, kept.rounds, kept.rebuilds),
+            (7, false, 1, 1)
+        );
+        assert_eq!(
+            kept.talk["comments"], 3,
+            "what was read stays read when it is opened again"
+        );
         assert_eq!(kept.hands_off.as_deref(), Some("it is theirs"));
         assert_eq!(pulls::open(&mut tx).await.unwrap().len(), 1);
         assert_eq!(pulls::of_repository(&mut tx, "acme/shop").await.unwrap().len(), 1);
-        proposals::set_state(&mut tx, page.id, Preparing, Merged, at(2)).await.unwrap();
+        proposals::set_state(&mut tx, page.id, Preparing, Merged, at(2))
+            .await
+            .unwrap();
         assert_eq!(pulls::open(&mut tx).await.unwrap(), []);
     })
     .await;
