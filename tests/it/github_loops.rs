@@ -116,9 +116,18 @@ async fn what_is_not_the_repositorys_is_refused_and_nothing_is_posted_about_it()
             ".loops/gone.yaml",
             &spec(&[("base: main", "base: gone"), ("name: fix", "name: e")]),
         ),
-        (".loops/taken.yaml", &spec(&[("name: fix", "name: ours")])),
-        (".loops/z-good.yaml", &spec(&[])),
-        (".loops/z-too-many.yaml", &spec(&[("name: fix", "name: fix-2")])),
+        (
+            ".loops/z-good.yaml",
+            &spec(&[("name: fix", "budget: { day: 20 USD }\nname: fix")]),
+        ),
+        (
+            ".loops/z-too-many.yaml",
+            &spec(&[("name: fix", "budget: { day: 31 USD }\nname: fix-2")]),
+        ),
+        (
+            ".loops/zz-taken.yaml",
+            &spec(&[("name: fix", "budget: { day: 30 USD }\nname: ours")]),
+        ),
     ])
     .await;
     world.write(".loops/ours.yaml", &spec(&[("name: fix", "name: ours")]));
@@ -145,9 +154,9 @@ async fn what_is_not_the_repositorys_is_refused_and_nothing_is_posted_about_it()
         ("> .loops/file.yaml", vec!["sources[0].file"]),
         ("> .loops/gone.yaml", vec!["base"]),
         ("> .loops/other.yaml", vec!["repo"]),
-        ("> .loops/taken.yaml", vec!["budget.day", "name"]),
         ("> .loops/z-good.yaml", vec![]),
         ("> .loops/z-too-many.yaml", vec!["budget.day"]),
+        ("> .loops/zz-taken.yaml", vec!["name"]),
     ];
     let expected: Vec<(String, Vec<String>)> = expected
         .iter()
