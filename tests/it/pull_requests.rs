@@ -90,6 +90,7 @@ async fn an_issue_becomes_a_draft_pull_request_that_a_person_merges() {
     assert_eq!(again["state"], "nothing_to_do", "{again:#}");
     assert_eq!(shop.world.model().requests().len(), calls);
 
+    hub.world().set_draft(SHOP, number, "carol", false);
     hub.world().merge(SHOP, number, "carol");
     run_again(&shop).await;
     assert_eq!(shop.shown(id).await["state"], "merged");
@@ -174,9 +175,81 @@ async fn an_answer_that_never_came_does_not_make_a_second_one() {
                 run_again(&shop).await;
             }
             assert_eq!((pulls(&hub).len(), branches(&hub).len()), (1, 1), "{path}");
+            assert_eq!(
+                written(&hub, "POST", PULLS),
+                1,
+                "who looks first need not be refused: {path}"
+            );
             assert_eq!(shop.findings().await, ["2 proposed"], "{path}");
             hub.check();
             shop.world.close().await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_kill_between_any_two_effects_leaves_one_branch_and_one_pull_request() {
+    // The first is the look for a pull request, after the push.
+    let points = [
+        ("GET", PULLS),
+        ("POST", PULLS),
+        ("POST", "/repos/acme/shop/issues/"),
+        ("POST", "/repos/acme/shop/statuses/"),
+    ];
+    for (method, path) in points {
+        let (shop, hub) = Ratings::on_github().await;
+        let shop = shop.well_played();
+        let child = shop.world.spawn(["run", "fix"]);
+        let pid = child.pid().to_string();
+        hub.world().after(Match::new(method, path), move |_| {
+            let killed = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+            assert!(
+                killed.is_ok_and(|status| status.success()),
+                "the service was there to be killed"
+            );
+        });
+        let ran = shop.world.end(child).await;
+        assert_eq!(ran.code, 128 + 9, "{path}: {ran}");
+        run_again(&shop).await;
+        assert_eq!((pulls(&hub).len(), branches(&hub).len()), (1, 1), "{path}");
+        assert_eq!(written(&hub, "POST", PULLS), 1, "{path}");
+        let number = pulls(&hub)[0];
+        {
+            let mut there = hub.world();
+            assert!(there.issue(SHOP, number).labels.contains("loops"), "{path}");
+            let head = there.pull(SHOP, number).head_sha.clone();
+            let statuses = &there.repo(SHOP).statuses;
+            assert!(statuses.iter().any(|status| status.sha == head), "{path}");
+        }
+        assert_eq!(shop.findings().await, ["2 proposed"], "{path}");
+        hub.check();
+        shop.world.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_github_that_cannot_be_reached_loses_nothing_and_is_told_of() {
+    let (shop, hub) = Ratings::on_github().await;
+    let shop = shop.well_played();
+    let fault = hub
+        .world()
+        .fault(Match::new("POST", PULLS), Fault::Status(502), 1);
+    let ran = shop.world.loops(["run", "fix"]).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(ran.all().contains("waits to be sent"), "{ran}");
+    assert_eq!((hub.world().hits(fault), pulls(&hub).len()), (1, 0));
+    let status = shop.world.loops(["status"]).await;
+    assert!(status.stdout.contains("waits to be sent: pull:"), "{status}");
+    run_again(&shop).await;
+    assert_eq!(pulls(&hub).len(), 1);
+    assert!(
+        !shop
+            .world
+            .loops(["status"])
+            .await
+            .stdout
+            .contains("waits to be sent")
+    );
+    hub.check();
+    shop.world.close().await;
 }

@@ -36,7 +36,7 @@ pub use read::{Known, decode, error_at, read};
 pub use schema::schema;
 pub use sources::*;
 pub use types::*;
-pub use unavailable::{Unavailable, unavailable};
+pub use unavailable::{Unavailable, unavailable, unserved};
 pub use units::{Bytes, Dollars, Span};
 pub use version::version;
 

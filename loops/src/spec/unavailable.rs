@@ -50,6 +50,16 @@ pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
     list.0
 }
 
+/// What the loop waits for and never gets; none: nothing. It can be run by hand all the same.
+pub fn unserved(spec: &LoopSpec) -> Option<Unavailable> {
+    (!spec.triggers.is_empty()).then(|| Unavailable {
+        path: "triggers".to_owned(),
+        words: "webhooks do not come in yet, so `loops serve` does not serve this loop; leave them out and write a \
+                `schedule`, or start it with `loops run`"
+            .to_owned(),
+    })
+}
+
 struct List(Vec<Unavailable>);
 
 impl List {

@@ -68,6 +68,15 @@ impl Context {
         })
     }
 
+    /// The same, for who runs loops by their schedules: others can see that.
+    pub(super) async fn serving(&self, cassette: Option<PathBuf>) -> Result<Service, CliError> {
+        let service = self.service(cassette).await?;
+        Ok(Service {
+            _lock: service._lock.serving()?,
+            ..service
+        })
+    }
+
     /// The loop of that name: from the folder of specs, else from a repository in the settings.
     pub(super) async fn definition(&self, config: &Config, name: &str) -> Result<Definition, CliError> {
         let mut notes = Vec::new();

@@ -44,6 +44,13 @@ impl Validate {
     }
 }
 
+/// What is right and cannot be done yet, whether a run asks for it or the service.
+fn later(spec: &spec::LoopSpec) -> Vec<spec::Unavailable> {
+    let mut all = spec::unavailable(spec);
+    all.extend(spec::unserved(spec));
+    all
+}
+
 fn as_json(all: &[SpecFile], notes: &[String]) -> Value {
     let one = |file: &SpecFile| {
         let spec = file.spec.as_ref().ok();
@@ -53,7 +60,7 @@ fn as_json(all: &[SpecFile], notes: &[String]) -> Value {
             "loop": spec.map(|spec| &spec.name),
             "version": spec.map(spec::version),
             "errors": file.errors(),
-            "not_available_yet": spec.map(spec::unavailable).unwrap_or_default(),
+            "not_available_yet": spec.map(later).unwrap_or_default(),
         })
     };
     json!({ "files": all.iter().map(one).collect::<Vec<_>>(), "notes": notes })
@@ -70,7 +77,7 @@ fn as_text(all: &[SpecFile], color: bool) -> String {
             }
             Ok(spec) => {
                 out += &format!("ok  {}  {} ({})\n", file.shown, spec.name, spec::version(spec));
-                for later in spec::unavailable(spec) {
+                for later in later(spec) {
                     out += &format!("    {later}\n");
                 }
             }
@@ -116,5 +123,25 @@ mod tests {
         assert_eq!(value["files"][0]["errors"][0]["line"], 1);
         assert_eq!(value["files"][1]["loop"], "good");
         assert_eq!(value["files"][1]["not_available_yet"][0]["path"], "kind");
+    }
+
+    #[test]
+    fn triggers_that_never_come_are_told_of() {
+        let text = "name: a\nkind: fix\nrepo: ..\ntriggers: [{ github: issues.opened }]\nsources: [{ file: { path: f } }]\n";
+        let spec = spec::read(
+            "a",
+            text,
+            &Known {
+                models: vec!["top".to_owned(), "standard".to_owned()],
+            },
+        )
+        .unwrap();
+        let told = later(&spec);
+        assert_eq!((told.len(), told[0].path.as_str()), (1, "triggers"));
+        assert_eq!(
+            spec::unavailable(&spec),
+            [],
+            "a run by hand is not refused for it"
+        );
     }
 }

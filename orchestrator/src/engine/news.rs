@@ -88,7 +88,8 @@ async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Option<
 
 /// Who closed it, and why: the last words there of somebody with write access.
 async fn reason(repository: &Repository, pull: &Pull) -> Result<(String, String), EngineError> {
-    let who = pull.closed_by.clone().unwrap_or_else(|| "somebody".to_owned());
+    let who = repository.closed_by(pull.number).await?;
+    let who = who.unwrap_or_else(|| "somebody".to_owned());
     for comment in repository.comments(pull.number, None).await?.iter().rev() {
         let ours = comment.author_is_bot || comment.body.contains("<!-- loops:");
         if !ours && repository.permission(&comment.author).await? >= Permission::Write {

@@ -57,7 +57,7 @@ pub(super) struct Wire {
     places: Semaphore,
     /// When the last write ended; held while one is under way.
     writing: tokio::sync::Mutex<Option<Instant>>,
-    /// By name: nobody needs to ask before then.
+    /// By token: nobody needs to ask before then.
     closed: Mutex<HashMap<String, Timestamp>>,
     cache: Cache,
 }
@@ -141,6 +141,14 @@ impl Wire {
         }
     }
 
+    /// Whom a limit and a kept answer belong to: a token, which an App has for each owner.
+    fn key(&self, name: &Name) -> String {
+        match name {
+            Name::Owner(owner) if self.login.is_app() => owner.to_lowercase(),
+            _ => String::new(),
+        }
+    }
+
     async fn tries(&self, ask: &Ask) -> Result<Answer, GitHubError> {
         let mut ask = ask.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -216,7 +224,7 @@ impl Wire {
     async fn wait_if_closed(&self, ask: &Ask, began: Timestamp) -> Result<(), GitHubError> {
         let until = {
             let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-            closed.get(&key(&ask.name)).copied()
+            closed.get(&self.key(&ask.name)).copied()
         };
         let now = clock::now();
         let Some(until) = until.filter(|until| *until > now) else {
@@ -243,7 +251,7 @@ impl Wire {
         };
         tracing::info!(doing = ask.doing, %until, "GitHub's rate limit is reached");
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.insert(key(&ask.name), until);
+        closed.insert(self.key(&ask.name), until);
     }
 
     /// Asks once.
@@ -253,7 +261,7 @@ impl Wire {
             why,
         };
         let url = ask.url(&self.api).map_err(unexpected)?;
-        let cached = (!ask.writes()).then(|| format!("{} {} {}", key(&ask.name), ask.accept, url));
+        let cached = (!ask.writes()).then(|| format!("{} {} {}", self.key(&ask.name), ask.accept, url));
         let kept = cached.as_ref().and_then(|key| self.cache.get(key));
         let request = self
             .request(ask, &url, token, kept.as_ref())
@@ -380,14 +388,6 @@ impl Try {
             Self::Lost(why) => Self::Lost(token.scrub(&why)),
             other => other,
         }
-    }
-}
-
-/// Whom a limit and a kept answer belong to.
-fn key(name: &Name) -> String {
-    match name {
-        Name::Owner(owner) => owner.to_lowercase(),
-        Name::App => String::new(),
     }
 }
 

@@ -330,7 +330,7 @@ mod tests {
     fn log(window: Option<(i64, i64)>, lines: &[(i64, &str)]) -> String {
         let mut log = Log::new(window.map(|(from, to)| (at(from), at(to))));
         for (second, text) in lines {
-            let time = at(*second).utc().format("%Y-%m-%dT%H:%M:%S%.7fZ");
+            let time = at(*second).utc().format("%Y-%m-%dT%H:%M:%S%.9fZ");
             log.line(format!("{time} {text}").as_bytes());
         }
         log.relevant()

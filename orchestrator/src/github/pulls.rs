@@ -280,7 +280,7 @@ impl Repository {
         let found = found.into_iter().map(Pull::from);
         // Where the owner of this repository has a fork of it, its branches have the same name.
         let newest = found
-            .filter(|pull| pull.head_branch == branch && (pull.from_here || pull.state != PullState::Open))
+            .filter(|pull| pull.head_branch == branch && pull.from_here)
             .max_by_key(|pull| pull.number);
         match newest {
             // A list says less than the pull request itself.

@@ -111,6 +111,10 @@ impl Repository {
         &self.name.owner
     }
 
+    pub(super) fn short_name(&self) -> &str {
+        &self.name.name
+    }
+
     /// `owner/name`.
     #[must_use]
     pub fn full_name(&self) -> String {

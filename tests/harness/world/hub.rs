@@ -1,5 +1,7 @@
 //! A GitHub beside the world, and how the service logs in there.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::github::{GitHub, Role};
 
 use super::World;
@@ -13,7 +15,7 @@ impl World {
     /// Starts a GitHub that the service's settings lead to, with the repository [`SHOP`] of these files; [`BOT`] may
     /// write there, and the service has its token. `more` is added to the settings.
     pub async fn github(&self, files: &[(&str, &str)], more: &str) -> GitHub {
-        let hub = GitHub::start().await;
+        let hub = GitHub::start_at(an_hour_ago()).await;
         let token = {
             let mut there = hub.world();
             there.add_repository(SHOP);
@@ -35,4 +37,11 @@ impl World {
         ));
         token.clone_into(&mut self.token());
     }
+}
+
+/// The service reads what lies in its own past, by the real clock: in Unix milliseconds.
+fn an_hour_ago() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.expect("it is after 1970").as_millis();
+    i64::try_from(millis).expect("it is before the year 292,000,000") - 3_600_000
 }

@@ -71,12 +71,16 @@ impl Init {
         let done = write_all(Path::new("."), &context.global.specs, &look, &known)?;
         if text {
             context.out.text(&summary(&done));
+            context.out.text(&lacking(&done, &look));
         } else {
             let files: Vec<_> = done
                 .iter()
                 .map(|one| json!({ "file": one.path.display().to_string(), "written": one.written }))
                 .collect();
-            context.out.json(&json!({ "looked": look, "files": files }));
+            let no_check = !lacking(&done, &look).is_empty();
+            context
+                .out
+                .json(&json!({ "looked": look, "files": files, "no_check": no_check }));
         }
         Ok(Exit::Done)
     }
@@ -183,6 +187,21 @@ fn write_new(path: &Path, text: &str) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// What a person has to add before the loop that was written can run; empty: nothing.
+fn lacking(done: &[Done], look: &Look) -> String {
+    let written = done
+        .iter()
+        .find(|one| one.written && one.path.ends_with(SPEC))
+        .filter(|_| look.checks.is_empty());
+    written.map_or_else(String::new, |spec| {
+        format!(
+            "\nBefore that: no command that runs tests was found here, and without one nothing could be proven, so `loops \
+             run`\nrefuses this loop. Write yours under `checks` in {}.\n",
+            spec.path.display()
+        )
+    })
 }
 
 fn summary(done: &[Done]) -> String {
