@@ -11,6 +11,8 @@ mod decisions;
 mod docs;
 mod fake_github;
 mod five_bugs;
+mod github_green;
+mod github_loops;
 mod house;
 mod interrupted;
 mod no_news;

@@ -197,6 +197,15 @@ impl Context {
         if config.database.is_some() || config.state.join(crate::store::FILE).exists() {
             open(&config).await?.copy_to(copy.path()).await?;
         }
+        // What was fetched before need not be fetched again; a mirror is locked while it is brought up to date.
+        let mirrors = config
+            .state
+            .canonicalize()
+            .unwrap_or_else(|_| config.state.clone())
+            .join("mirrors");
+        if mirrors.is_dir() {
+            std::os::unix::fs::symlink(mirrors, copy.path().join("mirrors")).map_err(failed)?;
+        }
         let store = Store::open(copy.path()).await?;
         let hub = Hub::new(&config.github)?;
         let home = Home::new(store.clone(), Arc::new(machine()), copy.path().to_owned(), hub);

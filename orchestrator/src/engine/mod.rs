@@ -10,6 +10,7 @@ mod carry;
 mod collect;
 mod drive;
 mod error;
+mod green;
 mod news;
 mod outbox;
 mod place;
@@ -44,6 +45,7 @@ pub use self::{
     approval::{PlanAnswered, answer_plan, expire_plan},
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
+    green::lowered,
     news::{News, watch},
     outbox::{Waiting, send},
     plan::{Plan, plan},
