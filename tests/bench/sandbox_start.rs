@@ -58,6 +58,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let policy = |limits: &SandboxLimits| Policy {
         workspace: workspace.clone(),
+        layers: None,
         writable: true,
         mirror_objects: None,
         relay: None,

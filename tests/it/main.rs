@@ -19,6 +19,7 @@ mod prove;
 mod run_json;
 mod sandbox;
 mod sandbox_attacks;
+mod sandbox_layers;
 mod screens;
 mod serve;
 mod shapes;

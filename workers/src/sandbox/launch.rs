@@ -28,7 +28,7 @@ use nix::{
 };
 
 use super::{
-    landlock,
+    landlock, layers,
     plan::{BEGUN, Ceilings, Plan, Step},
     seccomp,
 };
@@ -40,7 +40,7 @@ const STAGES: &[&str] = &["/mnt", "/media", "/srv", "/opt", "/tmp"];
 const NOT_UP: u8 = 125;
 
 #[derive(Debug, thiserror::Error)]
-enum LaunchError {
+pub(super) enum LaunchError {
     #[error("{what}: {error}")]
     System { what: String, error: std::io::Error },
     #[error("the plan cannot be read: {0}")]
@@ -54,7 +54,7 @@ enum LaunchError {
 }
 
 /// Wraps what the system said.
-fn system<E: Into<std::io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> LaunchError {
+pub(super) fn system<E: Into<std::io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> LaunchError {
     move |error| LaunchError::System {
         what: what.into(),
         error: error.into(),
@@ -96,6 +96,7 @@ fn launch(path: &Path) -> Result<Never, LaunchError> {
         stage(&mut plan)?;
         become_nobody(uid)?;
     }
+    layers::mount_all(&plan.steps)?;
     prctl::set_no_new_privs().map_err(system("giving up privileges"))?;
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(system("tying our life to our parent's"))?;
     let words = words(&plan)?;
@@ -141,7 +142,8 @@ fn stage(plan: &mut Plan) -> Result<(), LaunchError> {
         Some("mode=0755,size=1m"),
     )
     .map_err(system(format!("mounting on `{}`", stage.display())))?;
-    for (number, (step, fd, folder)) in opened.into_iter().enumerate() {
+    let mut staged = Vec::with_capacity(opened.len());
+    for (number, (fd, folder)) in opened.into_iter().enumerate() {
         let at = stage.join(number.to_string());
         if folder {
             fs::create_dir(&at)
@@ -158,25 +160,18 @@ fn stage(plan: &mut Plan) -> Result<(), LaunchError> {
             nothing,
         )
         .map_err(system(format!("mounting `{}`", at.display())))?;
-        if let Some(Step::Bind { source, .. }) = plan.steps.get_mut(step) {
-            *source = at;
-        }
+        staged.push(at);
     }
+    let sources = plan.steps.iter_mut().flat_map(Step::sources_mut);
+    sources.zip(staged).for_each(|(source, at)| *source = at);
     Ok(())
 }
 
-/// Opens every source without reading it: the step's number, the source, and whether it is a folder.
-fn open_sources(plan: &Plan) -> Result<Vec<(usize, OwnedFd, bool)>, LaunchError> {
-    let binds = plan
-        .steps
-        .iter()
-        .enumerate()
-        .filter_map(|(number, step)| match step {
-            Step::Bind { source, .. } => Some((number, source)),
-            Step::Tell(_) => None,
-        });
-    binds
-        .map(|(number, source)| {
+/// Opens every source without reading it: the source, and whether it is a folder.
+fn open_sources(plan: &Plan) -> Result<Vec<(OwnedFd, bool)>, LaunchError> {
+    let sources = plan.steps.iter().flat_map(Step::sources);
+    sources
+        .map(|source| {
             let file = OpenOptions::new()
                 .read(true)
                 .custom_flags(OFlag::O_PATH.bits())
@@ -186,7 +181,7 @@ fn open_sources(plan: &Plan) -> Result<Vec<(usize, OwnedFd, bool)>, LaunchError>
                 .metadata()
                 .map_err(system(source.to_string_lossy()))?
                 .is_dir();
-            Ok((number, file.into(), folder))
+            Ok((file.into(), folder))
         })
         .collect()
 }
@@ -212,6 +207,12 @@ fn words(plan: &Plan) -> Result<File, LaunchError> {
                 source,
                 target,
                 writable,
+            }
+            | Step::Layered {
+                source,
+                target,
+                writable,
+                ..
             } => {
                 word(OsStr::new(if *writable { "--bind" } else { "--ro-bind" }));
                 word(source.as_os_str());
