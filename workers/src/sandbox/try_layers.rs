@@ -44,7 +44,7 @@ impl Sandbox {
 
     async fn try_layers(&self, folder: &Path) -> Result<(), String> {
         let scratch = tempfile::Builder::new()
-            .prefix("try-layers-")
+            .prefix(".loops-layers-")
             .tempdir_in(folder)
             .map_err(|error| format!("`{}`: {error}", folder.display()))?;
         let policy = lay_out(scratch.path()).map_err(|error| error.to_string())?;
