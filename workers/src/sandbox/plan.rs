@@ -4,6 +4,7 @@
 use std::{
     ffi::OsString,
     fs,
+    io::Write as _,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -182,10 +183,10 @@ pub(super) fn prepare(
         .suffix(".json")
         .tempfile_in(&plans)
         .map_err(SandboxError::file(&plans))?;
-    serde_json::to_writer(file.as_file(), &plan).map_err(|error| SandboxError::File {
-        path: file.path().to_owned(),
-        error: error.into(),
-    })?;
+    // In one piece: each write to the file would be a call of the system.
+    let text = serde_json::to_vec(&plan).map_err(std::io::Error::from);
+    let written = text.and_then(|text| file.as_file().write_all(&text));
+    written.map_err(SandboxError::file(file.path()))?;
     let kept = |file: tempfile::NamedTempFile| {
         file.into_temp_path().keep().map_err(|error| SandboxError::File {
             path: plans.clone(),
