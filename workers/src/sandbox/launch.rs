@@ -7,18 +7,16 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{Seek as _, Write as _},
     os::{
-        fd::{AsRawFd as _, OwnedFd},
-        unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _, process::CommandExt as _},
+        fd::AsRawFd as _,
+        unix::{ffi::OsStrExt as _, process::CommandExt as _},
     },
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitCode},
 };
 
 use nix::{
-    errno::Errno,
-    fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
-    mount::{MsFlags, mount},
-    sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare},
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     sys::{
         prctl,
         resource::{Resource, getrlimit, setrlimit},
@@ -30,11 +28,8 @@ use nix::{
 use super::{
     landlock, layers,
     plan::{BEGUN, Ceilings, Plan, Step},
-    seccomp,
+    seccomp, stage,
 };
-
-/// Folders that always exist, on one of which the sources are laid out. Only this process and bubblewrap see it.
-const STAGES: &[&str] = &["/mnt", "/media", "/srv", "/opt", "/tmp"];
 
 /// The exit code when the sandbox did not come up.
 const NOT_UP: u8 = 125;
@@ -93,7 +88,7 @@ fn launch(path: &Path) -> Result<Never, LaunchError> {
         )))?;
     }
     if let Some(uid) = plan.uid {
-        stage(&mut plan)?;
+        stage::lay_out(&mut plan, uid)?;
         become_nobody(uid)?;
     }
     layers::mount_all(&plan.steps)?;
@@ -110,82 +105,6 @@ fn launch(path: &Path) -> Result<Never, LaunchError> {
     Err(system(plan.bwrap.to_string_lossy())(error))
 }
 
-/// Makes every source reachable under one folder, whatever the rights of the folders above it: each is opened as root
-/// and mounted there, in a mount namespace of our own. Nothing on the disk changes.
-fn stage(plan: &mut Plan) -> Result<(), LaunchError> {
-    match unshare(CloneFlags::CLONE_NEWNS) {
-        Ok(()) => {}
-        // Root without the right to mount: what an ordinary user reaches is all that there can be.
-        Err(Errno::EPERM) => return Ok(()),
-        Err(error) => return Err(system("making a mount namespace")(error)),
-    }
-    let nothing = None::<&Path>;
-    mount(
-        nothing,
-        "/",
-        nothing,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        nothing,
-    )
-    .map_err(system("making mounts private"))?;
-    let opened = open_sources(plan)?;
-    let stage = STAGES
-        .iter()
-        .map(Path::new)
-        .find(|folder| folder.is_dir())
-        .unwrap_or(Path::new("/mnt"));
-    mount(
-        Some("tmpfs"),
-        stage,
-        Some("tmpfs"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-        Some("mode=0755,size=1m"),
-    )
-    .map_err(system(format!("mounting on `{}`", stage.display())))?;
-    let mut staged = Vec::with_capacity(opened.len());
-    for (number, (fd, folder)) in opened.into_iter().enumerate() {
-        let at = stage.join(number.to_string());
-        if folder {
-            fs::create_dir(&at)
-        } else {
-            File::create(&at).map(drop)
-        }
-        .map_err(system(at.to_string_lossy()))?;
-        let source = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-        mount(
-            Some(&source),
-            &at,
-            nothing,
-            MsFlags::MS_BIND | MsFlags::MS_REC,
-            nothing,
-        )
-        .map_err(system(format!("mounting `{}`", at.display())))?;
-        staged.push(at);
-    }
-    let sources = plan.steps.iter_mut().flat_map(Step::sources_mut);
-    sources.zip(staged).for_each(|(source, at)| *source = at);
-    Ok(())
-}
-
-/// Opens every source without reading it: the source, and whether it is a folder.
-fn open_sources(plan: &Plan) -> Result<Vec<(OwnedFd, bool)>, LaunchError> {
-    let sources = plan.steps.iter().flat_map(Step::sources);
-    sources
-        .map(|source| {
-            let file = OpenOptions::new()
-                .read(true)
-                .custom_flags(OFlag::O_PATH.bits())
-                .open(source)
-                .map_err(system(source.to_string_lossy()))?;
-            let folder = file
-                .metadata()
-                .map_err(system(source.to_string_lossy()))?
-                .is_dir();
-            Ok((file.into(), folder))
-        })
-        .collect()
-}
-
 fn become_nobody(uid: u32) -> Result<(), LaunchError> {
     let (user, group) = (Uid::from_raw(uid), Gid::from_raw(uid));
     setgroups(&[]).map_err(system("leaving root's groups"))?;
@@ -200,8 +119,16 @@ fn words(plan: &Plan) -> Result<File, LaunchError> {
         bytes.extend_from_slice(word.as_bytes());
         bytes.push(0);
     };
+    if let Some(root) = &plan.root {
+        word(OsStr::new("--bind"));
+        word(root.as_os_str());
+        word(OsStr::new("/"));
+    }
+    let laid_out = |source: &Path| plan.root.as_ref().is_some_and(|root| source.starts_with(root));
     for step in &plan.steps {
         match step {
+            // It lies in the root already.
+            Step::Bind { source, .. } | Step::Layered { source, .. } if laid_out(source) => {}
             Step::Tell(words) => words.iter().for_each(|said| word(said)),
             Step::Bind {
                 source,

@@ -57,10 +57,15 @@ impl Layers {
 /// Lays all layered workspaces of a plan on their folders. As anybody: what is needed for it is a user namespace in
 /// which we are ourselves.
 pub(super) fn mount_all(steps: &[Step]) -> Result<(), LaunchError> {
-    let layered: Vec<(&Path, &Layers)> = steps
+    let layered: Vec<(&Path, &Layers, bool)> = steps
         .iter()
         .filter_map(|step| match step {
-            Step::Layered { source, layers, .. } => Some((source.as_path(), layers)),
+            Step::Layered {
+                source,
+                layers,
+                writable,
+                ..
+            } => Some((source.as_path(), layers, *writable)),
             Step::Bind { .. } | Step::Tell(_) => None,
         })
         .collect();
@@ -68,7 +73,9 @@ pub(super) fn mount_all(steps: &[Step]) -> Result<(), LaunchError> {
         return Ok(());
     }
     enter_namespace()?;
-    layered.iter().try_for_each(|(at, layers)| mount_one(at, layers))
+    layered
+        .iter()
+        .try_for_each(|(at, layers, writable)| mount_one(at, layers, *writable))
 }
 
 /// A user namespace where we keep our number, and a mount namespace that belongs to it. The right to mount ends with
@@ -99,7 +106,7 @@ fn enter_namespace() -> Result<(), LaunchError> {
     .map_err(system("making mounts private"))
 }
 
-fn mount_one(at: &Path, layers: &Layers) -> Result<(), LaunchError> {
+fn mount_one(at: &Path, layers: &Layers, writable: bool) -> Result<(), LaunchError> {
     let open = |path: &Path| {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
         OpenOptions::new()
@@ -122,14 +129,10 @@ fn mount_one(at: &Path, layers: &Layers) -> Result<(), LaunchError> {
         below.join(":"),
         own = number(&writes),
     );
-    mount(
-        Some("overlay"),
-        at,
-        Some("overlay"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-        Some(data.as_str()),
-    )
-    .map_err(system("laying the workspace's layers over each other"))?;
+    let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    flags.set(MsFlags::MS_RDONLY, !writable);
+    mount(Some("overlay"), at, Some("overlay"), flags, Some(data.as_str()))
+        .map_err(system("laying the workspace's layers over each other"))?;
     // The kernel makes a folder that nobody may read, so that nobody but root could remove it later.
     let inner = layers.work().join("work");
     let ours = fs::Permissions::from_mode(0o700);

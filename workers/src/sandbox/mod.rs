@@ -14,6 +14,7 @@ mod processes;
 mod seccomp;
 mod shown;
 mod spawner;
+mod stage;
 mod toolchains;
 mod try_layers;
 pub(crate) mod user;

@@ -45,6 +45,9 @@ pub(super) struct Plan {
     pub(super) entrances: Vec<PathBuf>,
     pub(super) steps: Vec<Step>,
     pub(super) argv: Vec<OsString>,
+    /// The folder in which the launcher has laid out the sandbox's root; none: bubblewrap makes all of it.
+    #[serde(skip)]
+    pub(super) root: Option<PathBuf>,
 }
 
 /// One thing that bubblewrap is told, in order.
@@ -178,6 +181,7 @@ pub(super) fn prepare(
         entrances,
         steps,
         argv: inside(limits, scratch, argv),
+        root: None,
     };
     let file = tempfile::Builder::new()
         .suffix(".json")

@@ -283,3 +283,56 @@ fn gone<T>(error: Errno, name: &[u8]) -> Result<Option<T>, WorkspaceError> {
 fn unreadable(error: Errno, name: &[u8]) -> WorkspaceError {
     WorkspaceError::refused(name, format!("it cannot be read ({})", error.desc()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Each is what it was when it was listed, and something else when it is opened: the moment that an attacker waits for.
+    #[test]
+    fn what_became_a_link_after_it_was_listed_is_not_followed() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::create_dir(outside.path().join("d")).unwrap();
+        fs::write(outside.path().join("f"), "Signature: SECRET").unwrap();
+        let inside = tempfile::tempdir().unwrap();
+        fs::create_dir(inside.path().join("d")).unwrap();
+        fs::write(inside.path().join("f"), "Signature: mine").unwrap();
+        let mut folder = Folder::root(inside.path()).unwrap();
+        let listed = folder.list(&mut 0).unwrap();
+        let found = |last: &str| listed.iter().find(|found| found.last == last.as_bytes()).unwrap();
+        // The control: as long as they are what they were, they are read.
+        assert!(folder.enter(found("d")).unwrap().is_some());
+        assert_eq!(
+            folder.read(found("f"), 100).unwrap().unwrap().1,
+            b"Signature: mine"
+        );
+        assert!(folder.starts_with(b"f", b"Signature"));
+        fs::remove_dir(inside.path().join("d")).unwrap();
+        fs::remove_file(inside.path().join("f")).unwrap();
+        for name in ["d", "f"] {
+            symlink(outside.path().join(name), inside.path().join(name)).unwrap();
+        }
+        assert!(folder.enter(found("d")).unwrap().is_none());
+        assert!(folder.read(found("f"), 100).unwrap().is_none());
+        assert!(!folder.starts_with(b"f", b"Signature"));
+        // And by path they would have been.
+        assert_eq!(
+            fs::read_to_string(inside.path().join("f")).unwrap(),
+            "Signature: SECRET"
+        );
+    }
+
+    #[test]
+    fn a_name_never_leads_up_or_down() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::write(outer.path().join("secret"), "x").unwrap();
+        fs::create_dir_all(outer.path().join("in/deep")).unwrap();
+        fs::write(outer.path().join("in/deep/f"), "x").unwrap();
+        let folder = Folder::root(&outer.path().join("in")).unwrap();
+        assert!(open(&folder.dir, b"../secret", OFlag::O_RDONLY).is_err());
+        assert!(open(&folder.dir, b"/etc/passwd", OFlag::O_RDONLY).is_err());
+        assert!(open(&folder.dir, b"deep", OFlag::O_RDONLY).is_ok());
+    }
+}
