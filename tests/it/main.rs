@@ -24,6 +24,7 @@ mod pull_requests;
 mod run_json;
 mod sandbox;
 mod sandbox_attacks;
+mod sandbox_layers;
 mod screens;
 mod serve;
 mod shapes;
