@@ -279,6 +279,10 @@ const PHRASAL: &[(&str, &str)] = &[
     ("zooming", "zoom"),
 ];
 
+const NAMES_CODE: &[&str] = &[
+    "answers", "code", "codigo", "erreur", "errno", "error", "errors", "fehler", "http", "responds", "response", "returns", "status", "ошибка",
+];
+
 const PARTICLES: &[&str] = &["down", "in", "off", "on", "out", "up"];
 
 /// Whether the word says nothing about a problem.
@@ -296,11 +300,19 @@ pub(crate) fn is_polite(word: &str) -> bool {
     POLITE.binary_search(&word).is_ok()
 }
 
-/// `log` and `in` make `login`.
-pub(super) fn phrasal(verb: &str, particle: &str) -> Option<String> {
-    PARTICLES.binary_search(&particle).ok()?;
-    let (_, base) = PHRASAL.iter().find(|(form, _)| *form == verb)?;
-    Some(format!("{base}{particle}"))
+/// The verb that this word makes with a particle after it: `log` and `in` make `login`.
+pub(super) fn verb(word: &str) -> Option<&'static str> {
+    PHRASAL.iter().find(|(form, _)| *form == word).map(|(_, base)| *base)
+}
+
+/// Whether the word makes one with the verb before it.
+pub(super) fn is_particle(word: &str) -> bool {
+    PARTICLES.binary_search(&word).is_ok()
+}
+
+/// Whether a number beside this word is a code, not an amount.
+pub(super) fn names_code(word: &str) -> bool {
+    NAMES_CODE.binary_search(&word).is_ok()
 }
 
 /// One spelling for the ways to say no.
@@ -336,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_lists_are_sorted_so_that_the_search_finds_every_word() {
-        for list in [FUNCTION, COMMON, POLITE, PARTICLES] {
+        for list in [FUNCTION, COMMON, POLITE, PARTICLES, NAMES_CODE] {
             assert!(list.is_sorted(), "{list:?}");
         }
     }

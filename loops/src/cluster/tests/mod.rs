@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+
+mod quality;
 use crate::{
     id::{FindingId, SignalId},
     signal::{Signal, Voice},
