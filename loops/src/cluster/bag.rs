@@ -57,9 +57,10 @@ impl Reader {
         let says = match kind.said {
             Said::Nothing => Says::Nothing,
             Said::Number(code) => Says::Number(code),
-            Said::Stem(stem, weight) => {
-                Says::Feature(features.number(feature::stem(&stem), feature::sketch(&stem)), weight)
-            }
+            Said::Stem(stem, weight) => Says::Feature(
+                features.number(feature::stem(&stem), feature::sketch(&stem)),
+                weight,
+            ),
         };
         let number = self.entries.len() as u32;
         if kind.is_particle {
@@ -82,7 +83,10 @@ impl Reader {
             let particle = said.get(at + 1).and_then(|next| self.particles.get(next));
             if let (Some(verb), Some(particle)) = (now.verb, particle) {
                 let joined = format!("{verb}{particle}");
-                bag.push((features.number(feature::stem(&joined), feature::sketch(&joined)), 1.0));
+                bag.push((
+                    features.number(feature::stem(&joined), feature::sketch(&joined)),
+                    1.0,
+                ));
                 at += 2;
                 continue;
             }
@@ -90,7 +94,9 @@ impl Reader {
                 Says::Feature(number, weight) => bag.push((number, weight)),
                 Says::Number(code) => {
                     let before = at.checked_sub(1).and_then(entry);
-                    if before.is_some_and(|entry| entry.names_code) || entry(at + 1).is_some_and(|entry| entry.names_code) {
+                    if before.is_some_and(|entry| entry.names_code)
+                        || entry(at + 1).is_some_and(|entry| entry.names_code)
+                    {
                         bag.push((features.number(feature::code(code), 0), 1.0));
                     }
                 }

@@ -6,7 +6,9 @@ use super::feature::Features;
 /// How much it counts that each side says what the other does not.
 pub(super) const CONFLICT: f32 = 1.9;
 /// How much it counts that one side says more.
-const MORE: f32 = 0.5;
+const MORE: f32 = 0.4;
+/// A contrast is more than a common word, by weight.
+const CONTRAST: f32 = 1.2;
 /// What fewer of a group's texts say is not what the group says: typing errors, and things beside the point.
 const CORE: f32 = 0.25;
 /// So many words that the other side lacks are compared by their looks.
@@ -45,7 +47,8 @@ pub(super) struct Overlap {
 impl Overlap {
     /// Whether they say the same, 0 to 1.
     pub(super) fn same(&self) -> f32 {
-        self.common / (self.common + CONFLICT * self.less + MORE * (self.more - self.less)).max(f32::MIN_POSITIVE)
+        self.common
+            / (self.common + CONFLICT * self.less + MORE * (self.more - self.less)).max(f32::MIN_POSITIVE)
     }
 
     /// How alike they are, 0 to 1: Dice's coefficient.
@@ -55,7 +58,7 @@ impl Overlap {
 
     /// Whether the same sentence is said of two things: nearly all is common, and what is not stands against each other.
     pub(super) fn contrasts(&self) -> bool {
-        self.less > 0.0 && self.common > 2.0 * self.less && self.common > 1.5 * self.more
+        self.less > CONTRAST && self.common > 1.5 * self.less && self.common > self.more
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::place::{Groups, Search, follow};
+use super::{
+    compare::Apart,
+    place::{Group, Groups, Search, follow},
+};
 
 /// Groups that are less alike than this have nothing to do with each other.
 const OUTSIDE: f32 = 0.2;
@@ -13,6 +16,9 @@ const LOOSE: f32 = 0.35;
 const SHARED: usize = 3;
 /// No more groups than this are a family.
 const LARGEST: usize = 16;
+
+/// With how many groups one is compared.
+const COMPARED: usize = 32;
 
 /// How alike two groups are, and how many telling words they share.
 type Kin = (f32, usize);
@@ -43,7 +49,7 @@ impl Groups {
     fn near(&self, search: &mut Search) -> Near {
         let mut near = Near::new();
         for at in (self.first_new()..self.all.len()).filter(|at| self.all[*at].count > 0) {
-            self.promising(self.all[at].side(), search);
+            self.promising(self.all[at].side(), search, 0.0, COMPARED);
             for (other, _) in std::mem::take(&mut search.found) {
                 let other = other as usize;
                 if other == at {
@@ -51,7 +57,10 @@ impl Groups {
                 }
                 let overlap = self.overlap(at, other, search);
                 if overlap.alike() > OUTSIDE {
-                    let kin = (if overlap.contrasts() { 0.0 } else { overlap.alike() }, overlap.shared);
+                    let kin = (
+                        if overlap.contrasts() { 0.0 } else { overlap.alike() },
+                        overlap.shared,
+                    );
                     near.entry(at).or_default().insert(other, kin);
                     near.entry(other).or_default().insert(at, kin);
                 }
@@ -68,7 +77,7 @@ impl Groups {
             return Vec::new();
         }
         if known.len() < 2 {
-            let is_one = is_one(family, near);
+            let is_one = self.is_one(family);
             return family
                 .iter()
                 .skip(1)
@@ -87,26 +96,29 @@ impl Groups {
             .filter_map(|from| best(from).map(|(into, _)| (*from, into)))
             .collect()
     }
-}
 
-/// Whether all groups of a family are alike with each other, and each shares telling words with another.
-fn is_one(family: &[usize], near: &Near) -> bool {
-    let kin = |a: &usize, b: &usize| near.get(a).and_then(|others| others.get(b)).copied().unwrap_or_default();
-    let (mut sum, mut pairs) = (0.0, 0.0);
-    for (n, a) in family.iter().enumerate() {
-        if !family.iter().any(|b| kin(a, b).1 >= SHARED) {
-            return false;
-        }
-        for b in &family[n + 1..] {
-            let (likeness, _) = kin(a, b);
-            if likeness <= OUTSIDE {
-                return false;
+    /// Whether a family is one problem: taken together pair by pair, the most alike first, all of it comes together.
+    fn is_one(&self, family: &[usize]) -> bool {
+        let mut left: Vec<Group> = family.iter().map(|at| self.all[*at].clone()).collect();
+        let mut apart = Apart::default();
+        while left.len() > 1 {
+            let mut best: Option<(f32, usize, usize)> = None;
+            for (a, b) in (1..left.len()).flat_map(|b| (0..b).map(move |a| (a, b))) {
+                let overlap = apart.overlap(&self.features, left[a].side(), left[b].side());
+                let likeness = overlap.alike();
+                let better = best.is_none_or(|(than, _, _)| likeness > than);
+                if better && likeness >= LOOSE && overlap.shared >= SHARED && !overlap.contrasts() {
+                    best = Some((likeness, a, b));
+                }
             }
-            sum += likeness;
-            pairs += 1.0;
+            let Some((_, into, from)) = best else {
+                return false;
+            };
+            let gone = left.remove(from);
+            left[into].take(&gone);
         }
+        true
     }
-    sum / pairs >= LOOSE
 }
 
 /// All groups that can be reached from one, in order.
@@ -143,7 +155,11 @@ mod tests {
     fn groups_of(texts: &[&str]) -> usize {
         let mut groups = Groups::default();
         let texts: Vec<Item> = texts.iter().map(|text| item(&mut groups, text)).collect();
-        groups.place(&texts).into_iter().collect::<BTreeSet<usize>>().len()
+        groups
+            .place(&texts)
+            .into_iter()
+            .collect::<BTreeSet<usize>>()
+            .len()
     }
 
     const ONE: &str = "mango tulip bronze yacht whisky juniper flock cedar";
@@ -181,9 +197,18 @@ mod tests {
             let sum = item(groups, text).bag;
             groups.add_known(Group { count: 1, sum })
         };
-        let far = known(&mut groups, "mango tulip bronze yacht pigeon velvet garlic hockey quartz nylon");
-        let near = known(&mut groups, "mango tulip bronze yacht whisky juniper flock cedar salmon ribbon");
-        let new = item(&mut groups, "mango tulip bronze yacht whisky basil orbit lemon walrus piano");
+        let far = known(
+            &mut groups,
+            "mango tulip bronze yacht pigeon velvet garlic hockey quartz nylon",
+        );
+        let near = known(
+            &mut groups,
+            "mango tulip bronze yacht whisky juniper flock cedar salmon ribbon",
+        );
+        let new = item(
+            &mut groups,
+            "mango tulip bronze yacht whisky basil orbit lemon walrus piano",
+        );
         assert_eq!(groups.place(&[new]), [near]);
         assert_eq!(groups.all[far].count, 1);
     }

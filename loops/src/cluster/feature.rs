@@ -47,7 +47,8 @@ fn is_code(hash: u32) -> bool {
 pub(super) fn sketch(word: &str) -> u64 {
     let (mut bits, mut before) = (0u64, '^');
     for c in word.chars().chain(['$']) {
-        let mixed = (u64::from(u32::from(before)) << 32 | u64::from(u32::from(c))).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (u64::from(u32::from(before)) << 32 | u64::from(u32::from(c)))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         bits |= 1 << (mixed >> 58);
         before = c;
     }

@@ -199,7 +199,11 @@ impl Index {
         let new = features.renumber(first);
         self.reader.renumber(first, &new);
         for item in &mut items {
-            for (number, _) in item.bag.iter_mut().filter(|(number, _)| *number as usize >= first) {
+            for (number, _) in item
+                .bag
+                .iter_mut()
+                .filter(|(number, _)| *number as usize >= first)
+            {
                 *number = new[*number as usize - first];
             }
             tidy(&mut item.bag);
@@ -263,12 +267,16 @@ impl Index {
     /// Equal texts are one item, except those of which people spoke.
     fn place_said(&mut self, mut said: Vec<(Item, SignalId)>) -> Vec<(SignalId, Place)> {
         said.sort_unstable_by(|(a, x), (b, y)| {
-            by_bag(&a.bag, &b.bag).then(a.node.cmp(&b.node)).then_with(|| x.cmp(y))
+            by_bag(&a.bag, &b.bag)
+                .then(a.node.cmp(&b.node))
+                .then_with(|| x.cmp(y))
         });
         let mut items: Vec<Item> = Vec::with_capacity(said.len());
         let mut of_item = Vec::with_capacity(said.len());
         for (item, signal) in said {
-            let same = items.last().is_some_and(|last| last.bag == item.bag && last.node == item.node);
+            let same = items
+                .last()
+                .is_some_and(|last| last.bag == item.bag && last.node == item.node);
             if !same {
                 items.push(item);
             }
@@ -333,10 +341,17 @@ impl Index {
                 Some(Cluster::Existing(finding)) => ties.node(Party::Finding(*finding)),
                 _ => None,
             };
-            let may = !beside.iter().chain(&of_digest).any(|other| ties.are_apart(node, *other));
-            let place = homes
-                .entry(node)
-                .or_insert_with(|| if may { Place::Exact(digest.clone()) } else { Place::Own(node, digest.clone()) });
+            let may = !beside
+                .iter()
+                .chain(&of_digest)
+                .any(|other| ties.are_apart(node, *other));
+            let place = homes.entry(node).or_insert_with(|| {
+                if may {
+                    Place::Exact(digest.clone())
+                } else {
+                    Place::Own(node, digest.clone())
+                }
+            });
             if *place == Place::Exact(digest) {
                 beside.push(node);
             }
@@ -347,14 +362,20 @@ impl Index {
 
     /// Gives places that have no cluster yet the next numbers, in the order of their signals' ids.
     fn number(&mut self, places: Vec<(SignalId, Place)>) {
-        let mut new: HashMap<&Place, SignalId> = HashMap::new();
-        for (signal, place) in &places {
-            if self.cluster_of(place).is_none() {
-                let least = new.entry(place).or_insert(*signal);
-                *least = (*least).min(*signal);
-            }
+        let mut least: BTreeMap<&Place, SignalId> = BTreeMap::new();
+        let mut of_group: Vec<Option<(SignalId, &Place)>> = vec![None; self.of_group.len()];
+        for (signal, place) in places
+            .iter()
+            .filter(|(_, place)| self.cluster_of(place).is_none())
+        {
+            let id = match place {
+                Place::Group(at) => &mut of_group[*at].get_or_insert((*signal, place)).0,
+                _ => least.entry(place).or_insert(*signal),
+            };
+            *id = (*id).min(*signal);
         }
-        let mut new: Vec<(SignalId, &Place)> = new.into_iter().map(|(place, signal)| (signal, place)).collect();
+        let others = least.into_iter().map(|(place, signal)| (signal, place));
+        let mut new: Vec<(SignalId, &Place)> = of_group.into_iter().flatten().chain(others).collect();
         new.sort_unstable();
         for (_, place) in new {
             let cluster = Cluster::New(self.opened);
@@ -375,6 +396,7 @@ impl Index {
             };
             self.keeps.insert(cluster, keeps);
         }
+        self.signals.reserve(places.len());
         for (signal, place) in &places {
             if let Some(cluster) = self.cluster_of(place) {
                 self.signals.insert(*signal, cluster);

@@ -14,6 +14,7 @@ mod family;
 mod feature;
 mod fingerprint;
 mod index;
+mod languages;
 mod lexicon;
 mod place;
 mod state;

@@ -11,9 +11,9 @@ use super::{
 };
 
 /// From this likeness on a text belongs to a group.
-const SAME: f32 = 0.7;
+const SAME: f32 = 0.65;
 /// From this likeness on two groups are one, whatever else there is.
-const SAME_GROUPS: f32 = 0.7;
+const SAME_GROUPS: f32 = 0.65;
 /// By how many of its heaviest features a text is looked up.
 const LOOKED_UP: usize = 24;
 /// After so many groups were met, only
@@ -21,7 +21,9 @@ const CROWDED: usize = 16_384;
 /// this many features, the rarest ones, are looked up.
 const SEARCHED: usize = 3;
 /// How many groups, most promising first, a text is compared with.
-const COMPARED: usize = 12;
+const COMPARED: usize = 8;
+/// and those that share this part of what the best one shares.
+const CLOSE: f32 = 0.6;
 /// A group keeps this many features,
 const KEPT: usize = 96;
 /// and so many while it grows.
@@ -42,6 +44,18 @@ impl Group {
             sum: &self.sum,
             count: self.count,
         }
+    }
+
+    /// Takes the texts of another group over.
+    pub(super) fn take(&mut self, other: &Self) {
+        self.count += other.count;
+        for (number, weight) in &other.sum {
+            match self.sum.binary_search_by_key(number, |(there, _)| *there) {
+                Ok(there) => self.sum[there].1 += weight,
+                Err(there) => self.sum.insert(there, (*number, *weight)),
+            }
+        }
+        shorten(&mut self.sum, GROWS);
     }
 }
 
@@ -73,6 +87,7 @@ pub(super) struct Groups {
 /// Room that is used again from one search to the next.
 #[derive(Debug, Default)]
 pub(super) struct Search {
+    lists: Vec<(usize, u32, f32)>,
     votes: Vec<f32>,
     met: Vec<u32>,
     pub(super) found: Vec<(u32, f32)>,
@@ -110,10 +125,12 @@ impl Groups {
         for n in self.order(items) {
             let item = &items[n];
             let home = item.pinned.or_else(|| homes.get(&item.node?).copied());
-            let at = home.or_else(|| self.nearest(item, &mut search)).unwrap_or_else(|| {
-                self.all.push(Group::default());
-                self.all.len() - 1
-            });
+            let at = home
+                .or_else(|| self.nearest(item, &mut search))
+                .unwrap_or_else(|| {
+                    self.all.push(Group::default());
+                    self.all.len() - 1
+                });
             if let Some(node) = item.node {
                 homes.insert(node, at);
                 self.bonds.settle(node, at);
@@ -137,7 +154,11 @@ impl Groups {
 
     /// Texts without typing errors come first, whole ones before shortened ones.
     fn order(&self, items: &[Item]) -> Vec<usize> {
-        let rare = |bag: &Bag| bag.iter().filter(|(number, _)| self.features.is_rare(*number)).count();
+        let rare = |bag: &Bag| {
+            bag.iter()
+                .filter(|(number, _)| self.features.is_rare(*number))
+                .count()
+        };
         let mut order: Vec<(usize, usize, usize)> = items
             .iter()
             .enumerate()
@@ -153,11 +174,14 @@ impl Groups {
             sum: &item.bag,
             count: 1,
         };
-        self.promising(text, search);
+        self.promising(text, search, CLOSE, COMPARED);
         let mut best: Option<(f32, usize)> = None;
         for (at, _) in &search.found {
             let at = *at as usize;
-            let likeness = search.apart.overlap(&self.features, text, self.all[at].side()).same();
+            let likeness = search
+                .apart
+                .overlap(&self.features, text, self.all[at].side())
+                .same();
             let better = best.is_none_or(|(than, other)| likeness > than || (likeness == than && at < other));
             if likeness >= SAME && better && item.node.is_none_or(|node| self.bonds.may_settle(node, at)) {
                 best = Some((likeness, at));
@@ -166,26 +190,31 @@ impl Groups {
         best.map(|(_, at)| at)
     }
 
-    /// Finds the groups that share the most telling features with some texts, most promising first.
-    pub(super) fn promising(&self, texts: Side, search: &mut Search) {
-        let mut lists: Vec<(&[u32], f32)> = texts
-            .core(&self.features)
-            .filter_map(|(number, weight)| Some((self.postings.get(number as usize)?.as_slice(), weight)))
-            .filter(|(list, _)| !list.is_empty())
-            .collect();
+    /// Finds the groups that share the most telling features with some texts, most promising first: no more than `most`,
+    /// and those that share at least `part` of what the best one does.
+    pub(super) fn promising(&self, texts: Side, search: &mut Search, part: f32, most: usize) {
+        let size = |number: u32| self.postings.get(number as usize).map_or(0, Vec::len);
+        let lists = &mut search.lists;
+        lists.clear();
+        lists.extend(
+            texts
+                .core(&self.features)
+                .map(|(number, weight)| (size(number), number, weight))
+                .filter(|(size, _, _)| *size > 0),
+        );
         if lists.len() > LOOKED_UP {
-            lists.sort_by(|a, b| b.1.total_cmp(&a.1));
+            lists.sort_unstable_by(|a, b| b.2.total_cmp(&a.2).then(a.1.cmp(&b.1)));
             lists.truncate(LOOKED_UP);
         }
-        lists.sort_by_key(|(list, _)| list.len());
+        lists.sort_unstable_by_key(|(size, number, _)| (*size, *number));
         search.votes.resize(self.all.len(), 0.0);
         let (mut met, mut best) = (0, 0.0f32);
-        for (n, (list, weight)) in lists.into_iter().enumerate() {
-            met += list.len();
+        for (n, (size, number, weight)) in search.lists.iter().enumerate() {
+            met += size;
             if n >= SEARCHED && met > CROWDED {
                 break;
             }
-            for at in list {
+            for at in &self.postings[*number as usize] {
                 let votes = &mut search.votes[*at as usize];
                 if *votes == 0.0 {
                     search.met.push(*at);
@@ -197,14 +226,14 @@ impl Groups {
         search.found.clear();
         for at in search.met.drain(..) {
             let votes = std::mem::take(&mut search.votes[at as usize]);
-            if votes >= 0.5 * best && self.all[at as usize].count > 0 {
+            if votes >= part * best && self.all[at as usize].count > 0 {
                 search.found.push((at, votes));
             }
         }
         let by_votes = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if search.found.len() > COMPARED {
-            search.found.select_nth_unstable_by(COMPARED, by_votes);
-            search.found.truncate(COMPARED);
+        if search.found.len() > most {
+            search.found.select_nth_unstable_by(most, by_votes);
+            search.found.truncate(most);
         }
         search.found.sort_unstable_by(by_votes);
     }
@@ -212,7 +241,8 @@ impl Groups {
     fn post(&mut self, number: u32, at: usize) {
         let number = number as usize;
         if self.postings.len() <= number {
-            self.postings.resize_with(self.features.len().max(number + 1), Vec::new);
+            self.postings
+                .resize_with(self.features.len().max(number + 1), Vec::new);
         }
         self.postings[number].push(at as u32);
     }
@@ -257,7 +287,7 @@ impl Groups {
             if self.all[at].count == 0 {
                 continue;
             }
-            self.promising(self.all[at].side(), search);
+            self.promising(self.all[at].side(), search, CLOSE, COMPARED);
             for (other, _) in std::mem::take(&mut search.found) {
                 let other = other as usize;
                 if other != at {
@@ -295,7 +325,9 @@ impl Groups {
     }
 
     pub(super) fn overlap(&self, a: usize, b: usize, search: &mut Search) -> Overlap {
-        search.apart.overlap(&self.features, self.all[a].side(), self.all[b].side())
+        search
+            .apart
+            .overlap(&self.features, self.all[a].side(), self.all[b].side())
     }
 
     /// Makes the groups anew of where their texts are now.

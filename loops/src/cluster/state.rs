@@ -98,7 +98,8 @@ fn read_first(said: &str) -> Option<Vec<Kept>> {
         sketch: 0,
         share: f32::from(*level) / 255.0,
     });
-    (rest.is_empty() && features.len() <= KEPT_BEFORE).then(|| kept.filter(|kept| is_word(kept.hash)).collect())
+    (rest.is_empty() && features.len() <= KEPT_BEFORE)
+        .then(|| kept.filter(|kept| is_word(kept.hash)).collect())
 }
 
 #[cfg(test)]
@@ -154,7 +155,9 @@ mod tests {
             "t3.1.",
             "hello",
             &format!("t1.1.{}", "00".repeat(5 * 161)),
-            &State::Said(1, Vec::new()).write().replace("t2.1.", &format!("t2.1.{}", "AAAA".repeat(13 * 17))),
+            &State::Said(1, Vec::new())
+                .write()
+                .replace("t2.1.", &format!("t2.1.{}", "AAAA".repeat(13 * 17))),
         ] {
             assert!(State::read(text).is_err(), "{text}");
         }

@@ -97,7 +97,10 @@ impl Ties {
         if into == from {
             return;
         }
-        self.nodes.values_mut().filter(|node| **node == from).for_each(|node| *node = into);
+        self.nodes
+            .values_mut()
+            .filter(|node| **node == from)
+            .for_each(|node| *node = into);
         for other in self.apart.remove(&from).unwrap_or_default() {
             self.apart.entry(into).or_default().insert(other);
             let back = self.apart.entry(other).or_default();

@@ -12,6 +12,12 @@ const MAX_WORDS: usize = 240;
 /// A longer run of letters is no word; this much of it is kept.
 const MAX_LETTERS: usize = 24;
 
+/// Chinese characters that say nothing about a problem: they end a word.
+const SAY_NOTHING: [char; 31] = [
+    '的', '了', '着', '吗', '呢', '吧', '啊', '我', '你', '他', '她', '它', '们', '是', '在', '和', '与',
+    '也', '都', '就', '被', '把', '还', '但', '很', '请', '已', '却', '再', '又', '并',
+];
+
 /// One word of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Word {
@@ -38,8 +44,14 @@ pub(super) fn fold_into(text: &str, folded: &mut String) {
         end -= 1;
     }
     let text = &text[..end];
-    if text.bytes().all(|b| b.is_ascii() && (b >= b' ' || b.is_ascii_whitespace()) && b != 0x7f) {
-        folded.extend(text.chars().map(|c| if c == '`' { '\'' } else { c.to_ascii_lowercase() }));
+    if text
+        .bytes()
+        .all(|b| b.is_ascii() && (b >= b' ' || b.is_ascii_whitespace()) && b != 0x7f)
+    {
+        folded.extend(
+            text.chars()
+                .map(|c| if c == '`' { '\'' } else { c.to_ascii_lowercase() }),
+        );
         return;
     }
     let bare = text
@@ -77,7 +89,11 @@ fn own_lines<'a>(folded: &'a str, mut each: impl FnMut(&'a str)) -> bool {
         if bare.starts_with("'''") || bare == "{code}" || bare == "{noformat}" || bare.starts_with("{code:") {
             fenced = !fenced;
         } else if bare.is_empty() || bare.starts_with('>') || bare.starts_with("&gt;") {
-        } else if !fenced || ["error", "exception", "panic"].iter().any(|sign| bare.contains(sign)) {
+        } else if !fenced
+            || ["error", "exception", "panic"]
+                .iter()
+                .any(|sign| bare.contains(sign))
+        {
             any = true;
             each(bare);
         }
@@ -134,7 +150,11 @@ fn is_reference(chunk: &str) -> bool {
 /// Splits a chunk at what is neither letter nor digit. Of scripts without spaces, Katakana, which writes whole foreign
 /// words, stays together; others become overlapping pairs, or one character where it stands alone.
 fn split(chunk: &str, word: &mut String, each: &mut impl FnMut(&str)) {
-    if chunk.len() <= MAX_LETTERS && chunk.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
+    if chunk.len() <= MAX_LETTERS
+        && chunk
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    {
         return each(chunk);
     }
     let mut written = Script::Spaced;
@@ -142,9 +162,10 @@ fn split(chunk: &str, word: &mut String, each: &mut impl FnMut(&str)) {
     let mut chars = chunk.chars().peekable();
     while let Some(c) = chars.next() {
         let script = Script::of(c);
-        let says_nothing = matches!(c, '的' | '了' | '着' | '吗' | '呢' | '吧' | '啊' | '我' | '你' | '他' | '她' | '它' | '们');
+        let says_nothing = SAY_NOTHING.contains(&c);
         if says_nothing || (!c.is_alphanumeric() && script != Script::Katakana) {
-            if c == '\'' && letters > 0 && written == Script::Spaced {
+            // `don't` is one word, `l'export` is two.
+            if c == '\'' && written == Script::Spaced && !lexicon::is_elided(word) {
                 continue;
             }
             flush(word, &mut letters, written, each);

@@ -20,7 +20,9 @@ struct Message {
 }
 
 fn messages() -> Vec<Message> {
-    SET.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    SET.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// Precision and recall.
@@ -61,9 +63,15 @@ fn b_cubed(found: &[(&Message, Cluster)]) -> Quality {
     for (message, cluster) in found {
         let mine = found.iter().filter(|(_, other)| other == cluster);
         let (right, put) = mine.fold((0.0, 0.0), |(right, put), (other, _)| {
-            (right + f64::from(u8::from(other.problem == message.problem)), put + 1.0)
+            (
+                right + f64::from(u8::from(other.problem == message.problem)),
+                put + 1.0,
+            )
         });
-        let all = found.iter().filter(|(other, _)| other.problem == message.problem).count();
+        let all = found
+            .iter()
+            .filter(|(other, _)| other.problem == message.problem)
+            .count();
         precision += right / put;
         recall += right / all as f64;
     }
@@ -88,26 +96,64 @@ fn found(messages: &[Message]) -> Vec<(&Message, Cluster)> {
 fn look() {
     let messages = messages();
     let found = found(&messages);
-    let q = |name: &str, q: Quality| println!("{name}: p {:.3} r {:.3} f1 {:.3}", q.precision, q.recall, q.f1());
+    let q =
+        |name: &str, q: Quality| println!("{name}: p {:.3} r {:.3} f1 {:.3}", q.precision, q.recall, q.f1());
     q("all", pairwise(&found, |_, _| true));
     q("lang", pairwise(&found, |a, b| a.lang == b.lang));
     let loose = |m: &Message| ["loose", "other_language"].contains(&m.kind.as_str());
-    q("tight", pairwise(&found, |a, b| a.lang == b.lang && !loose(a) && !loose(b)));
-    q("loose", pairwise(&found, |a, b| a.lang == b.lang && (loose(a) || loose(b))));
+    q(
+        "tight",
+        pairwise(&found, |a, b| a.lang == b.lang && !loose(a) && !loose(b)),
+    );
+    q(
+        "loose",
+        pairwise(&found, |a, b| a.lang == b.lang && (loose(a) || loose(b))),
+    );
     q("b3", b_cubed(&found));
     for lang in ["en", "de", "es", "fr", "pt", "it", "pl", "ru", "ja", "zh"] {
-        q(lang, pairwise(&found, |a, b| a.lang == lang && b.lang == lang && !loose(a) && !loose(b)));
+        q(
+            lang,
+            pairwise(&found, |a, b| {
+                a.lang == lang && b.lang == lang && !loose(a) && !loose(b)
+            }),
+        );
     }
     let mut by: BTreeMap<Cluster, Vec<&Message>> = BTreeMap::new();
-    for (m, c) in &found { by.entry(*c).or_default().push(m); }
+    for (m, c) in &found {
+        by.entry(*c).or_default().push(m);
+    }
     for ms in by.values() {
         if ms.iter().map(|m| &m.problem).collect::<HashSet<_>>().len() > 1 {
             println!("--- mixed");
-            for m in ms { println!("   {} {:?}", m.problem, m.text.chars().take(100).collect::<String>()); }
+            for m in ms {
+                println!(
+                    "   {} {:?}",
+                    m.problem,
+                    m.text.chars().take(100).collect::<String>()
+                );
+            }
         }
     }
     let mut byp: BTreeMap<(&str, &str), BTreeMap<Cluster, Vec<&Message>>> = BTreeMap::new();
-    for (m, c) in &found { if !loose(m) { byp.entry((&m.lang, &m.problem)).or_default().entry(*c).or_default().push(m); } }
-    for (p, cs) in byp { if cs.len() > 1 { println!("--- split {p:?}"); for ms in cs.values() { println!("  *"); for m in ms { println!("     {:?}", m.text.chars().take(100).collect::<String>()); } } } }
+    for (m, c) in &found {
+        if !loose(m) {
+            byp.entry((&m.lang, &m.problem))
+                .or_default()
+                .entry(*c)
+                .or_default()
+                .push(m);
+        }
+    }
+    for (p, cs) in byp {
+        if cs.len() > 1 {
+            println!("--- split {p:?}");
+            for ms in cs.values() {
+                println!("  *");
+                for m in ms {
+                    println!("     {:?}", m.text.chars().take(100).collect::<String>());
+                }
+            }
+        }
+    }
     println!("{}", hex::encode(Sha256::digest(SET)));
 }
