@@ -9,13 +9,13 @@ use super::{
 };
 
 /// Groups that are less alike than this have nothing to do with each other.
-const OUTSIDE: f32 = 0.2;
-/// Groups of a family are one problem from this mean likeness on.
-const LOOSE: f32 = 0.35;
-/// Each group of a family shares this many telling words with another one.
+const OUTSIDE: f32 = 0.3;
+/// Groups of a family come together from this likeness on.
+const LOOSE: f32 = 0.4;
+/// if they share this many telling words.
 const SHARED: usize = 3;
 /// No more groups than this are a family.
-const LARGEST: usize = 16;
+const LARGEST: usize = 32;
 
 /// With how many groups one is compared.
 const COMPARED: usize = 32;
@@ -77,13 +77,7 @@ impl Groups {
             return Vec::new();
         }
         if known.len() < 2 {
-            let is_one = self.is_one(family);
-            return family
-                .iter()
-                .skip(1)
-                .filter(|_| is_one)
-                .map(|from| (*from, family[0]))
-                .collect();
+            return self.parts(family);
         }
         let best = |from: &usize| {
             known
@@ -97,27 +91,46 @@ impl Groups {
             .collect()
     }
 
-    /// Whether a family is one problem: taken together pair by pair, the most alike first, all of it comes together.
-    fn is_one(&self, family: &[usize]) -> bool {
-        let mut left: Vec<Group> = family.iter().map(|at| self.all[*at].clone()).collect();
+    /// Takes a family together pair by pair, the most alike first. What has come together is one problem if nothing else
+    /// that is left is like it.
+    fn parts(&self, family: &[usize]) -> Vec<(usize, usize)> {
+        let mut left: Vec<(Group, Vec<usize>)> = family
+            .iter()
+            .map(|at| (self.all[*at].clone(), vec![*at]))
+            .collect();
         let mut apart = Apart::default();
-        while left.len() > 1 {
+        loop {
             let mut best: Option<(f32, usize, usize)> = None;
+            let mut like_another = BTreeSet::new();
             for (a, b) in (1..left.len()).flat_map(|b| (0..b).map(move |a| (a, b))) {
-                let overlap = apart.overlap(&self.features, left[a].side(), left[b].side());
+                let overlap = apart.overlap(&self.features, left[a].0.side(), left[b].0.side());
                 let likeness = overlap.alike();
+                if likeness > OUTSIDE {
+                    like_another.extend([a, b]);
+                }
+                // One sentence said of two things; of many sentences that can no longer be told.
+                let contrasts = left[a].1.len() == 1 && left[b].1.len() == 1 && overlap.contrasts();
                 let better = best.is_none_or(|(than, _, _)| likeness > than);
-                if better && likeness >= LOOSE && overlap.shared >= SHARED && !overlap.contrasts() {
+                if better && likeness >= LOOSE && overlap.shared >= SHARED && !contrasts {
                     best = Some((likeness, a, b));
                 }
             }
             let Some((_, into, from)) = best else {
-                return false;
+                let alone = left.iter().enumerate().filter(|(n, _)| !like_another.contains(n));
+                return alone
+                    .flat_map(|(_, (_, members))| {
+                        let into = members.iter().copied().min().unwrap_or_default();
+                        members
+                            .iter()
+                            .filter(move |at| **at != into)
+                            .map(move |from| (*from, into))
+                    })
+                    .collect();
             };
-            let gone = left.remove(from);
-            left[into].take(&gone);
+            let (gone, members) = left.remove(from);
+            left[into].0.take(&gone);
+            left[into].1.extend(members);
         }
-        true
     }
 }
 
