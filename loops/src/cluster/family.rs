@@ -14,6 +14,8 @@ const OUTSIDE: f32 = 0.3;
 const LOOSE: f32 = 0.4;
 /// if they share this many telling words.
 const SHARED: usize = 3;
+/// No two groups of one problem are less alike than this.
+const STRANGE: f32 = 0.08;
 /// No more groups than this are a family.
 const LARGEST: usize = 32;
 
@@ -99,6 +101,14 @@ impl Groups {
             .map(|at| (self.all[*at].clone(), vec![*at]))
             .collect();
         let mut apart = Apart::default();
+        let strangers = |members: &[usize], apart: &mut Apart| {
+            members.iter().enumerate().any(|(n, a)| {
+                members[n + 1..].iter().any(|b| {
+                    let (a, b) = (self.all[*a].side(), self.all[*b].side());
+                    apart.overlap(&self.features, a, b).alike() < STRANGE
+                })
+            })
+        };
         loop {
             let mut best: Option<(f32, usize, usize)> = None;
             let mut like_another = BTreeSet::new();
@@ -108,16 +118,22 @@ impl Groups {
                 if likeness > OUTSIDE {
                     like_another.extend([a, b]);
                 }
-                // One sentence said of two things; of many sentences that can no longer be told.
-                let contrasts = left[a].1.len() == 1 && left[b].1.len() == 1 && overlap.contrasts();
+                // One sentence said of two things; where there are many sentences that can no longer be told.
+                let contrasts =
+                    overlap.contrasts() && left[a].0.is_one_sentence() && left[b].0.is_one_sentence();
                 let better = best.is_none_or(|(than, _, _)| likeness > than);
                 if better && likeness >= LOOSE && overlap.shared >= SHARED && !contrasts {
                     best = Some((likeness, a, b));
                 }
             }
             let Some((_, into, from)) = best else {
-                let alone = left.iter().enumerate().filter(|(n, _)| !like_another.contains(n));
+                let alone: Vec<_> = left
+                    .iter()
+                    .enumerate()
+                    .filter(|(n, (_, members))| !like_another.contains(n) && !strangers(members, &mut apart))
+                    .collect();
                 return alone
+                    .into_iter()
                     .flat_map(|(_, (_, members))| {
                         let into = members.iter().copied().min().unwrap_or_default();
                         members

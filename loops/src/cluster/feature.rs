@@ -63,8 +63,13 @@ pub(super) fn look_alike(a: u64, b: u64) -> f32 {
         return 0.0;
     }
     let dice = 2.0 * (a & b).count_ones() as f32 / all as f32;
-    ((dice - 0.3) / 0.35).clamp(0.0, 1.0)
+    ((dice - LOOKS_FROM) / (LOOKS_TO - LOOKS_FROM)).clamp(0.0, 1.0)
 }
+
+/// Words that share less look alike by chance,
+const LOOKS_FROM: f32 = 0.4;
+/// and words that share this much are the same.
+const LOOKS_TO: f32 = 0.65;
 
 /// One feature.
 #[derive(Debug, Clone, Copy)]

@@ -46,6 +46,18 @@ impl Group {
         }
     }
 
+    /// Whether its texts are one sentence, said again: most of what they say is said by more than half of them.
+    pub(super) fn is_one_sentence(&self) -> bool {
+        let half = self.count as f32 / 2.0;
+        let often: f32 = self
+            .sum
+            .iter()
+            .map(|(_, weight)| *weight)
+            .filter(|weight| *weight > half)
+            .sum();
+        often >= 0.6 * self.sum.iter().map(|(_, weight)| weight).sum::<f32>()
+    }
+
     /// Takes the texts of another group over.
     pub(super) fn take(&mut self, other: &Self) {
         self.count += other.count;
