@@ -11,9 +11,9 @@ use super::{
 };
 
 /// From this likeness on a text belongs to a group.
-const SAME: f32 = 0.65;
+const SAME: f32 = 0.62;
 /// From this likeness on two groups are one, whatever else there is.
-const SAME_GROUPS: f32 = 0.65;
+const SAME_GROUPS: f32 = 0.62;
 /// By how many of its heaviest features a text is looked up.
 const LOOKED_UP: usize = 24;
 /// After so many groups were met, only

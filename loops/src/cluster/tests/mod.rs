@@ -1,12 +1,13 @@
 //! Facts about clusters as a caller sees them.
 
+mod quality;
+mod ties;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
-
-mod quality;
 use crate::{
     id::{FindingId, SignalId},
     signal::{Signal, Voice},

@@ -1,6 +1,6 @@
 //! How well five hundred messages of our own are clustered; see `feedback-500.md` beside this file for what they are.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -92,68 +92,60 @@ fn found(messages: &[Message]) -> Vec<(&Message, Cluster)> {
     messages.iter().map(|one| (one, of(one))).collect()
 }
 
+/// The labels were fixed before the code that they judge. Who changes them says so here.
 #[test]
-fn look() {
+fn the_labels_are_those_that_were_fixed_first() {
+    assert_eq!(messages().len(), 500);
+    assert_eq!(
+        hex::encode(Sha256::digest(SET)),
+        "8faf50c21cb6015febeaabc6c3e7e807511261e91eb761782f6a951464f95055"
+    );
+}
+
+/// In quite other words, or in another language: not expected to be found without a model.
+fn is_far(message: &Message) -> bool {
+    ["loose", "other_language"].contains(&message.kind.as_str())
+}
+
+fn assert_at_least(what: &str, found: Quality, precision: f64, recall: f64, f1: f64) {
+    assert!(
+        found.precision >= precision && found.recall >= recall && found.f1() >= f1,
+        "{what}: {found:?}, F1 {:.3}",
+        found.f1()
+    );
+}
+
+#[test]
+fn what_is_put_together_is_one_problem_and_what_is_said_again_is_found() {
     let messages = messages();
     let found = found(&messages);
-    let q =
-        |name: &str, q: Quality| println!("{name}: p {:.3} r {:.3} f1 {:.3}", q.precision, q.recall, q.f1());
-    q("all", pairwise(&found, |_, _| true));
-    q("lang", pairwise(&found, |a, b| a.lang == b.lang));
-    let loose = |m: &Message| ["loose", "other_language"].contains(&m.kind.as_str());
-    q(
-        "tight",
-        pairwise(&found, |a, b| a.lang == b.lang && !loose(a) && !loose(b)),
+    let near = |a: &Message, b: &Message| a.lang == b.lang && !is_far(a) && !is_far(b);
+    assert_at_least(
+        "said again, in one language",
+        pairwise(&found, near),
+        0.96,
+        0.88,
+        0.92,
     );
-    q(
-        "loose",
-        pairwise(&found, |a, b| a.lang == b.lang && (loose(a) || loose(b))),
-    );
-    q("b3", b_cubed(&found));
+    let one_language = |a: &Message, b: &Message| a.lang == b.lang;
+    assert_at_least("in one language", pairwise(&found, one_language), 0.96, 0.6, 0.7);
+    assert_at_least("B-cubed, over all languages", b_cubed(&found), 0.98, 0.5, 0.6);
+}
+
+/// Nothing is put together across languages that does not belong together; what does is left to who can read.
+#[test]
+fn over_all_languages_precision_stays() {
+    let messages = messages();
+    let all = pairwise(&found(&messages), |_, _| true);
+    assert!(all.precision >= 0.96, "{all:?}");
+}
+
+#[test]
+fn every_language_is_read() {
+    let messages = messages();
+    let found = found(&messages);
     for lang in ["en", "de", "es", "fr", "pt", "it", "pl", "ru", "ja", "zh"] {
-        q(
-            lang,
-            pairwise(&found, |a, b| {
-                a.lang == lang && b.lang == lang && !loose(a) && !loose(b)
-            }),
-        );
+        let near = |a: &Message, b: &Message| a.lang == lang && b.lang == lang && !is_far(a) && !is_far(b);
+        assert_at_least(lang, pairwise(&found, near), 0.88, 0.53, 0.69);
     }
-    let mut by: BTreeMap<Cluster, Vec<&Message>> = BTreeMap::new();
-    for (m, c) in &found {
-        by.entry(*c).or_default().push(m);
-    }
-    for ms in by.values() {
-        if ms.iter().map(|m| &m.problem).collect::<HashSet<_>>().len() > 1 {
-            println!("--- mixed");
-            for m in ms {
-                println!(
-                    "   {} {:?}",
-                    m.problem,
-                    m.text.chars().take(100).collect::<String>()
-                );
-            }
-        }
-    }
-    let mut byp: BTreeMap<(&str, &str), BTreeMap<Cluster, Vec<&Message>>> = BTreeMap::new();
-    for (m, c) in &found {
-        if !loose(m) {
-            byp.entry((&m.lang, &m.problem))
-                .or_default()
-                .entry(*c)
-                .or_default()
-                .push(m);
-        }
-    }
-    for (p, cs) in byp {
-        if cs.len() > 1 {
-            println!("--- split {p:?}");
-            for ms in cs.values() {
-                println!("  *");
-                for m in ms {
-                    println!("     {:?}", m.text.chars().take(100).collect::<String>());
-                }
-            }
-        }
-    }
-    println!("{}", hex::encode(Sha256::digest(SET)));
 }
