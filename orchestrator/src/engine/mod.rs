@@ -13,6 +13,7 @@ mod collect;
 mod drive;
 mod error;
 mod expiry;
+mod green;
 mod news;
 mod outbox;
 mod place;
@@ -52,6 +53,7 @@ pub use self::{
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
     expiry::expire,
+    green::lowered,
     news::{News, watch},
     outbox::{Waiting, send},
     plan::{Plan, plan},
@@ -96,22 +98,22 @@ pub struct Engine {
 
 impl Home {
     /// A home of these.
-    pub fn new(
-        store: Store,
-        machine: Arc<Machine>,
-        folder: PathBuf,
-        hub: Option<Hub>,
-        review: Review,
-    ) -> Self {
+    pub fn new(store: Store, machine: Arc<Machine>, folder: PathBuf, hub: Option<Hub>) -> Self {
         Self {
             store,
             machine,
             folder,
             hub,
-            review,
+            review: Review::default(),
             sending: Arc::default(),
             starting: Arc::default(),
         }
+    }
+
+    /// The same, where people can bear so much review.
+    #[must_use]
+    pub fn with_review(self, review: Review) -> Self {
+        Self { review, ..self }
     }
 
     /// The bare mirror of a repository.
