@@ -10,12 +10,15 @@ use std::{
 
 use serde::Deserialize;
 
+mod allowance;
 pub mod builtin;
 pub mod database;
+pub mod github;
 pub mod models;
 pub mod secret;
 
 pub use database::Database;
+pub use github::GitHub;
 pub use models::{Model, Models, Provider};
 pub use secret::{Secret, SecretRef};
 
@@ -81,6 +84,8 @@ pub struct Config {
     pub database: Option<Database>,
     /// Models, what they cost, and who provides them.
     pub models: Models,
+    /// GitHub: where, as whom, and which repositories.
+    pub github: GitHub,
 }
 
 /// The file as it is written.
@@ -90,6 +95,7 @@ struct File {
     state: Option<PathBuf>,
     database: Option<SecretRef>,
     models: models::File,
+    github: github::File,
 }
 
 impl Config {
@@ -117,9 +123,10 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut problems = Vec::new();
         let models = file.models.resolve(folder, env, &mut problems);
-        if !problems.is_empty() {
-            return Err(bad(problems));
-        }
+        let github = match file.github.resolve(folder, env, &mut problems) {
+            Some(github) if problems.is_empty() => github,
+            _ => return Err(bad(problems)),
+        };
         let state = state
             .or_else(|| file.state.map(|written| folder.join(written)))
             .or_else(|| env("XDG_STATE_HOME").map(|base| Path::new(&base).join("loops")))
@@ -130,6 +137,7 @@ impl Config {
             state,
             database,
             models,
+            github,
         })
     }
 }
