@@ -156,7 +156,10 @@ mod tests {
                 .unwrap();
         }
         let tree = index.line(&["write-tree"]).await.unwrap();
-        let commit = git.commit_tree(&tree, &[], "c", ("p", "p@x"), 1).await.unwrap();
+        let commit = git
+            .commit_tree(&tree, &[], "c", ("p", "p@x"), 1_700_000_000)
+            .await
+            .unwrap();
         (git, commit)
     }
 
