@@ -70,7 +70,7 @@ async fn of_an_effect_that_is_renewed_only_the_last_form_counts() {
         let anew = outbox::get(&mut tx, key).await.unwrap().unwrap();
         assert_eq!(
             (anew.state, anew.tries, anew.next_at),
-            (EffectState::Pending, 0, at(0))
+            (EffectState::Pending, 0, Timestamp(0))
         );
     })
     .await;
