@@ -8,6 +8,7 @@ pub mod boundary;
 pub mod budget;
 pub mod change;
 pub mod cluster;
+pub mod command;
 pub mod evidence;
 pub mod finding;
 pub mod id;

@@ -86,6 +86,8 @@ fn line(news: &News) -> String {
     plain(&match news {
         News::Merged(proposal) => format!("merged    {}: {}", proposal.id.short(), proposal.title),
         News::Closed(proposal, why) => format!("closed    {}: {why}", proposal.id.short()),
+        News::SentBack(proposal, why) => format!("sent back {}: {why}", proposal.id.short()),
+        News::Answered(proposal, n) => format!("answered  {}: {n} on GitHub", proposal.id.short()),
         News::LeftAlone(proposal, why) => format!("left      {}: {why}", proposal.id.short()),
         News::Trouble(proposal, why) => format!("trouble   {}: {why}", proposal.id.short()),
     })

@@ -8,6 +8,7 @@ mod errands;
 mod error;
 mod findings;
 mod follow;
+mod history;
 mod import;
 mod init;
 mod logs;

@@ -21,6 +21,7 @@ mod review;
 mod serve;
 mod settle;
 mod step;
+mod talk;
 mod triage;
 mod trust;
 mod work;

@@ -18,7 +18,9 @@ use super::{Definition, Engine, EngineError, Finished, Start, Watchers, drive};
 use crate::{
     clock,
     store::{
-        ledger, loops as loop_rows, plans, runs,
+        ledger, loops as loop_rows, plans,
+        proposals::{self, ProposalState},
+        runs,
         ticks::{self, Receipt, Tick},
     },
 };
@@ -143,6 +145,7 @@ impl<'a> Service<'a> {
     async fn ring(&mut self) -> Result<(), EngineError> {
         self.look_at_specs().await?;
         self.take_up_plans().await?;
+        self.take_up_sent_back().await?;
         let names: Vec<String> = self.loops.keys().cloned().collect();
         for name in names {
             self.tick(&name).await?;
@@ -239,6 +242,29 @@ impl<'a> Service<'a> {
             if free {
                 (self.tell)(Word::Approved(plan.loop_name.clone(), plan.title));
                 self.start(&plan.loop_name, Start::Approved(plan.run));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs that somebody's words on a pull request have opened again go on, paused or not.
+    async fn take_up_sent_back(&mut self) -> Result<(), EngineError> {
+        let now = clock::now();
+        for run in runs::all_open(&self.engine.home.store).await? {
+            let free = self
+                .loops
+                .get(&run.loop_name)
+                .is_some_and(|served| served.running.is_none() && served.plans_at <= now);
+            if !free {
+                continue;
+            }
+            let made = proposals::of_run(&self.engine.home.store, run.id).await?;
+            if made
+                .iter()
+                .any(|proposal| proposal.state == ProposalState::Revising)
+            {
+                (self.tell)(Word::Started(run.loop_name.clone(), None));
+                self.start(&run.loop_name, Start::Again(run.id));
             }
         }
         Ok(())
@@ -366,6 +392,9 @@ impl<'a> Service<'a> {
                 trouble,
                 held,
             }) => {
+                if let (None, Some(served)) = (end, self.loops.get_mut(&name)) {
+                    served.plans_at = Timestamp(clock::now().0 + PLANS_AGAIN_MS);
+                }
                 if let Some(why) = held {
                     (self.tell)(Word::Held(name.clone(), why));
                 }
@@ -380,12 +409,12 @@ impl<'a> Service<'a> {
                         self.leave(&name, due, Receipt::Failed, &error.to_string())
                             .await?;
                     }
-                    Start::Approved(_) => {
+                    Start::Approved(_) | Start::Again(_) => {
                         if let Some(served) = self.loops.get_mut(&name) {
                             served.plans_at = Timestamp(clock::now().0 + PLANS_AGAIN_MS);
                         }
                     }
-                    Start::NewOrOpen | Start::Again(_) => {}
+                    Start::NewOrOpen => {}
                 }
                 (self.tell)(Word::Trouble(name, error.to_string()));
             }

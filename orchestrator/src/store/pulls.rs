@@ -55,6 +55,7 @@ statements! { "pulls":
     ONE_MORE_ROUND = "UPDATE pulls SET rounds = rounds + 1 WHERE proposal = $1";
     ONE_MORE_REBUILD = "UPDATE pulls SET rebuilds = rebuilds + 1 WHERE proposal = $1";
     LEAVE_ALONE = "UPDATE pulls SET hands_off = $2 WHERE proposal = $1 AND hands_off IS NULL";
+    TAKE_UP_AGAIN = "UPDATE pulls SET hands_off = NULL WHERE proposal = $1";
     GET = concat!("SELECT ", columns!(), " FROM pulls WHERE proposal = $1");
     OF_REPOSITORY = concat!("SELECT ", columns!(), " FROM pulls WHERE repository = $1 ORDER BY number");
     OPEN = "SELECT p.proposal, p.repository, p.number, p.url, p.draft, p.talk, p.rounds, p.rebuilds, p.hands_off, p.opened_at
@@ -106,6 +107,14 @@ pub async fn leave_alone(tx: &mut Tx, proposal: ProposalId, why: &str) -> Result
         .run(tx, |q| q.bind(proposal.to_string()).bind(why))
         .await?
         > 0)
+}
+
+/// It is not left alone any more.
+pub async fn take_up_again(tx: &mut Tx, proposal: ProposalId) -> Result<(), StoreError> {
+    TAKE_UP_AGAIN
+        .run(tx, |q| q.bind(proposal.to_string()))
+        .await
+        .map(drop)
 }
 
 /// The pull request of a proposal.
