@@ -15,6 +15,9 @@ use self::pattern::Pattern;
 pub const PLACES: [&str; 3] = [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"];
 /// GitHub does not load a file that is larger, so neither do we: nobody owns anything then.
 pub const MAX_BYTES: usize = 3 * 1024 * 1024;
+/// A matcher is made of every glob; a file of nothing but globs would take gigabytes. Paths without any wildcard are not
+/// counted.
+const MAX_GLOBS: usize = 5_000;
 /// Bad lines that are told of one by one; the rest is counted.
 const TOLD: usize = 20;
 
@@ -124,10 +127,19 @@ impl Owners {
             });
             return owners;
         }
-        let mut more = 0;
+        let (mut more, mut globs) = (0, 0);
         for (number, line) in (1..).zip(text.lines()) {
-            match rule(line) {
-                Ok(rule) => owners.rules.extend(rule),
+            let read = if globs < MAX_GLOBS {
+                rule(line)
+            } else {
+                Err(format!("there are {MAX_GLOBS} globs above, which is the most"))
+            };
+            match read {
+                Ok(None) => {}
+                Ok(Some(rule)) => {
+                    globs += usize::from(rule.pattern.is_glob());
+                    owners.rules.push(rule);
+                }
                 Err(_) if owners.skipped.len() >= TOLD => more += 1,
                 Err(why) => owners.skipped.push(Skipped { line: number, why }),
             }

@@ -10,6 +10,7 @@ use std::{
 
 use serde::Deserialize;
 
+mod allowance;
 pub mod builtin;
 pub mod database;
 pub mod github;

@@ -10,4 +10,5 @@ pub mod github;
 pub mod lead;
 pub mod local;
 pub mod source;
+pub mod specs;
 pub mod store;

@@ -8,13 +8,17 @@
 //! paraphrases are not found here: the lead agent merges those, and what it merged stays merged, because the caller
 //! gives each known state with the finding that it belongs to *now*.
 
+mod bag;
+mod compare;
 mod family;
+mod feature;
 mod fingerprint;
 mod index;
+mod languages;
 mod lexicon;
 mod place;
 mod state;
-mod vector;
+mod ties;
 pub(crate) mod words;
 
 #[cfg(test)]
@@ -23,3 +27,4 @@ mod tests;
 pub use index::{Assignment, Cluster, Index, Known};
 pub(crate) use lexicon::is_polite;
 pub use state::BadState;
+pub use ties::{Party, Tie, Ties};

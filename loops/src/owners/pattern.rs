@@ -14,6 +14,8 @@ pub(super) enum Pattern {
     Everything,
     /// This path, and what lies below it: a pattern from the top without any wildcard.
     From(String),
+    /// What lies below this folder, which is counted from the top.
+    Below(String),
     /// What a glob fits.
     Glob(GlobMatcher),
 }
@@ -43,9 +45,14 @@ impl Pattern {
         // A `/` at the beginning or in the middle counts from the top; one at the end says that it is a folder.
         let folder = parts.last().is_some_and(Part::is_empty);
         let anchored = parts.first().is_some_and(Part::is_empty) || words.len() > 1;
-        if let (Some(plain), true, false) = (&plain, anchored, folder) {
+        if let (Some(plain), true) = (&plain, anchored) {
             let path: Vec<&str> = plain.iter().copied().filter(|part| !part.is_empty()).collect();
-            return Ok(Self::From(path.join("/")));
+            let path = path.join("/");
+            return Ok(if folder {
+                Self::Below(path)
+            } else {
+                Self::From(path)
+            });
         }
         if !folder
             && words.iter().all(|part| part.is_any())
@@ -78,12 +85,20 @@ impl Pattern {
             .map_err(|error| format!("the pattern cannot be read: {}", error.kind()))
     }
 
+    /// Whether it costs what a glob costs: memory for its matcher, and time on every path.
+    pub(super) fn is_glob(&self) -> bool {
+        matches!(self, Self::Glob(_))
+    }
+
     pub(super) fn fits(&self, path: &str) -> bool {
         match self {
             Self::Everything => true,
             Self::From(top) => path
                 .strip_prefix(top.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            Self::Below(top) => path
+                .strip_prefix(top.as_str())
+                .is_some_and(|rest| rest.starts_with('/')),
             Self::Glob(glob) => glob.is_match(path),
         }
     }

@@ -137,6 +137,18 @@ fn a_file_that_is_too_large_owns_nothing_and_says_so() {
 }
 
 #[test]
+fn a_file_of_nothing_but_globs_is_read_up_to_a_limit_and_says_so() {
+    let text = "a*b @a\n".repeat(MAX_GLOBS) + "* @late\n";
+    let owners = Owners::parse(&text);
+    assert_eq!(owners.skipped()[0].line, MAX_GLOBS + 1);
+    assert_eq!(names(owners.of("axb")), ["@a"]);
+    assert_eq!(
+        Owners::parse(&"/a/b @a\n/c/ @a\n".repeat(MAX_GLOBS)).skipped(),
+        []
+    );
+}
+
+#[test]
 fn owners_of_most_of_a_change_come_first() {
     let owners = Owners::parse("* @all\n/web/ @web @org/design\n/api/ @api a@b.example\n");
     let who = owners.for_change(["web/a", "api/a", "web/b", "README", "docs/x", "docs/y"]);

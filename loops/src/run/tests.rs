@@ -282,6 +282,41 @@ fn a_run_that_stops_leaves_its_plans_waiting() {
     }
 }
 
+#[test]
+fn an_approval_while_the_run_stops_is_kept_for_after_its_end() {
+    let (second, attempt) = (task(2), attempt(1));
+    let mut events = planned();
+    events.pop();
+    events.extend([
+        Event::Spawned {
+            task: second,
+            terms: TERMS,
+        },
+        Event::WorkStarted {
+            task: second,
+            attempt,
+        },
+        Event::Stopped {
+            end: End::OutOfBudget,
+        },
+        Event::PlanApproved { task: task(1) },
+    ]);
+    assert_eq!(
+        after(&events).tasks[&task(1)].step,
+        Step::Planned,
+        "not cancelled"
+    );
+    events.extend([
+        Event::Worked {
+            task: second,
+            attempt,
+            left: Left::NothingAndNoBudget,
+        },
+        Event::PlanApproved { task: task(1) },
+    ]);
+    assert_eq!(after(&events).due().len(), 1);
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let ids = || (0u8..3, 0u8..4).prop_map(|(t, a)| (task(t), attempt(a)));
     let verdict = || {

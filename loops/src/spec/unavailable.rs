@@ -50,6 +50,16 @@ pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
     list.0
 }
 
+/// What the loop waits for and never gets; none: nothing. It can be run by hand all the same.
+pub fn unserved(spec: &LoopSpec) -> Option<Unavailable> {
+    (!spec.triggers.is_empty()).then(|| Unavailable {
+        path: "triggers".to_owned(),
+        words: "webhooks do not come in yet, so `loops serve` does not serve this loop; leave them out and write a \
+                `schedule`, or start it with `loops run`"
+            .to_owned(),
+    })
+}
+
 struct List(Vec<Unavailable>);
 
 impl List {
@@ -130,7 +140,11 @@ fn outward(spec: &LoopSpec, on_github: bool, list: &mut List) {
     }
     match spec.proposal.autonomy {
         Autonomy::Report | Autonomy::PlanFirst | Autonomy::Propose => {}
-        Autonomy::MergeWhenGreen => list.add("proposal.autonomy", "merging by itself; use `propose`"),
+        Autonomy::MergeWhenGreen if on_github => {}
+        Autonomy::MergeWhenGreen => list.add(
+            "proposal.autonomy",
+            "merging by itself in a folder, where no branch is protected; use `propose`",
+        ),
     }
     if spec.notify.slack.is_some() {
         list.add("notify.slack", "messages to Slack");

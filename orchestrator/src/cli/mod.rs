@@ -7,6 +7,7 @@ mod doctor;
 mod errands;
 mod error;
 mod findings;
+mod folder;
 mod follow;
 mod history;
 mod import;
@@ -20,6 +21,7 @@ mod run;
 mod sandbox;
 mod schema;
 mod serve;
+mod served;
 mod service;
 mod show;
 pub mod specs;
@@ -218,8 +220,8 @@ pub fn main() -> ExitCode {
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => demo::demo(context, args).await,
-        Command::Init(command) => command.run(context),
-        Command::Validate(command) => command.run(context),
+        Command::Init(command) => command.run(context).await,
+        Command::Validate(command) => command.run(context).await,
         Command::Schema(command) => command.run(context),
         Command::Doctor(command) => command.run(context).await,
         Command::Run(args) => run::run(context, args).await,

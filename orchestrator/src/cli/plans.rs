@@ -115,7 +115,7 @@ pub(super) async fn approve(
         return answer(context, home, plan, &Answer::Approve).await;
     }
     let config = context.config()?;
-    let definition = context.definition(&config.models, &plan.loop_name)?;
+    let definition = context.definition(&config, &plan.loop_name).await?;
     run::refuse_what_is_not_there(&definition)?;
     answer_plan(home, plan.task, &Answer::Approve, &person()).await?;
     run::drive(context, &definition, Start::Approved(plan.run), cassette).await

@@ -212,7 +212,7 @@ pub(super) async fn approve(context: &Context, args: ApproveArgs) -> Result<Exit
         Found::Plan(plan) => return plan_pages::approve(context, &home, &plan, args.cassette).await,
     };
     let config = context.config()?;
-    let definition = context.definition(&config.models, &proposal.loop_name).ok();
+    let definition = context.definition(&config, &proposal.loop_name).await.ok();
     let answered = answer(&home, definition.as_ref(), &proposal, &Answer::Approve, &person()).await?;
     let exit = tell(context, &proposal, answered)?;
     errands::carry_out(context, &home).await?;
@@ -250,7 +250,7 @@ pub(super) async fn revise(context: &Context, args: ReviseArgs) -> Result<Exit, 
             return plan_pages::answer(context, &home, &plan, &Answer::Revise(args.words)).await;
         }
     };
-    let definition = context.definition(&config.models, &proposal.loop_name)?;
+    let definition = context.definition(&config, &proposal.loop_name).await?;
     run::refuse_what_is_not_there(&definition)?;
     // Taken and given back: another process on the state folder is told of before anything is written down.
     let lock = crate::store::StateLock::take(&home.folder)?;

@@ -35,8 +35,11 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let definition = context.definition(&config.models, &args.name)?;
+    let definition = context.definition(&config, &args.name).await?;
     refuse_what_is_not_there(&definition)?;
+    if let Some(waits) = spec::unserved(&definition.spec) {
+        context.out.note(format!("note      {waits}"));
+    }
     if args.dry_run {
         return dry_run(context, &definition).await;
     }

@@ -7,7 +7,7 @@ use workers::{Machine, sandbox::Sandbox};
 
 use super::{CliError, Context, specs};
 use crate::{
-    config::{Config, Database, Models, Secret},
+    config::{Config, Database, Secret},
     engine::{Definition, Engine, Home, Plan, Watchers, plan},
     gateway::{Cassette, Gateway, GatewayError},
     github::{GitHubError, Hub},
@@ -68,9 +68,23 @@ impl Context {
         })
     }
 
-    /// The loop of that name, from the folder of specs.
-    pub(super) fn definition(&self, models: &Models, name: &str) -> Result<Definition, CliError> {
-        let (path, spec) = specs::find(self, models, name)?;
+    /// The same, for who runs loops by their schedules: others can see that.
+    pub(super) async fn serving(&self, cassette: Option<PathBuf>) -> Result<Service, CliError> {
+        let service = self.service(cassette).await?;
+        Ok(Service {
+            _lock: service._lock.serving()?,
+            ..service
+        })
+    }
+
+    /// The loop of that name: from the folder of specs, else from a repository in the settings.
+    pub(super) async fn definition(&self, config: &Config, name: &str) -> Result<Definition, CliError> {
+        let mut notes = Vec::new();
+        let files = specs::everywhere(self, config, Some(name), &mut notes).await?;
+        for words in notes {
+            self.out.note(loops::text::plain(&words));
+        }
+        let (path, spec) = specs::find(files, name, self.out.color)?;
         let path = path.canonicalize().unwrap_or(path);
         let version = spec::version(&spec);
         Ok(Definition {
@@ -182,6 +196,15 @@ impl Context {
         let copy = tempfile::tempdir().map_err(failed)?;
         if config.database.is_some() || config.state.join(crate::store::FILE).exists() {
             open(&config).await?.copy_to(copy.path()).await?;
+        }
+        // What was fetched before need not be fetched again; a mirror is locked while it is brought up to date.
+        let mirrors = config
+            .state
+            .canonicalize()
+            .unwrap_or_else(|_| config.state.clone())
+            .join("mirrors");
+        if mirrors.is_dir() {
+            std::os::unix::fs::symlink(mirrors, copy.path().join("mirrors")).map_err(failed)?;
         }
         let store = Store::open(copy.path()).await?;
         let hub = Hub::new(&config.github)?;

@@ -7,16 +7,18 @@ use std::{
     time::Duration,
 };
 
-use loops::spec::Span;
+use loops::spec::{Allowance, Span};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Problem, Secret, SecretRef, models::is_loopback};
+use super::{Problem, Secret, SecretRef, allowance, models::is_loopback};
 
 /// The API of github.com.
 const PUBLIC_API: &str = "https://api.github.com";
 /// The variable that is looked at when no login is written.
 const USUAL: &str = "GITHUB_TOKEN";
+/// How often it is looked whether a repository's loops have changed.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// GitHub asks for a second between writes.
 const WRITE_GAP: Duration = Duration::from_secs(1);
 /// How long a request waits for a limit to pass, before the caller is told to come back later.
@@ -31,6 +33,10 @@ pub struct GitHub {
     pub login: Login,
     /// Repositories whose `.loops` folder on the base branch is served.
     pub repositories: Vec<FullName>,
+    /// What the loops that one of them defines may use.
+    pub limits: Allowance,
+    /// How often it is looked whether their base branches have moved.
+    pub look_every: Duration,
     /// How long to wait between writes.
     pub write_gap: Duration,
     /// How long one request waits for a limit to pass.
@@ -119,6 +125,8 @@ pub(super) struct File {
     token: Option<SecretRef>,
     app: Option<App>,
     repositories: Vec<String>,
+    limits: allowance::File,
+    look_every: Option<String>,
     write_gap: Option<String>,
     patience: Option<String>,
 }
@@ -139,6 +147,7 @@ impl File {
         env: &dyn Fn(&str) -> Option<String>,
         problems: &mut Vec<Problem>,
     ) -> Option<GitHub> {
+        let limits = self.limits.resolve(problems);
         let mut wrong = |what: String| problems.push(Problem { at: None, what });
         let api = address(self.api.as_deref().unwrap_or(PUBLIC_API))
             .map_err(|why| wrong(format!("`github.api`: {why}")))
@@ -173,6 +182,7 @@ impl File {
                 usual
             }
         };
+        let look_every = span("look_every", self.look_every, LOOK_EVERY, 86_400).max(Duration::from_secs(1));
         let write_gap = span("write_gap", self.write_gap, WRITE_GAP, 60);
         let patience = span("patience", self.patience, PATIENCE, 3600);
         if matches!(login, Some(Login::None)) && !repositories.is_empty() {
@@ -184,6 +194,8 @@ impl File {
             api: api?,
             login: login?,
             repositories,
+            limits,
+            look_every,
             write_gap,
             patience,
         })

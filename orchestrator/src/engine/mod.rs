@@ -10,6 +10,7 @@ mod carry;
 mod collect;
 mod drive;
 mod error;
+mod green;
 mod news;
 mod outbox;
 mod place;
@@ -45,6 +46,7 @@ pub use self::{
     approval::{PlanAnswered, answer_plan, expire_plan},
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
+    green::lowered,
     news::{News, watch},
     outbox::{Waiting, send},
     plan::{Plan, plan},
@@ -53,7 +55,7 @@ pub use self::{
     settle::{cancel, end_cancelled, reconcile},
 };
 pub(crate) use self::{
-    propose::{move_finding, repository_of},
+    propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
 use crate::{gateway::Gateway, github::Hub, store::Store};

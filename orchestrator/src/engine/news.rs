@@ -1,10 +1,17 @@
 //! Looks at what became of proposals that stand as pull requests, and writes it down. An unchanged one costs nothing of
 //! GitHub's rate limit.
 
-use super::{EngineError, Home, Place, answer::refuse, settle::record_merged, talk};
+use super::{
+    EngineError, Home, Place,
+    answer::{decide, refuse},
+    green::green,
+    settle::record_merged,
+    talk,
+};
 use crate::{
     github::{Pull, PullState, Repository},
     store::{
+        decisions::Said,
         proposals::{self, Proposal, ProposalState},
         pulls::{self, PullRow},
     },
@@ -17,12 +24,20 @@ pub enum News {
     Merged(Proposal),
     /// It was closed; its finding is refused with it.
     Closed(Proposal, String),
+    /// A person opened it again after it was closed.
+    Reopened(Proposal),
+    /// It was made anew on a base that had moved, and holds there.
+    Rebuilt(Proposal, String),
     /// It goes back to a worker, for this reason.
     SentBack(Proposal, String),
     /// So many answers are given there.
     Answered(Proposal, usize),
     /// It is left alone from now on.
     LeftAlone(Proposal, String),
+    /// Everything that its base requires is green, and it is on its way to be merged.
+    Green(Proposal),
+    /// Its loop merges when green, and it is left to a person for this reason.
+    StaysOpen(Proposal, String),
     /// It could not be looked at.
     Trouble(Proposal, String),
 }
@@ -43,6 +58,7 @@ pub async fn watch(home: &Home) -> Result<Vec<News>, EngineError> {
             Err(error) => news.push(News::Trouble(proposal, error.to_string())),
         }
     }
+    news.extend(talk::reopened(home).await?);
     Ok(news)
 }
 
@@ -55,6 +71,10 @@ async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Vec<New
         PullState::Merged => {
             let commit = pull.merge_commit.as_deref().unwrap_or(&pull.head);
             let mut tx = home.store.begin().await?;
+            // What was approved here was decided then; who merges there decides by that.
+            if let (Some(who), false) = (&pull.merged_by, proposal.state == ProposalState::Approved) {
+                decide(&mut tx, proposal, Said::Approve, None, &talk::on_github(who)).await?;
+            }
             record_merged(&mut tx, proposal, commit).await?;
             tx.commit().await?;
             Ok(vec![News::Merged(proposal.clone())])
@@ -81,7 +101,13 @@ async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Vec<New
             }
             Ok(news)
         }
-        PullState::Open => talk::look(home, &repository, row, proposal, &pull).await,
+        PullState::Open => {
+            let mut news = talk::look(home, &repository, row, proposal, &pull).await?;
+            if news.is_empty() && proposal.state == ProposalState::Open && row.hands_off.is_none() {
+                news.extend(green(home, &repository, &pull, proposal).await?);
+            }
+            Ok(news)
+        }
     }
 }
 

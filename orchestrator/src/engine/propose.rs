@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Who a proposal's commit is by.
-pub(super) const AUTHOR: (&str, &str) = ("Loops", "loops@localhost");
+pub(crate) const AUTHOR: (&str, &str) = ("Loops", "loops@localhost");
 
 /// A branch that is to be made or moved in a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

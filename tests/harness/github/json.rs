@@ -33,6 +33,30 @@ pub(super) fn time(at: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// An ISO time of ours as HTTP writes it (RFC 9110, IMF-fixdate).
+pub(super) fn http_date(iso: &str) -> String {
+    let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    let number = |range| {
+        iso.get(range)
+            .and_then(|digits: &str| digits.parse::<usize>().ok())
+            .unwrap_or_default()
+    };
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    // Sakamoto's rule for the day of the week.
+    let shift = [0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4];
+    let y = if month < 3 { year.saturating_sub(1) } else { year };
+    let weekday = (y + y / 4 - y / 100 + y / 400 + shift[month.max(1) - 1] + day) % 7;
+    let clock = iso.get(11..19).unwrap_or("00:00:00");
+    format!(
+        "{}, {day:02} {} {year:04} {clock} GMT",
+        days[weekday],
+        months[month.max(1) - 1]
+    )
+}
+
 /// A time or null.
 pub(super) fn maybe_time(at: Option<i64>) -> Value {
     at.map_or(Value::Null, |at| json!(time(at)))
@@ -395,4 +419,17 @@ pub(super) fn permissions_json(permissions: &Permissions) -> Value {
         .map(|(name, access)| (name.clone(), json!(access.name())))
         .collect();
     Value::Object(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{http_date, time};
+
+    #[test]
+    fn times_are_written_as_calendars_have_them() {
+        assert_eq!(time(super::super::START), "2026-03-02T09:00:00Z");
+        assert_eq!(time(951_782_400_000), "2000-02-29T00:00:00Z");
+        assert_eq!(http_date("2026-03-02T09:00:00Z"), "Mon, 02 Mar 2026 09:00:00 GMT");
+        assert_eq!(http_date("1994-11-06T08:49:37Z"), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
 }

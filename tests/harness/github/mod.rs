@@ -21,6 +21,7 @@
 
 mod answer;
 mod auth;
+mod checks;
 mod face;
 mod faults;
 mod git;
@@ -32,6 +33,7 @@ mod openapi;
 mod people;
 mod pull_json;
 mod pulls;
+mod reviews;
 mod routes;
 mod runs;
 mod smart;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     answer::Refusal,
-    things::{CheckRun, Pull, Review, ReviewComment, Status},
+    things::{CheckRun, Pull},
     world::World,
 };
 
@@ -131,7 +131,7 @@ impl World {
         self.settle(at);
     }
 
-    fn pull_mut(&mut self, at: usize, number: u64) -> Option<&mut Pull> {
+    pub(super) fn pull_mut(&mut self, at: usize, number: u64) -> Option<&mut Pull> {
         self.repositories[at].issues.get_mut(&number)?.pull.as_mut()
     }
 
@@ -429,179 +429,6 @@ impl World {
         }
     }
 
-    // --- reviews --------------------------------------------------------------------------------------------------
-
-    /// A person reviews: `APPROVED`, `CHANGES_REQUESTED` or `COMMENTED`; the review's number.
-    pub fn review(&mut self, repository: &str, number: u64, by: &str, state: &str, body: &str) -> u64 {
-        self.add_user(by);
-        let at = self.at(repository);
-        self.make_review(at, number, by, state, body)
-    }
-
-    pub(super) fn make_review(&mut self, at: usize, number: u64, by: &str, state: &str, body: &str) -> u64 {
-        let id = self.id();
-        let now = self.now;
-        let commit = self
-            .pull_mut(at, number)
-            .map(|pull| pull.head_sha.clone())
-            .unwrap_or_default();
-        self.touch(at, number);
-        let review = Review {
-            id,
-            pull: number,
-            author: by.to_owned(),
-            body: body.to_owned(),
-            state: state.to_owned(),
-            commit,
-            at: now,
-        };
-        if let Some(pull) = self.pull_mut(at, number) {
-            pull.reviewers.remove(by);
-        }
-        self.repositories[at].reviews.insert(id, review);
-        let payload = json!({
-            "action": "submitted",
-            "review": self.review_json(at, id),
-            "pull_request": self.pull_json(at, number, false),
-        });
-        self.emit(at, "pull_request_review", payload, by);
-        self.settle(at);
-        id
-    }
-
-    /// A person comments on a line, beginning a thread; the comment's number.
-    pub fn review_comment(
-        &mut self,
-        repository: &str,
-        number: u64,
-        by: &str,
-        (path, line): (&str, u64),
-        body: &str,
-    ) -> u64 {
-        self.add_user(by);
-        let at = self.at(repository);
-        let review = self.make_review(at, number, by, "COMMENTED", "");
-        self.make_review_comment(at, number, by, (path, Some(line)), body, (Some(review), None))
-    }
-
-    /// A person answers in a thread; the comment's number.
-    pub fn reply(&mut self, repository: &str, to: u64, by: &str, body: &str) -> u64 {
-        self.add_user(by);
-        let at = self.at(repository);
-        self.make_reply(at, to, by, body)
-    }
-
-    pub(super) fn make_reply(&mut self, at: usize, to: u64, by: &str, body: &str) -> u64 {
-        let first = self.repositories[at].review_comments[&to].clone();
-        let review = self.make_review(at, first.pull, by, "COMMENTED", "");
-        let top = first.reply_to.unwrap_or(to);
-        self.make_review_comment(
-            at,
-            first.pull,
-            by,
-            (&first.path, first.line),
-            body,
-            (Some(review), Some(top)),
-        )
-    }
-
-    pub(super) fn make_review_comment(
-        &mut self,
-        at: usize,
-        number: u64,
-        by: &str,
-        (path, line): (&str, Option<u64>),
-        body: &str,
-        (review, reply_to): (Option<u64>, Option<u64>),
-    ) -> u64 {
-        let id = self.id();
-        let now = self.now;
-        let commit = self
-            .pull_mut(at, number)
-            .map(|pull| pull.head_sha.clone())
-            .unwrap_or_default();
-        self.touch(at, number);
-        let comment = ReviewComment {
-            id,
-            pull: number,
-            review,
-            reply_to,
-            author: by.to_owned(),
-            body: body.to_owned(),
-            path: path.to_owned(),
-            line,
-            commit,
-            created: now,
-            updated: now,
-        };
-        self.repositories[at].review_comments.insert(id, comment);
-        let payload = json!({
-            "action": "created",
-            "comment": self.review_comment_json(at, id),
-            "pull_request": self.pull_json(at, number, false),
-        });
-        self.emit(at, "pull_request_review_comment", payload, by);
-        id
-    }
-
-    // --- checks ---------------------------------------------------------------------------------------------------
-
-    /// Some CI reports on a commit: a completed check run; its number.
-    pub fn check(&mut self, repository: &str, sha: &str, name: &str, conclusion: &str) -> u64 {
-        let at = self.at(repository);
-        let id = self.id();
-        let run = CheckRun {
-            id,
-            app: None,
-            name: name.to_owned(),
-            sha: sha.to_owned(),
-            status: "completed".to_owned(),
-            conclusion: Some(conclusion.to_owned()),
-            external_id: None,
-            details_url: None,
-            output: [None, None, None],
-            annotations: 0,
-            started: self.now,
-            completed: Some(self.now),
-        };
-        self.put_check(at, run, "completed", "github-actions[bot]");
-        id
-    }
-
-    pub(super) fn put_check(&mut self, at: usize, run: CheckRun, action: &str, by: &str) {
-        let id = run.id;
-        self.repositories[at].checks.insert(id, run);
-        let payload = json!({ "action": action, "check_run": self.check_json(at, id) });
-        self.emit(at, "check_run", payload, by);
-        self.settle(at);
-    }
-
-    /// Some CI reports on a commit: a status.
-    pub fn status(&mut self, repository: &str, sha: &str, context: &str, state: &str) {
-        let at = self.at(repository);
-        let status = Status {
-            id: self.id(),
-            sha: sha.to_owned(),
-            state: state.to_owned(),
-            context: context.to_owned(),
-            description: None,
-            target_url: None,
-            creator: "github-actions[bot]".to_owned(),
-            at: self.now,
-        };
-        self.put_status(at, status);
-    }
-
-    pub(super) fn put_status(&mut self, at: usize, status: Status) {
-        let by = status.creator.clone();
-        let mut payload = self.status_json(at, &status);
-        payload["name"] = json!(self.repositories[at].full_name());
-        payload["sha"] = json!(status.sha);
-        self.repositories[at].statuses.push(status);
-        self.emit(at, "status", payload, &by);
-        self.settle(at);
-    }
-
     // --- events ---------------------------------------------------------------------------------------------------
 
     pub(super) fn emit_pull(&mut self, at: usize, number: u64, action: &str, by: &str) {
@@ -610,14 +437,5 @@ impl World {
             let payload = json!({ "action": action, "number": number, "pull_request": pull });
             self.emit(at, "pull_request", payload, by);
         }
-    }
-}
-
-impl CheckRun {
-    fn is_green(&self) -> bool {
-        matches!(
-            self.conclusion.as_deref(),
-            Some("success" | "neutral" | "skipped")
-        )
     }
 }

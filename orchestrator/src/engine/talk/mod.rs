@@ -6,6 +6,7 @@
 
 mod ci;
 mod conclude;
+mod ends;
 mod explain;
 mod heard;
 mod news;
@@ -27,6 +28,7 @@ use self::{
 };
 pub(crate) use self::{
     conclude::{begun, came_to_nothing, done},
+    ends::{closing_key, reopened, reverted},
     heard::closing_words,
     news::marker,
 };

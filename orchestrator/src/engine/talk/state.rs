@@ -42,6 +42,10 @@ pub(crate) struct Talk {
     pub(crate) said: u32,
     /// The digest of its words.
     pub(crate) said_digest: String,
+    /// How often a person opened it again after it was closed.
+    pub(crate) reopened: u32,
+    /// The base that was looked at last, for whether it still holds what the proposal was made on.
+    pub(crate) base_seen: Option<String>,
     /// When it was last made anew on a base that had moved.
     pub(crate) rebuilt_at: Option<Timestamp>,
 }
