@@ -10,6 +10,7 @@ pub mod budget;
 pub mod capacity;
 pub mod change;
 pub mod cluster;
+pub mod command;
 pub mod evidence;
 pub mod finding;
 pub mod id;

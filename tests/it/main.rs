@@ -7,6 +7,7 @@ mod bad_models;
 mod bad_repositories;
 mod carry_out;
 mod cast;
+mod conversation;
 mod decisions;
 mod docs;
 mod fake_github;

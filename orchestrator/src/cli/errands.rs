@@ -108,6 +108,10 @@ fn line(news: &News) -> String {
     plain(&match news {
         News::Merged(proposal) => format!("merged    {}: {}", proposal.id.short(), proposal.title),
         News::Closed(proposal, why) => format!("closed    {}: {why}", proposal.id.short()),
+        News::Reopened(proposal) => format!("reopened  {}: {}", proposal.id.short(), proposal.title),
+        News::Rebuilt(proposal, how) => format!("rebuilt   {}: {how}", proposal.id.short()),
+        News::SentBack(proposal, why) => format!("sent back {}: {why}", proposal.id.short()),
+        News::Answered(proposal, n) => format!("answered  {}: {n} on GitHub", proposal.id.short()),
         News::LeftAlone(proposal, why) => format!("left      {}: {why}", proposal.id.short()),
         News::Expired(proposal, why) => format!("expired   {}: {why}", proposal.id.short()),
         News::Ticked(repository, what) => format!("ticked    {repository}: {what}"),

@@ -9,6 +9,7 @@ mod error;
 mod findings;
 mod folder;
 mod follow;
+mod history;
 mod import;
 mod init;
 mod logs;

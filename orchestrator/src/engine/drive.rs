@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Definition, Engine, EngineError, Progress, Running, Watchers, approval};
+use super::{Definition, Engine, EngineError, Progress, Running, Watchers, approval, talk};
 use crate::{
     clock, lead,
     store::{attempts, loops as loop_rows, runs, tasks, ticks},
@@ -80,7 +80,7 @@ pub async fn run(
     }
     let mut trouble = None;
     let mut looks = tokio::time::interval(LOOK);
-    let mut cancelled = false;
+    let (mut cancelled, mut dropped) = (false, false);
     while !(jobs.is_empty() && actions.is_empty()) {
         tokio::select! {
             biased;
@@ -91,6 +91,11 @@ pub async fn run(
                     break;
                 }
                 running.take_answers().await?;
+                let stopped = running.drop_what_is_left_alone().await?;
+                if stopped && running.state().await.end().is_some() {
+                    dropped = true;
+                    break;
+                }
             }
             Some(action) = actions.recv() => { jobs.spawn(perform(Arc::clone(&running), action)); }
             Some(done) = jobs.join_next() => {
@@ -109,6 +114,8 @@ pub async fn run(
     jobs.shutdown().await;
     if cancelled {
         running.happen(Event::Stopped { end: End::Cancelled }).await?;
+    }
+    if cancelled || dropped {
         recover(&running).await?;
     }
     Ok(Finished {
@@ -185,7 +192,8 @@ async fn begin(
             (run.id, state, base)
         }
         None => {
-            let (_, base) = engine.home.fetch(&place, &definition.spec.base).await?;
+            let (mirror, base) = engine.home.fetch(&place, &definition.spec.base).await?;
+            talk::reverted(&engine.home, name, &workers::git::Git::at(&mirror), &base).await?;
             let tick = if let Start::Tick(due) = start {
                 Some(due)
             } else {

@@ -25,6 +25,7 @@ mod review;
 mod serve;
 mod settle;
 mod step;
+mod talk;
 mod triage;
 mod trouble;
 mod trust;

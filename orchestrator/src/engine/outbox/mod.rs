@@ -9,11 +9,18 @@ mod branch;
 mod dress;
 mod end;
 mod pull;
+<<<<<<< HEAD
+mod say;
+=======
 mod warn;
+>>>>>>> main
 
 use std::{collections::BTreeMap, time::Duration};
 
-use loops::{id::ProposalId, time::Timestamp};
+use loops::{
+    id::{AttemptId, ProposalId},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{EngineError, Home, Place, error::Remedy, propose::PutBranch};
@@ -77,6 +84,24 @@ pub(crate) enum Outward {
         /// The commit that its branch is at, if it is still ours.
         head: String,
     },
+<<<<<<< HEAD
+    /// The updating comment is to say this.
+    News {
+        /// Its edition; a later one takes the place of those before it.
+        number: u32,
+        /// What it says, Markdown, with its hidden marker.
+        body: String,
+    },
+    /// An answer is to stand there, once.
+    Say {
+        /// The thread's first comment; none: under the pull request.
+        thread: Option<u64>,
+        /// The words, Markdown.
+        words: String,
+        /// Not before the branch has the change of this attempt.
+        after: Option<AttemptId>,
+    },
+=======
     /// It is to be said that it will be closed.
     Warn {
         /// When, and what keeps it.
@@ -87,6 +112,7 @@ pub(crate) enum Outward {
         /// Its text.
         body: String,
     },
+>>>>>>> main
 }
 
 pub(crate) use self::pull::with;
@@ -250,8 +276,13 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         } => sending.status(&head, context, description).await?,
         Outward::Merge { head, base } => sending.merge(&head, &base).await?,
         Outward::Close { words, head } => sending.close(&words, &head).await?,
+<<<<<<< HEAD
+        Outward::News { number, body } => sending.news(number, &body).await?,
+        Outward::Say { thread, words, after } => sending.say(thread, &words, after).await?,
+=======
         Outward::Warn { words } => sending.warn(&words).await?,
         Outward::Board { .. } => return Ok(None),
+>>>>>>> main
     };
     Ok(Some(tried))
 }

@@ -7,6 +7,7 @@ use crate::{
     engine::{
         EngineError, Place, Progress, Running, lowered,
         outbox::{Outward, send, with},
+        talk,
     },
     store::{
         proposals::{self, Proposal},
@@ -50,6 +51,7 @@ impl Running {
         for finding in &self.task(task).await?.task.findings {
             move_finding(&mut step.tx, *finding, FindingEvent::Proposed).await?;
         }
+        talk::done(&mut step.tx, proposal).await?;
         step.commit(Event::Proposed { task, attempt }).await?;
         let home = &self.engine.home;
         let waiting = send(home, false).await?;

@@ -15,7 +15,7 @@ use crate::{
     store::{ledger, loops as loop_rows, runs, ticks},
 };
 
-/// How long an approved plan waits after a try to take it up has failed.
+/// How long an approved plan, or what was sent back, waits after a try to take it up has failed.
 const PLANS_AGAIN: Duration = Duration::from_secs(60);
 
 /// A job that has ended, as tokio gives it.
@@ -64,6 +64,9 @@ impl Service<'_> {
                 trouble,
                 held,
             }) => {
+                if let (None, Some(served)) = (end, self.loops.get_mut(&name)) {
+                    served.plans_at = clock::now().plus(PLANS_AGAIN);
+                }
                 if let Some(why) = held {
                     (self.tell)(Word::Held(name.to_string(), why));
                 }
@@ -76,12 +79,12 @@ impl Service<'_> {
             Err(error) => {
                 match start {
                     Start::Tick(due) => self.could_not_start(&name, due, &error.to_string()).await?,
-                    Start::Approved(_) => {
+                    Start::Approved(_) | Start::Again(_) => {
                         if let Some(served) = self.loops.get_mut(&name) {
                             served.plans_at = clock::now().plus(PLANS_AGAIN);
                         }
                     }
-                    Start::NewOrOpen | Start::Again(_) => {}
+                    Start::NewOrOpen => {}
                 }
                 (self.tell)(Word::Trouble(name.to_string(), error.to_string()));
             }

@@ -15,7 +15,9 @@ use super::{EngineError, Service, Start, Watchers, Word, drive};
 use crate::{
     clock,
     store::{
-        Tx, loops as loop_rows, plans, runs,
+        Tx, loops as loop_rows, plans,
+        proposals::{self, ProposalState},
+        runs,
         ticks::{self, Receipt, Tick},
     },
 };
@@ -49,6 +51,7 @@ impl Service<'_> {
     pub async fn ring(&mut self) -> Result<(), EngineError> {
         self.look_at_specs().await?;
         self.take_up_plans().await?;
+        self.take_up_sent_back().await?;
         self.ring_for_what_is_due().await
     }
 
@@ -64,6 +67,28 @@ impl Service<'_> {
                 let name = Arc::clone(name);
                 (self.tell)(Word::Approved(plan.loop_name.clone(), plan.title));
                 self.start(&name, Start::Approved(plan.run));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs that somebody's words or failing checks on a pull request have opened again go on.
+    async fn take_up_sent_back(&mut self) -> Result<(), EngineError> {
+        let now = clock::now();
+        for run in runs::all_open(&self.engine.home.store).await? {
+            let free = self
+                .loops
+                .get_key_value(run.loop_name.as_str())
+                .filter(|(_, served)| served.running.is_none() && !served.gone && served.plans_at <= now);
+            let Some((name, _)) = free else { continue };
+            let name = Arc::clone(name);
+            let made = proposals::of_run(&self.engine.home.store, run.id).await?;
+            if made
+                .iter()
+                .any(|proposal| proposal.state == ProposalState::Revising)
+            {
+                (self.tell)(Word::Started(run.loop_name.clone(), None));
+                self.start(&name, Start::Again(run.id));
             }
         }
         Ok(())
