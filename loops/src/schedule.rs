@@ -10,7 +10,8 @@ use std::str::FromStr as _;
 pub use ticks::{Judgement, come, judge, starts_at};
 
 use chrono::{
-    DateTime, LocalResult, NaiveDateTime, NaiveTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _,
+    DateTime, Datelike as _, LocalResult, NaiveDateTime, NaiveTime, Offset as _, TimeDelta, TimeZone as _,
+    Timelike as _,
 };
 use chrono_tz::Tz;
 use croner::{
@@ -162,6 +163,14 @@ pub fn day_start(zone_name: &str, now: Timestamp) -> Timestamp {
         .with_timezone(&zone)
         .date_naive()
         .and_time(NaiveTime::MIN);
+    first_shown(zone, midnight).map_or(now, |start| Timestamp(start.timestamp_millis()).min(now))
+}
+
+/// When the month began that `now` is in, in the zone with that name (UTC if there is none): the start of its first day.
+pub fn month_start(zone_name: &str, now: Timestamp) -> Timestamp {
+    let zone = zone(zone_name).unwrap_or(Tz::UTC);
+    let today = now.utc().with_timezone(&zone).date_naive();
+    let midnight = today.with_day(1).unwrap_or(today).and_time(NaiveTime::MIN);
     first_shown(zone, midnight).map_or(now, |start| Timestamp(start.timestamp_millis()).min(now))
 }
 

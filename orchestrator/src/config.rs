@@ -10,13 +10,15 @@ use std::{
 
 use serde::Deserialize;
 
+pub mod budget;
 pub mod builtin;
 pub mod database;
 pub mod models;
 pub mod secret;
 
+pub use budget::Budget;
 pub use database::Database;
-pub use models::{Model, Models, Provider};
+pub use models::{Model, Models, Provider, Vendor};
 pub use secret::{Secret, SecretRef};
 
 /// Larger files are not settings.
@@ -81,6 +83,8 @@ pub struct Config {
     pub database: Option<Database>,
     /// Models, what they cost, and who provides them.
     pub models: Models,
+    /// What all loops together may spend.
+    pub budget: Budget,
 }
 
 /// The file as it is written.
@@ -90,6 +94,7 @@ struct File {
     state: Option<PathBuf>,
     database: Option<SecretRef>,
     models: models::File,
+    budget: budget::File,
 }
 
 impl Config {
@@ -117,6 +122,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut problems = Vec::new();
         let models = file.models.resolve(folder, env, &mut problems);
+        let budget = file.budget.resolve(&mut problems);
         if !problems.is_empty() {
             return Err(bad(problems));
         }
@@ -130,6 +136,7 @@ impl Config {
             state,
             database,
             models,
+            budget,
         })
     }
 }

@@ -61,6 +61,7 @@ impl Context {
             config.models.record.clone(),
         )
         .await?;
+        gateway.limit(config.budget);
         Ok(Service {
             engine: Engine {
                 home,
@@ -186,6 +187,7 @@ impl Context {
             folder: copy.path().to_owned(),
         };
         let gateway = Gateway::start(&config.models, store, None, None).await?;
+        gateway.limit(config.budget);
         let engine = Engine {
             home,
             gateway: Arc::new(gateway),

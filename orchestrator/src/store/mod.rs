@@ -9,6 +9,7 @@ pub mod baselines;
 pub mod calls;
 pub mod cursors;
 pub mod decisions;
+pub mod egress;
 mod error;
 pub mod evidence;
 mod file;

@@ -227,6 +227,7 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         proposals::ALL,
         decisions::ALL,
         calls::ALL,
+        egress::ALL,
         outbox::ALL,
         resolve::ALL,
     ];
