@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod finding;
 pub mod id;
 pub mod library;
+pub mod owners;
 pub mod page;
 pub mod run;
 pub mod schedule;

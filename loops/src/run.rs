@@ -160,14 +160,23 @@ impl RunState {
         }
     }
 
-    /// After the end only a person's words count: they open the task, and with it the run, once more.
+    /// After the end only a person's words count: they open the task, and with it the run, once more. A refused plan
+    /// opens nothing.
     fn apply_after_the_end(&mut self, event: &Event) {
-        let Event::SentBack { task } = *event else { return };
-        let Some(entry) = self.tasks.get_mut(&task) else {
+        let Some(entry) = event.task().and_then(|task| self.tasks.get_mut(&task)) else {
             return;
         };
-        if entry.step.is_over() {
-            entry.send_back();
+        let comes_back = match event {
+            Event::SentBack { .. } => entry.step.takes_words(),
+            Event::PlanApproved { .. } => entry.step == Step::Planned,
+            Event::PlanRefused { .. } => {
+                entry.apply(event);
+                false
+            }
+            _ => false,
+        };
+        if comes_back {
+            entry.apply(event);
             self.phase = Phase::Draining;
             self.stopping = None;
         }
@@ -176,6 +185,10 @@ impl RunState {
     fn apply_to_task(&mut self, event: &Event) {
         let Some(id) = event.task() else { return };
         let stopping = self.stopping.is_some();
+        if stopping && matches!(event, Event::PlanApproved { .. }) {
+            // It opens the run again once that has ended; now it would only be cancelled.
+            return;
+        }
         if let Some(task) = self.tasks.get_mut(&id) {
             task.apply(event);
             if stopping && task.step == Step::Queued {

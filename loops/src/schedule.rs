@@ -3,10 +3,16 @@
 //! `every` counts from the Unix epoch plus an offset that the loop's name alone decides, so restarts and edits do not
 //! move it; `cron` counts in the loop's zone, daylight saving included.
 
+mod backoff;
+mod overdue;
+mod quiet;
 mod ticks;
 
 use std::str::FromStr as _;
 
+pub use backoff::{Cause, Setback, hindered};
+pub use overdue::{GRACE, Overdue, overdue};
+pub use quiet::quiet_until;
 pub use ticks::{Judgement, come, judge, starts_at};
 
 use chrono::{

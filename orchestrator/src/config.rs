@@ -10,14 +10,17 @@ use std::{
 
 use serde::Deserialize;
 
+mod allowance;
 pub mod budget;
 pub mod builtin;
 pub mod database;
+pub mod github;
 pub mod models;
 pub mod secret;
 
 pub use budget::Budget;
 pub use database::Database;
+pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
 pub use secret::{Secret, SecretRef};
 
@@ -85,6 +88,8 @@ pub struct Config {
     pub models: Models,
     /// What all loops together may spend.
     pub budget: Budget,
+    /// GitHub: where, as whom, and which repositories.
+    pub github: GitHub,
 }
 
 /// The file as it is written.
@@ -95,6 +100,7 @@ struct File {
     database: Option<SecretRef>,
     models: models::File,
     budget: budget::File,
+    github: github::File,
 }
 
 impl Config {
@@ -123,9 +129,10 @@ impl Config {
         let mut problems = Vec::new();
         let models = file.models.resolve(folder, env, &mut problems);
         let budget = file.budget.resolve(&mut problems);
-        if !problems.is_empty() {
-            return Err(bad(problems));
-        }
+        let github = match file.github.resolve(folder, env, &mut problems) {
+            Some(github) if problems.is_empty() => github,
+            _ => return Err(bad(problems)),
+        };
         let state = state
             .or_else(|| file.state.map(|written| folder.join(written)))
             .or_else(|| env("XDG_STATE_HOME").map(|base| Path::new(&base).join("loops")))
@@ -137,6 +144,7 @@ impl Config {
             database,
             models,
             budget,
+            github,
         })
     }
 }

@@ -1,8 +1,9 @@
 //! What agents say in most stories, and the first steps that stories share.
 
 use harness::{
+    github::GitHub,
     model::Script,
-    world::{LoopFile, Repository, Said, World},
+    world::{LoopFile, Repository, SHOP, Said, World},
 };
 use serde_json::{Value, json};
 
@@ -67,12 +68,7 @@ impl Ratings {
     /// The shop, its loop, what two people said, and agents that know what to do about it.
     pub(crate) async fn world() -> Self {
         let world = World::start().await;
-        let origin = world.repository(&[
-            ("ratings/__init__.py", ""),
-            (Self::FILE, Self::BUGGY),
-            ("tests/__init__.py", ""),
-            (Self::TESTS, Self::TEST),
-        ]);
+        let origin = world.repository(&Self::files());
         world.define(&Self::file());
         world.feedback(&[
             Said::by(
@@ -90,6 +86,31 @@ impl Ratings {
     /// The loop's spec.
     pub(crate) fn file() -> LoopFile {
         LoopFile::new("fix", Self::CHECK).write(["ratings/**", "tests/**"])
+    }
+
+    /// The same shop on GitHub, where carol, who has write access, and dave report it in an issue. Its `origin` is not used.
+    pub(crate) async fn on_github() -> (Self, GitHub) {
+        let world = World::start().await;
+        let origin = world.repository(&[("README.md", "unused")]);
+        let hub = world.github(&Self::files(), "").await;
+        world.define(&Self::file().on_github(SHOP));
+        {
+            let mut there = hub.world();
+            let text = "ZeroDivisionError: division by zero on products without ratings, the page crashes";
+            let issue = there.open_issue(SHOP, "dave", "A product without ratings crashes the page", text);
+            let same = "Same here: ZeroDivisionError: division by zero on a product without ratings";
+            there.comment(SHOP, issue, "carol", same);
+        }
+        (Self { world, origin }, hub)
+    }
+
+    fn files() -> [(&'static str, &'static str); 4] {
+        [
+            ("ratings/__init__.py", ""),
+            (Self::FILE, Self::BUGGY),
+            ("tests/__init__.py", ""),
+            (Self::TESTS, Self::TEST),
+        ]
     }
 
     /// Lets the agents do what is right. What a story wants different it says before.

@@ -180,6 +180,11 @@ async fn what_conflicts_with_the_moved_base_is_revised_on_it_and_merged() {
 
     let revised = shop.world.loops(["revise", &id, WORDS]).await;
     assert_eq!(revised.code, 0, "{revised}");
+    let named = format!("task      T1 {}", Ratings::TITLE);
+    assert!(
+        revised.stderr.contains(&named) && !revised.stderr.contains("T0"),
+        "a task that goes on has its name: {revised}"
+    );
     let told = shop
         .world
         .model()

@@ -26,6 +26,16 @@ pub enum Event {
         /// On which terms.
         terms: Terms,
     },
+    /// A person approved the task's plan.
+    PlanApproved {
+        /// Which.
+        task: TaskId,
+    },
+    /// A person refused the task's plan, or nobody answered it in time.
+    PlanRefused {
+        /// Which.
+        task: TaskId,
+    },
     /// A worker began.
     WorkStarted {
         /// On what.
@@ -164,6 +174,8 @@ impl Event {
     pub fn task(&self) -> Option<TaskId> {
         match *self {
             Self::Spawned { task, .. }
+            | Self::PlanApproved { task }
+            | Self::PlanRefused { task }
             | Self::WorkStarted { task, .. }
             | Self::Worked { task, .. }
             | Self::Proved { task, .. }
@@ -183,6 +195,8 @@ impl Event {
             Self::Collected => "run.collected",
             Self::Triaged { .. } => "run.triaged",
             Self::Spawned { .. } => "task.spawned",
+            Self::PlanApproved { .. } => "task.plan_approved",
+            Self::PlanRefused { .. } => "task.plan_refused",
             Self::WorkStarted { .. } => "attempt.started",
             Self::Worked { .. } => "attempt.worked",
             Self::Proved { .. } => "attempt.proved",

@@ -30,12 +30,17 @@ pub struct Terms {
     pub max_attempts: u32,
     /// Whether an independent agent reviews before a person does.
     pub review: bool,
+    /// Whether a person approves the plan before any worker begins.
+    #[serde(default)]
+    pub plan_first: bool,
 }
 
 /// What is being done about a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
+    /// Its plan waits for a person. The run does not wait with it.
+    Planned,
     /// It waits for a worker.
     Queued,
     /// A worker is on it.
@@ -57,12 +62,22 @@ pub enum Step {
 impl Step {
     /// Whether nothing more happens by itself.
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Proposed(_) | Self::Failed(_) | Self::Cancelled)
+        matches!(
+            self,
+            Self::Planned | Self::Proposed(_) | Self::Failed(_) | Self::Cancelled
+        )
+    }
+
+    /// Whether words alone may bring it back to a worker: not where a person has yet to approve the plan, nor where one
+    /// has refused it.
+    pub fn takes_words(self) -> bool {
+        self.is_over() && !matches!(self, Self::Planned | Self::Failed(Why::PlanRefused))
     }
 
     /// The word that is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Planned => "planned",
             Self::Queued => "queued",
             Self::Working(_) => "working",
             Self::Proving(_) => "proving",
@@ -91,6 +106,8 @@ pub enum Why {
     OutOfBudget,
     /// The change could not be put before people.
     NotProposed,
+    /// A person refused the plan, or nobody answered it in time.
+    PlanRefused,
 }
 
 impl Why {
@@ -103,6 +120,7 @@ impl Why {
             Self::CouldNotRun => "the worker could not do its work",
             Self::OutOfBudget => "the budget was used up",
             Self::NotProposed => "the change could not be put before people",
+            Self::PlanRefused => "its plan was not approved",
         }
     }
 }
@@ -110,7 +128,11 @@ impl Why {
 impl TaskRun {
     pub(super) fn new(terms: Terms) -> Self {
         Self {
-            step: Step::Queued,
+            step: if terms.plan_first {
+                Step::Planned
+            } else {
+                Step::Queued
+            },
             terms,
             attempts: 0,
             review_rounds: 0,
@@ -127,12 +149,14 @@ impl TaskRun {
             Step::Proving(attempt) => Some(Action::Prove { task, attempt }),
             Step::Reviewing(attempt) => Some(Action::Review { task, attempt }),
             Step::Proposing(attempt) => Some(Action::Propose { task, attempt }),
-            Step::Working(_) | Step::Proposed(_) | Step::Failed(_) | Step::Cancelled => None,
+            Step::Planned | Step::Working(_) | Step::Proposed(_) | Step::Failed(_) | Step::Cancelled => None,
         }
     }
 
     pub(super) fn apply(&mut self, event: &Event) {
         self.step = match (self.step, *event) {
+            (Step::Planned, Event::PlanApproved { .. }) => Step::Queued,
+            (Step::Planned, Event::PlanRefused { .. }) => Step::Failed(Why::PlanRefused),
             (Step::Queued, Event::WorkStarted { attempt, .. }) => {
                 self.attempts += 1;
                 Step::Working(attempt)
@@ -170,7 +194,7 @@ impl TaskRun {
             (Step::Proposing(at), Event::ProposalRefused { attempt, .. }) if at == attempt => {
                 Step::Failed(Why::NotProposed)
             }
-            (step, Event::SentBack { .. }) if step.is_over() => {
+            (step, Event::SentBack { .. }) if step.takes_words() => {
                 self.send_back();
                 self.step
             }

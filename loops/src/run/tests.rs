@@ -14,6 +14,7 @@ fn attempt(n: u8) -> AttemptId {
 const TERMS: Terms = Terms {
     max_attempts: 2,
     review: true,
+    plan_first: false,
 };
 
 fn after(events: &[Event]) -> RunState {
@@ -205,6 +206,117 @@ fn a_cancelled_run_is_over_at_once_whatever_is_under_way() {
     );
 }
 
+/// A run of one task whose plan waits, and whose lead agent is done.
+fn planned() -> Vec<Event> {
+    vec![
+        Event::Collected,
+        Event::Triaged { ready: 1 },
+        Event::Spawned {
+            task: task(1),
+            terms: Terms {
+                plan_first: true,
+                ..TERMS
+            },
+        },
+        Event::LeadEnded { well: true },
+    ]
+}
+
+#[test]
+fn a_run_ends_with_its_plans_and_an_approval_opens_it_again() {
+    let mut events = planned();
+    let ended = after(&events);
+    assert_eq!(
+        (ended.end(), ended.tasks[&task(1)].step),
+        (Some(End::Done), Step::Planned)
+    );
+    events.push(Event::PlanApproved { task: task(1) });
+    let open = after(&events);
+    assert_eq!(
+        open.due(),
+        [Action::Work {
+            task: task(1),
+            number: 1
+        }]
+    );
+    assert_eq!(open.phase, Phase::Draining, "the lead agent is not started again");
+}
+
+#[test]
+fn a_refused_plan_ends_its_task_and_opens_nothing() {
+    let mut events = planned();
+    events.push(Event::PlanRefused { task: task(1) });
+    for late in [
+        Event::PlanApproved { task: task(1) },
+        Event::SentBack { task: task(1) },
+    ] {
+        events.push(late);
+        let state = after(&events);
+        assert_eq!(state.end(), Some(End::Done), "{late:?}");
+        assert_eq!(state.tasks[&task(1)].step, Step::Failed(Why::PlanRefused));
+    }
+}
+
+#[test]
+fn words_are_no_approval_of_a_plan() {
+    let mut events = planned();
+    events.push(Event::SentBack { task: task(1) });
+    assert_eq!(after(&events).tasks[&task(1)].step, Step::Planned);
+    events.remove(3);
+    assert_eq!(
+        after(&events).tasks[&task(1)].step,
+        Step::Planned,
+        "nor while the lead agent is at work"
+    );
+}
+
+#[test]
+fn a_run_that_stops_leaves_its_plans_waiting() {
+    for end in [End::OutOfBudget, End::Cancelled] {
+        let mut events = planned();
+        events.insert(3, Event::Stopped { end });
+        assert_eq!(after(&events).tasks[&task(1)].step, Step::Planned, "{end:?}");
+        events.push(Event::PlanApproved { task: task(1) });
+        let open = after(&events);
+        assert_eq!((open.end(), open.due().len()), (None, 1), "{end:?}");
+    }
+}
+
+#[test]
+fn an_approval_while_the_run_stops_is_kept_for_after_its_end() {
+    let (second, attempt) = (task(2), attempt(1));
+    let mut events = planned();
+    events.pop();
+    events.extend([
+        Event::Spawned {
+            task: second,
+            terms: TERMS,
+        },
+        Event::WorkStarted {
+            task: second,
+            attempt,
+        },
+        Event::Stopped {
+            end: End::OutOfBudget,
+        },
+        Event::PlanApproved { task: task(1) },
+    ]);
+    assert_eq!(
+        after(&events).tasks[&task(1)].step,
+        Step::Planned,
+        "not cancelled"
+    );
+    events.extend([
+        Event::Worked {
+            task: second,
+            attempt,
+            left: Left::NothingAndNoBudget,
+        },
+        Event::PlanApproved { task: task(1) },
+    ]);
+    assert_eq!(after(&events).due().len(), 1);
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let ids = || (0u8..3, 0u8..4).prop_map(|(t, a)| (task(t), attempt(a)));
     let verdict = || {
@@ -224,10 +336,18 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         Just(Event::Collected),
         (0u32..2).prop_map(|ready| Event::Triaged { ready }),
-        (0u8..3, 1u32..4, any::<bool>()).prop_map(|(t, max_attempts, review)| Event::Spawned {
-            task: task(t),
-            terms: Terms { max_attempts, review }
+        (0u8..3, 1u32..4, any::<bool>(), any::<bool>()).prop_map(|(t, max_attempts, review, plan_first)| {
+            Event::Spawned {
+                task: task(t),
+                terms: Terms {
+                    max_attempts,
+                    review,
+                    plan_first,
+                },
+            }
         }),
+        ids().prop_map(|(task, _)| Event::PlanApproved { task }),
+        ids().prop_map(|(task, _)| Event::PlanRefused { task }),
         ids().prop_map(|(task, attempt)| Event::WorkStarted { task, attempt }),
         (ids(), left).prop_map(|((task, attempt), left)| Event::Worked { task, attempt, left }),
         (ids(), verdict()).prop_map(|((task, attempt), verdict)| Event::Proved {
@@ -257,9 +377,15 @@ proptest! {
     fn no_order_of_events_proposes_what_was_not_proven(events in prop::collection::vec(any_event(), 0..60)) {
         let mut state = RunState::default();
         let mut proven = std::collections::BTreeSet::new();
+        let mut approved = std::collections::BTreeSet::new();
         for event in &events {
             let before = state.clone();
             state = state.decide(event).0;
+            if let Event::PlanApproved { task } = event
+                && before.tasks.get(task).is_some_and(|run| run.step == Step::Planned)
+            {
+                approved.insert(*task);
+            }
             if let Event::Proved { task, attempt, verdict: Verdict::Passed } = event
                 && before.tasks.get(task).is_some_and(|run| run.step == Step::Proving(*attempt))
             {
@@ -270,6 +396,8 @@ proptest! {
                     prop_assert!(proven.contains(&(*id, attempt)));
                 }
                 prop_assert!(run.attempts <= run.terms.max_attempts);
+                let may_begin = !run.terms.plan_first || approved.contains(id);
+                prop_assert!(may_begin || (run.attempts == 0 && run.due(*id).is_none()));
             }
             if state.end().is_some() {
                 prop_assert!(state.tasks.values().all(|run| run.step.is_over()));

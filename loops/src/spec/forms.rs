@@ -123,7 +123,7 @@ pub(super) fn not_a_glob(text: &str) -> Option<String> {
 }
 
 /// The minutes of the day between which nothing is started, of text like `22:00-07:00`.
-pub(super) fn quiet_hours(text: &str) -> Option<(u32, u32)> {
+pub(crate) fn quiet_hours(text: &str) -> Option<(u32, u32)> {
     let minute = |text: &str| {
         let (hours, minutes) = text.split_once(':')?;
         let both = [hours, minutes];

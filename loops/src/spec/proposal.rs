@@ -16,7 +16,7 @@ pub struct Proposal {
     pub labels: Vec<String>,
     /// Who is asked to review.
     pub reviewers: Vec<String>,
-    /// Nothing is started while this many proposals of the loop are open.
+    /// Nothing is started while this many proposals of the loop are open; a plan that waits counts as one.
     #[schemars(range(min = 1))]
     pub max_open: u32,
     /// How far it goes by itself.
@@ -27,6 +27,11 @@ impl Proposal {
     /// Whether nothing may be changed: the loop says what it found, and no more.
     pub fn reports_only(&self) -> bool {
         self.form == Some(ProposalForm::Report) || self.autonomy == Autonomy::Report
+    }
+
+    /// Whether a person approves each plan before a worker begins.
+    pub fn plans_first(&self) -> bool {
+        self.autonomy == Autonomy::PlanFirst && !self.reports_only()
     }
 }
 
@@ -63,7 +68,7 @@ pub enum ProposalForm {
 pub enum Autonomy {
     /// It says what it found.
     Report,
-    /// A person approves the plan first.
+    /// A person approves the plan first: tasks wait, and no worker begins, until `loops approve`.
     PlanFirst,
     /// It proposes changes.
     #[default]

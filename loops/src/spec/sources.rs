@@ -122,7 +122,8 @@ pub struct Triage {
     pub trust: Trust,
     /// Findings with a report that holds a known form of prompt injection wait for a person.
     pub hold_flagged: bool,
-    /// Hours of the loop's zone in which signals are read but nothing is started, like `22:00-07:00`.
+    /// Hours of the loop's zone in which signals are read but nothing is started, like `22:00-07:00`. They hold ticks
+    /// back, not people: `loops run` and an approved plan begin at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"))]
     pub quiet: Option<String>,
@@ -156,12 +157,23 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Why reports of these authors lead to a report alone; nothing: they may lead to code.
-    pub fn report_only<'a>(&self, authors: impl IntoIterator<Item = &'a str>) -> Option<String> {
-        let wanted = self.members.unwrap_or(0) as usize;
+    /// How many people with write access it takes; `anyone_writes`: some of the reports stand where anyone may write.
+    pub fn wanted(&self, anyone_writes: bool) -> u32 {
+        self.members.unwrap_or(u32::from(anyone_writes))
+    }
+
+    /// Why reports of these authors lead to a report alone; nothing: they may lead to code. Of each author it is known
+    /// whether the forge says that they have write access; `names` add to those.
+    pub fn report_only<'a>(
+        &self,
+        authors: impl IntoIterator<Item = (&'a str, bool)>,
+        anyone_writes: bool,
+    ) -> Option<String> {
+        let wanted = self.wanted(anyone_writes) as usize;
         let members: BTreeSet<&str> = authors
             .into_iter()
-            .filter(|author| self.names.iter().any(|name| name == author))
+            .filter(|(author, writes)| *writes || self.names.iter().any(|name| name == author))
+            .map(|(author, _)| author)
             .collect();
         match members.len() {
             known if known >= wanted => None,
@@ -184,15 +196,37 @@ mod tests {
             members,
             names: names.clone(),
         };
+        let says = |trust: &Trust, authors: &[&str], anyone_writes| {
+            trust.report_only(authors.iter().map(|author| (*author, false)), anyone_writes)
+        };
         for open in [trust(None), trust(Some(0))] {
-            assert_eq!(open.report_only(["mallory"]), None);
+            assert_eq!(says(&open, &["mallory"], false), None);
         }
         let one = trust(Some(1));
-        assert!(one.report_only([]).is_some() && one.report_only(["Anna", "mallory"]).is_some());
-        assert_eq!(one.report_only(["mallory", "anna"]), None);
+        assert!(says(&one, &[], false).is_some() && says(&one, &["Anna", "mallory"], false).is_some());
+        assert_eq!(says(&one, &["mallory", "anna"], false), None);
         assert_eq!(
-            trust(Some(2)).report_only(["anna", "anna"]).as_deref(),
+            says(&trust(Some(2)), &["anna", "anna"], false).as_deref(),
             Some("report only: 1 of the 2 people with write access that it needs reported it")
+        );
+    }
+
+    #[test]
+    fn where_anyone_may_write_one_person_with_write_access_must_be_among_the_reporters() {
+        let unsaid = Trust::default();
+        assert!(unsaid.report_only([("mallory", false)], true).is_some());
+        assert_eq!(
+            unsaid.report_only([("mallory", false), ("carol", true)], true),
+            None
+        );
+        let anyone = Trust {
+            members: Some(0),
+            names: Vec::new(),
+        };
+        assert_eq!(
+            anyone.report_only([("mallory", false)], true),
+            None,
+            "the loop says so"
         );
     }
 }

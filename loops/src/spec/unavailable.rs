@@ -22,18 +22,21 @@ pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
     if !matches!(spec.kind, Kind::Fix | Kind::Instruction) {
         list.add("kind", "only the kinds `fix` and `instruction` can run");
     }
-    if let Some(RepoForm::GitHub { .. }) = RepoForm::parse(&spec.repo) {
-        list.add("repo", "repositories on GitHub; name a path to a clone");
-    }
+    let on_github = matches!(RepoForm::parse(&spec.repo), Some(RepoForm::GitHub { .. }));
     for (i, source) in spec.sources.iter().enumerate() {
-        if let Some(name) = later(source) {
+        if let Some(name) = later(source, on_github) {
             list.add(
                 &format!("sources[{i}].{name}"),
-                &format!("the source `{name}`; use `file`"),
+                &match name {
+                    "github_issues" | "github_actions" => {
+                        format!("the source `{name}` for a repository in a folder; name it as `owner/name`")
+                    }
+                    _ => format!("the source `{name}`; use `file`"),
+                },
             );
         }
     }
-    triage(spec, &mut list);
+    triage(spec, on_github, &mut list);
     for (name, worker) in &spec.workers {
         if !matches!(worker.agent, Backend::Builtin | Backend::Rehearsal) {
             list.add(
@@ -43,8 +46,18 @@ pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
         }
     }
     surroundings(spec, &mut list);
-    outward(spec, &mut list);
+    outward(spec, on_github, &mut list);
     list.0
+}
+
+/// What the loop waits for and never gets; none: nothing. It can be run by hand all the same.
+pub fn unserved(spec: &LoopSpec) -> Option<Unavailable> {
+    (!spec.triggers.is_empty()).then(|| Unavailable {
+        path: "triggers".to_owned(),
+        words: "webhooks do not come in yet, so `loops serve` does not serve this loop; leave them out and write a \
+                `schedule`, or start it with `loops run`"
+            .to_owned(),
+    })
 }
 
 struct List(Vec<Unavailable>);
@@ -59,9 +72,10 @@ impl List {
 }
 
 /// The name of a source that cannot be read yet.
-fn later(source: &Source) -> Option<&'static str> {
+fn later(source: &Source, on_github: bool) -> Option<&'static str> {
     match source {
         Source::File(_) => None,
+        Source::GithubIssues(_) | Source::GithubActions(_) if on_github => None,
         Source::Slack(_) => Some("slack"),
         Source::GithubIssues(_) => Some("github_issues"),
         Source::GithubActions(_) => Some("github_actions"),
@@ -69,16 +83,13 @@ fn later(source: &Source) -> Option<&'static str> {
     }
 }
 
-fn triage(spec: &LoopSpec, list: &mut List) {
+fn triage(spec: &LoopSpec, on_github: bool, list: &mut List) {
     let trust = &spec.triage.trust;
-    if trust.members.is_some_and(|members| members > 0) && trust.names.is_empty() {
+    if trust.members.is_some_and(|members| members > 0) && trust.names.is_empty() && !on_github {
         list.add(
             "triage.trust.members",
             "asking who has write access needs GitHub; for files say who has it (`names`), or write 0 if you trust them",
         );
-    }
-    if spec.triage.quiet.is_some() {
-        list.add("triage.quiet", "quiet hours");
     }
 }
 
@@ -99,11 +110,22 @@ fn surroundings(spec: &LoopSpec, list: &mut List) {
     }
 }
 
-fn outward(spec: &LoopSpec, list: &mut List) {
+fn outward(spec: &LoopSpec, on_github: bool, list: &mut List) {
     match spec.proposal.form {
-        None | Some(ProposalForm::Local | ProposalForm::Report) => {}
-        Some(ProposalForm::PullRequest) => list.add("proposal.as", "pull requests; use `local`"),
-        Some(ProposalForm::Comment) => list.add("proposal.as", "comments; use `local`"),
+        Some(ProposalForm::PullRequest) if !on_github => {
+            list.add(
+                "proposal.as",
+                "a pull request for a repository in a folder; use `local`",
+            );
+        }
+        Some(ProposalForm::Local) if on_github => {
+            list.add(
+                "proposal.as",
+                "a local review of a repository on GitHub; use `pull_request`",
+            );
+        }
+        None | Some(ProposalForm::Local | ProposalForm::Report | ProposalForm::PullRequest) => {}
+        Some(ProposalForm::Comment) => list.add("proposal.as", "comments; use `local` or `pull_request`"),
     }
     let ours = super::Proposal::default();
     for (path, set) in [
@@ -112,13 +134,12 @@ fn outward(spec: &LoopSpec, list: &mut List) {
         ("proposal.reviewers", spec.proposal.reviewers != ours.reviewers),
     ] {
         // A pull request is refused as a whole.
-        if set && spec.proposal.form != Some(ProposalForm::PullRequest) {
+        if set && !on_github && spec.proposal.form != Some(ProposalForm::PullRequest) {
             list.add(path, "what only a pull request has; leave it out");
         }
     }
     match spec.proposal.autonomy {
-        Autonomy::Report | Autonomy::Propose => {}
-        Autonomy::PlanFirst => list.add("proposal.autonomy", "approving a plan first; use `propose`"),
+        Autonomy::Report | Autonomy::PlanFirst | Autonomy::Propose => {}
         Autonomy::MergeWhenGreen => list.add("proposal.autonomy", "merging by itself; use `propose`"),
     }
     if spec.notify.slack.is_some() {

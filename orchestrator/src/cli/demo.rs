@@ -52,7 +52,7 @@ pub(super) async fn demo(context: &Context, args: Args) -> Result<Exit, CliError
     });
     let inner = context.at(&stage.folder);
     let config = inner.config()?;
-    let definition = inner.definition(&config.models, "feedback-to-fix")?;
+    let definition = inner.definition(&config, "feedback-to-fix").await?;
     let exit = run::drive(&inner, &definition, Start::NewOrOpen, None).await?;
     let store = inner.store().await?;
     let first = proposals::list(&store, None, Some(ProposalState::Open))

@@ -20,7 +20,7 @@ pub(super) async fn import(context: &Context, args: Args) -> Result<Exit, CliErr
         None => context.only_loop()?,
     };
     let config = context.config()?;
-    let definition = context.definition(&config.models, &name)?;
+    let definition = context.definition(&config, &name).await?;
     let here = std::env::current_dir().map_err(|error| CliError::new("this folder is gone").why(error))?;
     let read = engine::import(&store, &definition, &args.path, &here)
         .await

@@ -4,19 +4,23 @@
 mod audit;
 mod demo;
 mod doctor;
+mod errands;
 mod error;
 mod findings;
+mod folder;
 mod follow;
 mod import;
 mod init;
 mod logs;
 mod out;
+mod plans;
 mod report;
 mod review;
 mod run;
 mod sandbox;
 mod schema;
 mod serve;
+mod served;
 mod service;
 mod show;
 pub mod specs;
@@ -125,13 +129,13 @@ enum Command {
     Logs(logs::Args),
     /// What is wrong, scored, with who said so
     Findings(findings::Args),
-    /// Proposals that wait for you, or one whole
+    /// Proposals and plans that wait for you, or one whole
     Review(review::ReviewArgs),
-    /// Merge a proposal
+    /// Merge a proposal, or let a plan be carried out
     Approve(review::ApproveArgs),
-    /// Have a proposal tried again, with your words
+    /// Have a proposal tried again, or a plan changed, with your words
     Revise(review::ReviseArgs),
-    /// Refuse a proposal, and remember that
+    /// Refuse a proposal or a plan, and remember that
     Reject(review::RejectArgs),
     /// Take in signals from a file or a Slack export
     Import(import::Args),
@@ -215,8 +219,8 @@ pub fn main() -> ExitCode {
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => demo::demo(context, args).await,
-        Command::Init(command) => command.run(context),
-        Command::Validate(command) => command.run(context),
+        Command::Init(command) => command.run(context).await,
+        Command::Validate(command) => command.run(context).await,
         Command::Schema(command) => command.run(context),
         Command::Doctor(command) => command.run(context).await,
         Command::Run(args) => run::run(context, args).await,

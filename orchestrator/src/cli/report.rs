@@ -98,6 +98,7 @@ impl Summary {
             Why::NoChange,
             Why::NotProposed,
             Why::NotReviewed,
+            Why::PlanRefused,
             Why::CouldNotRun,
         ];
         all.into_iter()
@@ -212,6 +213,13 @@ pub(super) fn print(out: Out, summary: &Summary, definition: &Definition) {
                 proposal.state,
                 out.paint("1", &proposal.id.short())
             )),
+            None if task.state == "planned" => out.line(format!(
+                "  {} T{} {}: waits for your approval {}",
+                out.paint("33", "…"),
+                task.number,
+                task.title,
+                out.paint("1", &task.id.short())
+            )),
             None => out.line(format!(
                 "  {} T{} {} ({tries}): {}",
                 out.paint("31", "✗"),
@@ -250,6 +258,8 @@ pub(super) fn print(out: Out, summary: &Summary, definition: &Definition) {
         .find(|proposal| proposal.state == "open");
     if let Some(open) = open {
         out.line(format!("next: loops review {}", open.id.short()));
+    } else if let Some(plan) = run.tasks.iter().find(|task| task.state == "planned") {
+        out.line(format!("next: loops review {}", plan.id.short()));
     } else if run.tasks.is_empty() && run.state == "nothing_to_do" {
         out.line(format!(
             "nothing to do for `{}`: no finding is new and passes its thresholds; no model was asked",

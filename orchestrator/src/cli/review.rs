@@ -1,23 +1,24 @@
-//! `loops review`, `approve`, `revise`, `reject`: proposals, and what a person says of them.
+//! `loops review`, `approve`, `revise`, `reject`: proposals and plans, and what a person says of them.
 
 use loops::{id::ProposalId, text::plain};
 use serde_json::json;
 use workers::git::Git;
 
-use super::{CliError, Context, Exit, Format, Out, run};
+use super::{CliError, Context, Exit, Format, Out, errands, plans as plan_pages, run};
 use crate::{
     engine::{Answer, Answered, Start, answer, reconcile},
     store::{
         Store,
-        proposals::{self, Proposal, ProposalState},
+        plans::{self, Plan, PlanState},
+        proposals::{self, Proposal},
         resolve::{Kind, resolve},
     },
 };
 
-/// Proposals that wait for you; with an id, one whole: the page and the diff.
+/// Proposals and plans that wait for you; with an id, one whole: the page and the diff, or the plan.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReviewArgs {
-    /// A proposal
+    /// A proposal, or a task whose plan waits
     #[arg(value_name = "ID")]
     id: Option<String>,
     /// Also those that are answered
@@ -28,18 +29,23 @@ pub(super) struct ReviewArgs {
     markdown: bool,
 }
 
-/// Merge a proposal. Touches no checked-out tree: where the base is checked out it says what to type.
+/// Merge a proposal, or let a plan be carried out. A merge touches no checked-out tree: where the base is checked out it
+/// says what to type. A plan is carried out by the service if it runs, else here, like `loops run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct ApproveArgs {
-    /// A proposal
+    /// A proposal, or a task whose plan waits
     #[arg(value_name = "ID")]
     id: String,
+    /// Let a cassette answer in place of the models
+    #[arg(long, value_name = "FILE")]
+    cassette: Option<std::path::PathBuf>,
 }
 
-/// Have a proposal tried again, with your words. Works in the foreground, like `loops run`.
+/// Have a proposal tried again, with your words: in the foreground, like `loops run`. Of a plan, your words become a
+/// part, and it waits on.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReviseArgs {
-    /// A proposal
+    /// A proposal, or a task whose plan waits
     #[arg(value_name = "ID")]
     id: String,
     /// What should be different
@@ -49,10 +55,10 @@ pub(super) struct ReviseArgs {
     cassette: Option<std::path::PathBuf>,
 }
 
-/// Refuse a proposal. Its finding is refused with it, and that is remembered.
+/// Refuse a proposal or a plan. Its findings are refused with it, and that is remembered.
 #[derive(Debug, clap::Args)]
 pub(super) struct RejectArgs {
-    /// A proposal
+    /// A proposal, or a task whose plan waits
     #[arg(value_name = "ID")]
     id: String,
     /// Why
@@ -72,12 +78,18 @@ pub(super) async fn review(context: &Context, args: ReviewArgs) -> Result<Exit, 
             notice_merges(&store, out).await?;
             let mut all = proposals::list(&store, None, None).await?;
             if !args.all {
-                all.retain(|p| !matches!(p.state, ProposalState::Merged | ProposalState::Rejected));
+                all.retain(|p| !p.state.is_over());
             }
+            let state = (!args.all).then_some(PlanState::Waiting);
+            let planned = plans::list(&store, None, state).await?;
             if out.format == Format::Json {
-                let rows: Vec<_> = all.iter().map(row).collect();
+                let rows: Vec<_> = all
+                    .iter()
+                    .map(row)
+                    .chain(planned.iter().map(plan_pages::row))
+                    .collect();
                 out.json(&rows);
-            } else if all.is_empty() {
+            } else if all.is_empty() && planned.is_empty() {
                 out.line("no proposal waits for you");
             } else {
                 for proposal in &all {
@@ -87,6 +99,9 @@ pub(super) async fn review(context: &Context, args: ReviewArgs) -> Result<Exit, 
                         proposal.state.as_str(),
                         plain(&proposal.loop_name)
                     ));
+                }
+                for plan in &planned {
+                    plan_pages::line(out, plan);
                 }
                 out.line("\nnext: loops review ID");
             }
@@ -113,8 +128,14 @@ pub(super) fn page(context: &Context, proposal: &Proposal) {
 }
 
 async fn one(context: &Context, store: &Store, id: &str, markdown: bool) -> Result<Exit, CliError> {
-    let proposal = find(store, id).await?;
     let out = context.out;
+    let proposal = match find(store, id).await? {
+        Found::Proposal(proposal) => *proposal,
+        Found::Plan(plan) => {
+            plan_pages::print(store, out, &plan).await?;
+            return Ok(Exit::Done);
+        }
+    };
     if out.format == Format::Json {
         let mut value = row(&proposal);
         value["page"] = json!(proposal.body);
@@ -181,11 +202,16 @@ fn colored(out: Out, diff: &str) {
 
 pub(super) async fn approve(context: &Context, args: ApproveArgs) -> Result<Exit, CliError> {
     let home = context.home().await?;
-    let proposal = find(&home.store, &args.id).await?;
+    let proposal = match find(&home.store, &args.id).await? {
+        Found::Proposal(proposal) => *proposal,
+        Found::Plan(plan) => return plan_pages::approve(context, &home, &plan, args.cassette).await,
+    };
     let config = context.config()?;
-    let definition = context.definition(&config.models, &proposal.loop_name).ok();
+    let definition = context.definition(&config, &proposal.loop_name).await.ok();
     let answered = answer(&home, definition.as_ref(), &proposal, &Answer::Approve, &person()).await?;
-    tell(context, &proposal, answered)
+    let exit = tell(context, &proposal, answered)?;
+    errands::carry_out(context, &home).await?;
+    Ok(exit)
 }
 
 pub(super) async fn reject(context: &Context, args: RejectArgs) -> Result<Exit, CliError> {
@@ -193,13 +219,18 @@ pub(super) async fn reject(context: &Context, args: RejectArgs) -> Result<Exit, 
         return Err(CliError::usage("say why: the reason is what is remembered"));
     }
     let home = context.home().await?;
-    let proposal = find(&home.store, &args.id).await?;
     let no = Answer::Reject {
         reason: args.reason,
         never: args.never,
     };
+    let proposal = match find(&home.store, &args.id).await? {
+        Found::Proposal(proposal) => *proposal,
+        Found::Plan(plan) => return plan_pages::answer(context, &home, &plan, &no).await,
+    };
     let answered = answer(&home, None, &proposal, &no, &person()).await?;
-    tell(context, &proposal, answered)
+    let exit = tell(context, &proposal, answered)?;
+    errands::carry_out(context, &home).await?;
+    Ok(exit)
 }
 
 pub(super) async fn revise(context: &Context, args: ReviseArgs) -> Result<Exit, CliError> {
@@ -208,8 +239,13 @@ pub(super) async fn revise(context: &Context, args: ReviseArgs) -> Result<Exit, 
     }
     let config = context.config()?;
     let home = context.home().await?;
-    let proposal = find(&home.store, &args.id).await?;
-    let definition = context.definition(&config.models, &proposal.loop_name)?;
+    let proposal = match find(&home.store, &args.id).await? {
+        Found::Proposal(proposal) => *proposal,
+        Found::Plan(plan) => {
+            return plan_pages::answer(context, &home, &plan, &Answer::Revise(args.words)).await;
+        }
+    };
+    let definition = context.definition(&config, &proposal.loop_name).await?;
     run::refuse_what_is_not_there(&definition)?;
     // Taken and given back: another process on the state folder is told of before anything is written down.
     let lock = crate::store::StateLock::take(&home.folder)?;
@@ -234,6 +270,7 @@ fn tell(context: &Context, proposal: &Proposal, answered: Answered) -> Result<Ex
     if out.format == Format::Json {
         let (answered, exit) = match &answered {
             Answered::Merged { commit, .. } => (json!({ "state": "merged", "commit": commit }), Exit::Done),
+            Answered::OnItsWay { .. } => (json!({ "state": "approved" }), Exit::Done),
             Answered::Command { why, command } => (
                 json!({ "state": "approved", "why": why, "command": command }),
                 Exit::Done,
@@ -271,6 +308,17 @@ fn tell(context: &Context, proposal: &Proposal, answered: Answered) -> Result<Ex
                 proposal.base_branch,
                 &commit[..12.min(commit.len())]
             ));
+        }
+        Answered::OnItsWay { proven_again } => {
+            for found in &proven_again {
+                out.line(format!(
+                    "  {} {}: {}",
+                    sign(out, found.verdict),
+                    found.name,
+                    plain(&found.words)
+                ));
+            }
+            out.line(format!("{id} is approved, and on its way to be merged on GitHub"));
         }
         Answered::Command { why, command } => {
             out.line(format!(
@@ -333,33 +381,49 @@ pub(super) async fn notice_merges(store: &Store, out: Out) -> Result<(), CliErro
     Ok(())
 }
 
-/// The proposal that `typed` names: its id, the end of it, or its task's or finding's.
-pub(super) async fn find(store: &Store, typed: &str) -> Result<Proposal, CliError> {
+/// What a person can answer.
+pub(super) enum Found {
+    /// A change.
+    Proposal(Box<Proposal>),
+    /// A task before any worker begins.
+    Plan(Box<Plan>),
+}
+
+/// What `typed` names: a proposal by its id, the end of it, or its task's; else the plan of a task.
+pub(super) async fn find(store: &Store, typed: &str) -> Result<Found, CliError> {
     let mut found = Vec::new();
     for (kind, id) in resolve(store, typed).await? {
-        let proposal = match kind {
-            Kind::Proposal => match id.parse::<ProposalId>() {
-                Ok(id) => proposals::get(store, id).await?,
-                Err(_) => None,
-            },
-            Kind::Task => match id.parse() {
-                Ok(id) => proposals::of_task(store, id).await?,
-                Err(_) => None,
-            },
-            _ => None,
-        };
-        found.extend(proposal);
+        match kind {
+            Kind::Proposal => {
+                if let Ok(id) = id.parse::<ProposalId>() {
+                    found.extend(
+                        proposals::get(store, id)
+                            .await?
+                            .map(Box::new)
+                            .map(Found::Proposal),
+                    );
+                }
+            }
+            Kind::Task => {
+                let Ok(id) = id.parse() else { continue };
+                match proposals::of_task(store, id).await? {
+                    Some(proposal) => found.push(Found::Proposal(Box::new(proposal))),
+                    None => found.extend(plans::get(store, id).await?.map(Box::new).map(Found::Plan)),
+                }
+            }
+            _ => {}
+        }
     }
     match found.len() {
         0 => Err(
-            CliError::usage(format!("there is no proposal `{}`", plain(typed)))
+            CliError::usage(format!("there is no proposal or plan `{}`", plain(typed)))
                 .todo("`loops review --all` lists them"),
         ),
         1 => Ok(found.remove(0)),
-        n => {
-            Err(CliError::usage(format!("`{}` names {n} proposals", plain(typed)))
-                .todo("type more of the id"))
-        }
+        n => Err(
+            CliError::usage(format!("`{}` names {n} proposals and plans", plain(typed)))
+                .todo("type more of the id"),
+        ),
     }
 }
 

@@ -7,7 +7,7 @@ use loops::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Context, Exit, Format, follow, report};
+use super::{CliError, Context, Exit, Format, errands, follow, report};
 use crate::{
     engine::{self, Definition, Start, Watchers},
     store::{
@@ -35,8 +35,11 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let definition = context.definition(&config.models, &args.name)?;
+    let definition = context.definition(&config, &args.name).await?;
     refuse_what_is_not_there(&definition)?;
+    if let Some(waits) = spec::unserved(&definition.spec) {
+        context.out.note(format!("note      {waits}"));
+    }
     if args.dry_run {
         return dry_run(context, &definition).await;
     }
@@ -79,6 +82,7 @@ pub(super) async fn drive(
     cassette: Option<std::path::PathBuf>,
 ) -> Result<Exit, CliError> {
     let service = context.service(cassette).await?;
+    errands::look(&service.engine.home, context.out).await?;
     let watchers = Watchers::default();
     let cancel = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(cancel.clone()));
@@ -186,6 +190,15 @@ async fn dry_run(context: &Context, definition: &Definition) -> Result<Exit, Cli
         plan.worst_case,
         plan.because
     ));
+    if plan.plan_first && plan.tasks > 0 {
+        out.line("each task would wait for your approval first (`loops review`)");
+    }
+    if let Some(until) = plan.quiet_until {
+        out.line(format!(
+            "these are the loop's quiet hours: until {until} no tick starts anything; `loops run {}` does",
+            definition.spec.name
+        ));
+    }
     out.line("nothing was started, and nothing was written down");
     Ok(Exit::Done)
 }

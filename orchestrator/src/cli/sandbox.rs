@@ -9,7 +9,7 @@ use loops::{
 };
 use workers::sandbox::{Policy, Sandbox, Shown};
 
-use super::{CliError, Context, Exit, Format, Out, specs};
+use super::{CliError, Context, Exit, Format, Out};
 
 /// Run a command as an agent's would run, here, by hand.
 #[derive(Debug, clap::Args)]
@@ -35,12 +35,9 @@ pub(super) async fn sandbox(context: &Context, args: Args) -> Result<Exit, CliEr
     }
     let limits = match &args.of {
         None => Some(SandboxLimits::default()),
-        Some(name) => match specs::find(context, &specs::config(context)?.models, name)?
-            .1
-            .sandbox
-        {
+        Some(name) => match &context.definition(&context.config()?, name).await?.spec.sandbox {
             Choice::None => None,
-            Choice::Limits(limits) => Some(limits),
+            Choice::Limits(limits) => Some(limits.clone()),
         },
     };
     let here =

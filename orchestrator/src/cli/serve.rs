@@ -1,20 +1,18 @@
 //! `loops serve`: the service. `pause`, `resume` and `cancel` steer it, and need not run beside it.
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod loops;
 
-use loops::{run::RunState, text::plain};
+use std::{path::PathBuf, time::Duration};
+
+use ::loops::{run::RunState, text::plain};
 use tokio_util::sync::CancellationToken;
 
-use super::{CliError, Context, Exit, Out, follow, run, specs};
+use self::loops::{Loops, Shelf};
+use super::{CliError, Context, Exit, Out, errands, folder::Folder, follow};
 use crate::{
     clock,
-    config::Models,
-    engine::{self, Broken, Definition, Service, Specs, Word},
+    config::Config,
+    engine::{self, Service, Word},
     store::{
         StateLock, loops as loop_rows,
         resolve::{Kind, resolve},
@@ -51,103 +49,48 @@ pub(super) struct CancelArgs {
 
 pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let service = context.service(args.cassette).await?;
+    let service = context.serving(args.cassette).await?;
     let stop = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(stop.clone()));
     let out = context.out;
-    let mut folder = FolderOfSpecs {
-        context: context.clone(),
-        models: config.models,
-        seen: BTreeMap::new(),
-        first: true,
-    };
+    let home = service.engine.home.clone();
+    let shelf = Shelf::new(&home, &config).await?;
+    let folder = Folder::new(context.global.specs.clone(), config.models.clone());
+    let mut loops = Loops::new(folder, shelf.clone());
     out.note(format!(
-        "serving the loops in `{}`; Ctrl-C ends it",
-        context.global.specs.display()
+        "serving the loops {}; Ctrl-C ends it",
+        where_from(context, &config)
     ));
+    let fresh = tokio::spawn(shelf.keep_fresh(home, config, out, stop.clone()));
+    let errands = tokio::spawn(errands::keep_on(service.engine.home.clone(), out, stop.clone()));
     let served = Service::new(
         &service.engine,
-        move || folder.changed(),
+        move || loops.changed(),
         move |word| say(out, &word),
     )
     .serve(&stop, Duration::from_secs(args.grace))
     .await;
     interrupt.abort();
+    errands.abort();
+    fresh.abort();
     service.engine.gateway.shutdown(Duration::from_millis(200)).await;
     served.map_err(|error| CliError::new("the service ended").why(error))?;
     out.note("the service has ended; interrupted runs go on at the next start");
     Ok(Exit::Done)
 }
 
-/// The folder of specs, looked at as cheaply as can be: files are read only when one of them has changed.
-struct FolderOfSpecs {
-    context: Context,
-    models: Models,
-    seen: BTreeMap<PathBuf, (SystemTime, u64)>,
-    first: bool,
-}
-
-impl FolderOfSpecs {
-    fn changed(&mut self) -> Specs {
-        let files = specs::files_in(&self.context.global.specs).unwrap_or_default();
-        let now: BTreeMap<PathBuf, (SystemTime, u64)> = files
-            .iter()
-            .filter_map(|path| {
-                let there = path.metadata().ok()?;
-                Some((path.clone(), (there.modified().ok()?, there.len())))
-            })
-            .collect();
-        if now == self.seen && !self.first {
-            return None;
-        }
-        self.first = false;
-        self.seen = now;
-        let mut wrong = Vec::new();
-        let mut definitions = Vec::new();
-        for file in specs::read_all(&files, &specs::known(&self.models)).unwrap_or_default() {
-            match serve_it(file) {
-                Ok(definition) => definitions.push(definition),
-                Err(broken) => wrong.push(broken),
-            }
-        }
-        Some((definitions, wrong))
-    }
-}
-
-fn serve_it(file: specs::SpecFile) -> Result<Definition, Broken> {
-    let path = file.path.canonicalize().unwrap_or(file.path);
-    let spec = match file.spec {
-        Ok(spec) => Arc::new(spec),
-        Err(errors) => {
-            let words = format!(
-                "`{}` has {} errors; `loops validate` shows them",
-                path.display(),
-                errors.len()
-            );
-            return Err(Broken { path, words });
-        }
-    };
-    let version = loops::spec::version(&spec);
-    let definition = Definition { spec, version, path };
-    if !definition.spec.triggers.is_empty() {
-        let words = format!(
-            "`{}` is not served: not available yet: `triggers`; leave them out",
-            definition.spec.name
-        );
-        return Err(Broken {
-            path: definition.path,
-            words,
-        });
-    }
-    match run::refuse_what_is_not_there(&definition) {
-        Ok(()) => Ok(definition),
-        Err(error) => {
-            let words = format!("`{}` is not served: {error}", definition.spec.name);
-            Err(Broken {
-                path: definition.path,
-                words,
-            })
-        }
+fn where_from(context: &Context, config: &Config) -> String {
+    let folder = format!("in `{}`", context.global.specs.display());
+    let repositories: Vec<String> = config
+        .github
+        .repositories
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if repositories.is_empty() {
+        folder
+    } else {
+        format!("{folder} and those of {}", repositories.join(", "))
     }
 }
 
@@ -155,14 +98,30 @@ fn say(out: Out, word: &Word) {
     let line = match word {
         Word::Loop(name, Some(next)) => format!("loop      {name}: next at {next}"),
         Word::Loop(name, None) => format!("loop      {name}: no tick is due any more"),
+        Word::Overdue(name, overdue) => format!(
+            "silent    {name}: no receipt since the tick of {}; {}",
+            overdue.since,
+            missed(overdue.ticks)
+        ),
         Word::Broken(words) => format!("spec      {words}; the last good one stays"),
         Word::Started(name, Some(due)) => format!("run       {name}: the tick of {due} starts"),
         Word::Started(name, None) => format!("run       {name}: what was under way goes on"),
         Word::Skipped(name, due, why) => format!("tick      {name}: {due} skipped, {why}"),
+        Word::Approved(name, title) => format!("run       {name}: a plan was approved, {title}"),
+        Word::Held(name, why) => format!("held      {name}: {why}"),
         Word::Ended(name, run, how) => format!("run       {name}: {} {}", run.short(), how.replace('_', " ")),
         Word::Trouble(name, why) => format!("trouble   {name}: {why}"),
     };
     out.note(format!("{}  {}", clock::now(), plain(&line)));
+}
+
+/// How many ticks nobody was there for.
+pub(super) fn missed(ticks: usize) -> String {
+    match ticks {
+        1 => "1 tick was missed".to_owned(),
+        1_000.. => "1000 ticks or more were missed".to_owned(),
+        _ => format!("{ticks} ticks were missed"),
+    }
 }
 
 /// Stops the schedule of a loop until it is resumed. A run under way goes on.
@@ -191,7 +150,12 @@ async fn steer(context: &Context, name: &str, pause: bool) -> Result<(), CliErro
     let (changed, kind) = if pause {
         (loop_rows::pause(&mut tx, name, now).await?, "loop.paused")
     } else {
-        (loop_rows::resume(&mut tx, name).await?, "loop.resumed")
+        // Who says that it shall go on does not mean tomorrow.
+        let recovered = loop_rows::recover(&mut tx, name).await?;
+        (
+            loop_rows::resume(&mut tx, name).await? || recovered,
+            "loop.resumed",
+        )
     };
     if changed {
         tx.record(now, kind, Some(name), None, name, serde_json::json!({}))
@@ -243,7 +207,7 @@ pub(super) async fn cancel(context: &Context, args: CancelArgs) -> Result<Exit, 
             .transpose()?;
         let end = ended
             .and_then(|state| state.end())
-            .map_or("not ended", loops::run::End::as_str);
+            .map_or("not ended", ::loops::run::End::as_str);
         context.out.line(format!("{} is {end}", id.short()));
     } else {
         context.out.line(format!("{} is being stopped", id.short()));

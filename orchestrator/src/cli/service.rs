@@ -7,9 +7,10 @@ use workers::{Machine, sandbox::Sandbox};
 
 use super::{CliError, Context, specs};
 use crate::{
-    config::{Config, Database, Models, Secret},
+    config::{Config, Database, Secret},
     engine::{Definition, Engine, Home, Plan, Watchers, plan},
     gateway::{Cassette, Gateway, GatewayError},
+    github::{GitHubError, Hub},
     store::{StateLock, Store, StoreError},
 };
 
@@ -36,11 +37,8 @@ impl Context {
         let store = open(&config).await?;
         let folder = config.state;
         let folder = folder.canonicalize().unwrap_or(folder);
-        Ok(Home {
-            store,
-            machine: Arc::new(machine()),
-            folder,
-        })
+        let hub = Hub::new(&config.github)?;
+        Ok(Home::new(store, Arc::new(machine()), folder, hub))
     }
 
     /// Everything: the lock, the store, the gateway.
@@ -71,9 +69,23 @@ impl Context {
         })
     }
 
-    /// The loop of that name, from the folder of specs.
-    pub(super) fn definition(&self, models: &Models, name: &str) -> Result<Definition, CliError> {
-        let (path, spec) = specs::find(self, models, name)?;
+    /// The same, for who runs loops by their schedules: others can see that.
+    pub(super) async fn serving(&self, cassette: Option<PathBuf>) -> Result<Service, CliError> {
+        let service = self.service(cassette).await?;
+        Ok(Service {
+            _lock: service._lock.serving()?,
+            ..service
+        })
+    }
+
+    /// The loop of that name: from the folder of specs, else from a repository in the settings.
+    pub(super) async fn definition(&self, config: &Config, name: &str) -> Result<Definition, CliError> {
+        let mut notes = Vec::new();
+        let files = specs::everywhere(self, config, Some(name), &mut notes).await?;
+        for words in notes {
+            self.out.note(loops::text::plain(&words));
+        }
+        let (path, spec) = specs::find(files, name, self.out.color)?;
         let path = path.canonicalize().unwrap_or(path);
         let version = spec::version(&spec);
         Ok(Definition {
@@ -136,6 +148,12 @@ impl From<StoreError> for CliError {
     }
 }
 
+impl From<GitHubError> for CliError {
+    fn from(error: GitHubError) -> Self {
+        CliError::new(error.to_string()).todo("`loops doctor` looks at the login")
+    }
+}
+
 impl From<GatewayError> for CliError {
     fn from(error: GatewayError) -> Self {
         CliError::new("the model gateway did not start").why(error)
@@ -181,11 +199,8 @@ impl Context {
             open(&config).await?.copy_to(copy.path()).await?;
         }
         let store = Store::open(copy.path()).await?;
-        let home = Home {
-            store: store.clone(),
-            machine: Arc::new(machine()),
-            folder: copy.path().to_owned(),
-        };
+        let hub = Hub::new(&config.github)?;
+        let home = Home::new(store.clone(), Arc::new(machine()), copy.path().to_owned(), hub);
         let gateway = Gateway::start(&config.models, store, None, None).await?;
         gateway.limit(config.budget);
         let engine = Engine {

@@ -7,6 +7,7 @@ use super::{CliError, Context, Exit, Format, Out, report, review, sandbox};
 use crate::engine;
 use crate::store::{
     Store, attempts, egress, evidence, findings, ledger, loops as loop_rows,
+    plans::{self, PlanState},
     resolve::{Kind, resolve},
     signals, tasks,
 };
@@ -23,7 +24,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn show(context: &Context, args: Args) -> Result<Exit, CliError> {
-    let store = context.store().await?;
+    let home = context.home().await?;
+    let store = home.store.clone();
     let out = context.out;
     let found = resolve(&store, &args.id).await?;
     let (kind, id) = match found.as_slice() {
@@ -58,7 +60,7 @@ pub(super) async fn show(context: &Context, args: Args) -> Result<Exit, CliError
                 run(&store, out, &summary).await?
             }
         }
-        Kind::Finding => finding(&store, out, id.parse().map_err(bad)?).await?,
+        Kind::Finding => finding(&home, out, id.parse().map_err(bad)?).await?,
         Kind::Task => task(&store, out, id.parse().map_err(bad)?).await?,
         Kind::Attempt if args.policy => {
             let policy = attempts::policy(&store, id.parse().map_err(bad)?)
@@ -147,12 +149,13 @@ async fn run(store: &Store, out: Out, summary: &report::Summary) -> Result<(), C
     Ok(())
 }
 
-async fn finding(store: &Store, out: Out, id: loops::id::FindingId) -> Result<(), CliError> {
+async fn finding(home: &engine::Home, out: Out, id: loops::id::FindingId) -> Result<(), CliError> {
+    let store = &home.store;
     let kept = findings::get(store, id)
         .await?
         .ok_or_else(|| CliError::new("it is gone"))?;
     let said = signals::of_finding(store, id, 500).await?;
-    let held = held_back(store, &kept.loop_name, &said).await?;
+    let held = held_back(home, &kept.loop_name, &said).await?;
     if out.format == Format::Json {
         let flags: std::collections::BTreeMap<_, _> = said
             .iter()
@@ -218,11 +221,11 @@ fn flags(out: Out, kept: &signals::Kept) {
 
 /// Why the finding leads to no code, by what its loop says now.
 async fn held_back(
-    store: &Store,
+    home: &engine::Home,
     loop_name: &str,
     said: &[signals::Kept],
 ) -> Result<Option<String>, CliError> {
-    let Some(known) = loop_rows::get(store, loop_name).await? else {
+    let Some(known) = loop_rows::get(&home.store, loop_name).await? else {
         return Ok(None);
     };
     let spec: loops::spec::LoopSpec = match serde_json::from_value(known.spec) {
@@ -230,7 +233,7 @@ async fn held_back(
         // An older loops wrote it; the next run writes it anew.
         Err(_) => return Ok(None),
     };
-    Ok(engine::held_back(&spec.triage, said))
+    Ok(engine::held_back(home, &spec.triage, said).await)
 }
 
 async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Result<(), CliError> {
@@ -246,6 +249,11 @@ async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Result<(), CliE
             .collect();
         out.json(&json!({ "task": kept.task, "run": kept.run, "state": kept.state, "why": kept.why, "evidence": found }));
         return Ok(());
+    }
+    if let Some(plan) = plans::get(store, id).await?
+        && plan.state == PlanState::Waiting
+    {
+        return super::plans::print(store, out, &plan).await;
     }
     out.line(format!(
         "{}  T{} of {}  {}",

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use loops::spec::{self, Known};
+use loops::{spec, text::plain};
 use serde_json::{Value, json};
 
 use super::{
-    CliError, Context, Exit, Format, Out,
+    CliError, Context, Exit, Format,
     specs::{self, SpecFile},
 };
 
@@ -20,43 +20,50 @@ pub(super) struct Validate {
 
 impl Validate {
     /// Prints what is wrong; with errors the exit says so.
-    pub(super) fn run(&self, context: &Context) -> Result<Exit, CliError> {
-        let known = specs::known(&specs::config(context)?.models);
-        let files = if self.files.is_empty() {
-            specs::files_in(&context.global.specs)?
+    pub(super) async fn run(&self, context: &Context) -> Result<Exit, CliError> {
+        let config = context.config()?;
+        let mut notes = Vec::new();
+        let all = if self.files.is_empty() {
+            specs::everywhere(context, &config, None, &mut notes).await?
         } else {
-            self.files.clone()
+            specs::read_all(&self.files, &specs::known(&config.models))?
         };
-        report(&files, &known, context.out)
+        let out = context.out;
+        for words in &notes {
+            out.note(plain(words));
+        }
+        match out.format {
+            Format::Json => out.json(&as_json(&all, &notes)),
+            Format::Text => out.text(&as_text(&all, out.color)),
+        }
+        Ok(if all.iter().all(|file| file.spec.is_ok()) {
+            Exit::Done
+        } else {
+            Exit::Usage
+        })
     }
 }
 
-fn report(files: &[PathBuf], known: &Known, out: Out) -> Result<Exit, CliError> {
-    let all = specs::read_all(files, known)?;
-    match out.format {
-        Format::Json => out.json(&as_json(&all)),
-        Format::Text => out.text(&as_text(&all, out.color)),
-    }
-    Ok(if all.iter().all(|file| file.spec.is_ok()) {
-        Exit::Done
-    } else {
-        Exit::Usage
-    })
+/// What is right and cannot be done yet, whether a run asks for it or the service.
+fn later(spec: &spec::LoopSpec) -> Vec<spec::Unavailable> {
+    let mut all = spec::unavailable(spec);
+    all.extend(spec::unserved(spec));
+    all
 }
 
-fn as_json(all: &[SpecFile]) -> Value {
+fn as_json(all: &[SpecFile], notes: &[String]) -> Value {
     let one = |file: &SpecFile| {
         let spec = file.spec.as_ref().ok();
         json!({
-            "file": file.path.display().to_string(),
+            "file": file.shown,
             "ok": spec.is_some(),
             "loop": spec.map(|spec| &spec.name),
             "version": spec.map(spec::version),
             "errors": file.errors(),
-            "not_available_yet": spec.map(spec::unavailable).unwrap_or_default(),
+            "not_available_yet": spec.map(later).unwrap_or_default(),
         })
     };
-    json!({ "files": all.iter().map(one).collect::<Vec<_>>() })
+    json!({ "files": all.iter().map(one).collect::<Vec<_>>(), "notes": notes })
 }
 
 fn as_text(all: &[SpecFile], color: bool) -> String {
@@ -69,13 +76,8 @@ fn as_text(all: &[SpecFile], color: bool) -> String {
                 out += &spec::render(found, &file.text, color);
             }
             Ok(spec) => {
-                out += &format!(
-                    "ok  {}  {} ({})\n",
-                    file.path.display(),
-                    spec.name,
-                    spec::version(spec)
-                );
-                for later in spec::unavailable(spec) {
+                out += &format!("ok  {}  {} ({})\n", file.shown, spec.name, spec::version(spec));
+                for later in later(spec) {
                     out += &format!("    {later}\n");
                 }
             }
@@ -93,6 +95,8 @@ fn as_text(all: &[SpecFile], color: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use loops::spec::Known;
+
     use super::*;
 
     #[test]
@@ -115,9 +119,29 @@ mod tests {
         );
         assert!(text.ends_with("5 errors in 2 files\n"), "{text}");
 
-        let value = as_json(&all);
+        let value = as_json(&all, &[]);
         assert_eq!(value["files"][0]["errors"][0]["line"], 1);
         assert_eq!(value["files"][1]["loop"], "good");
         assert_eq!(value["files"][1]["not_available_yet"][0]["path"], "kind");
+    }
+
+    #[test]
+    fn triggers_that_never_come_are_told_of() {
+        let text = "name: a\nkind: fix\nrepo: ..\ntriggers: [{ github: issues.opened }]\nsources: [{ file: { path: f } }]\n";
+        let spec = spec::read(
+            "a",
+            text,
+            &Known {
+                models: vec!["top".to_owned(), "standard".to_owned()],
+            },
+        )
+        .unwrap();
+        let told = later(&spec);
+        assert_eq!((told.len(), told[0].path.as_str()), (1, "triggers"));
+        assert_eq!(
+            spec::unavailable(&spec),
+            [],
+            "a run by hand is not refused for it"
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! What a person said of a proposal, carried out: merged, sent back, or refused and remembered.
 //!
-//! A local merge moves a branch only where nothing is checked out on it, and in one step or not at all. A base that has moved
-//! since the proof makes the merge another change, so it is proven again before it counts.
+//! A base that has moved since the proof makes a merge another change, so it is proven again before it counts.
 
 mod again;
+mod local;
+mod pull;
 
 use loops::{
     evidence::Evidence,
@@ -12,21 +13,18 @@ use loops::{
     run::{Event, RunState},
 };
 use serde_json::json;
-use workers::git::Mirror;
 
-use self::again::merge_again;
 use super::{
-    Definition, EngineError, Home,
-    propose::{PutBranch, move_finding},
+    Definition, EngineError, Home, Place,
+    propose::{move_finding, repository_of},
     settle::{findings_of, record_merged},
 };
 use crate::{
     clock,
-    local::branch::Target,
     store::{
         Tx,
         decisions::{self, Decision, Said},
-        findings, outbox,
+        findings,
         proposals::{self, Proposal, ProposalState},
         runs, tasks,
     },
@@ -58,6 +56,11 @@ pub enum Answered {
         /// What was found out about the merge, if the base had moved and it was proven again.
         proven_again: Vec<Evidence>,
     },
+    /// It is approved, and merged on GitHub as soon as that can be done.
+    OnItsWay {
+        /// What was found out about the merge, if the base had moved and it was proven again.
+        proven_again: Vec<Evidence>,
+    },
     /// It is approved, but the branch is checked out: a person merges it.
     Command {
         /// Why we do not.
@@ -76,7 +79,7 @@ pub enum Answered {
     SentBack(RunId),
     /// It is refused, and its finding with it.
     Refused {
-        /// Whether its branch was taken away.
+        /// Whether its branch was taken away; a pull request is closed first, as soon as that can be done.
         branch_removed: bool,
     },
 }
@@ -99,78 +102,15 @@ pub async fn answer(
             proposal.state.as_str()
         )));
     }
+    let place = Place::parse(&repository_of(&home.store, proposal).await?);
     match answer {
-        Answer::Approve => approve(home, definition, proposal, who).await,
+        Answer::Approve => match home.on_github(&place)? {
+            None => local::approve(home, definition, proposal, &place, who).await,
+            Some(repository) => pull::approve(home, definition, proposal, &repository, who).await,
+        },
         Answer::Revise(words) => revise(home, proposal, words, who).await,
         Answer::Reject { reason, never } => reject(home, proposal, reason, *never, who).await,
     }
-}
-
-async fn target(home: &Home, proposal: &Proposal) -> Result<(Target, PutBranch), EngineError> {
-    let key = format!("branch:{}:{}", proposal.id, proposal.attempt);
-    let effect = outbox::get(&home.store, &key).await?.ok_or_else(|| {
-        EngineError::Record(format!(
-            "{} was never brought to a repository",
-            proposal.id.short()
-        ))
-    })?;
-    let effect: PutBranch = effect.effect()?;
-    Ok((
-        Target::open(std::path::Path::new(&effect.repository)).await?,
-        effect,
-    ))
-}
-
-async fn approve(
-    home: &Home,
-    definition: Option<&Definition>,
-    proposal: &Proposal,
-    who: &str,
-) -> Result<Answered, EngineError> {
-    let (target, effect) = target(home, proposal).await?;
-    let found = target.head(&proposal.branch).await?;
-    if found.as_deref() != Some(&proposal.head) {
-        return Err(EngineError::Record(format!(
-            "branch `{}` is not what was proven ({} was): somebody else has moved it",
-            proposal.branch,
-            &proposal.head[..12.min(proposal.head.len())]
-        )));
-    }
-    if target.contains(&proposal.base_branch, &proposal.head).await? {
-        merged(home, proposal, &proposal.head, who).await?;
-        return Ok(Answered::Merged {
-            commit: proposal.head.clone(),
-            proven_again: Vec::new(),
-        });
-    }
-    if let Some(at) = target.checked_out(&proposal.base_branch).await? {
-        let mut tx = home.store.begin().await?;
-        decide(&mut tx, proposal, Said::Approve, None, who).await?;
-        let (open, approved) = (ProposalState::Open, ProposalState::Approved);
-        proposals::set_state(&mut tx, proposal.id, open, approved, clock::now()).await?;
-        tx.commit().await?;
-        return Ok(Answered::Command {
-            why: format!(
-                "`{}` is checked out in `{at}`, and a checked-out tree is yours alone",
-                proposal.base_branch
-            ),
-            command: format!("git -C {} merge {}", quoted(&at), proposal.branch),
-        });
-    }
-    let mirror = home.mirror(&effect.repository);
-    let base = Mirror::update(&effect.repository, &mirror, &proposal.base_branch).await?;
-    let (commit, proven_again) = if base == proposal.base {
-        (proposal.head.clone(), Vec::new())
-    } else {
-        match merge_again(home, definition, proposal, &effect, &base).await? {
-            Ok(merged) => merged,
-            Err(no) => return Ok(no),
-        }
-    };
-    target.bring(&mirror, &commit).await?;
-    target.move_to(&proposal.base_branch, &commit, &base).await?;
-    merged(home, proposal, &commit, who).await?;
-    Ok(Answered::Merged { commit, proven_again })
 }
 
 /// Writes down, in one step, that `who` approved and that the base branch has it.
@@ -180,16 +120,6 @@ async fn merged(home: &Home, proposal: &Proposal, commit: &str, who: &str) -> Re
     record_merged(&mut tx, proposal, commit).await?;
     tx.commit().await?;
     Ok(())
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
-    if path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', "'\\''"))
-    }
 }
 
 async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Result<Answered, EngineError> {
@@ -208,9 +138,8 @@ async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Res
     }
     // Another attempt is made on the base as it is now: else what has come to conflict would do so for ever. A run that
     // is still open keeps its base, which others of its tasks work on.
-    let (_, effect) = target(home, proposal).await?;
-    let mirror = home.mirror(&effect.repository);
-    let base = Mirror::update(&effect.repository, &mirror, &proposal.base_branch).await?;
+    let place = Place::parse(&repository_of(store, proposal).await?);
+    let (_, base) = home.fetch(&place, &proposal.base_branch).await?;
     let state: RunState = run.state()?;
     let (state, _) = state.decide(&Event::SentBack { task: proposal.task });
     let now = clock::now();
@@ -249,36 +178,44 @@ async fn reject(
     never: bool,
     who: &str,
 ) -> Result<Answered, EngineError> {
+    let mut tx = home.store.begin().await?;
+    refuse(&mut tx, proposal, reason, never, who).await?;
+    let place = Place::parse(&repository_of(&mut tx, proposal).await?);
+    if let Place::GitHub { .. } = place {
+        pull::close(&mut tx, proposal, reason, never, who).await?;
+    }
+    tx.commit().await?;
+    let branch_removed = local::remove(&place, proposal).await;
+    Ok(Answered::Refused { branch_removed })
+}
+
+/// Writes down that `who` refused a proposal; its findings are refused with it.
+pub(crate) async fn refuse(
+    tx: &mut Tx,
+    proposal: &Proposal,
+    reason: &str,
+    never: bool,
+    who: &str,
+) -> Result<(), EngineError> {
     let said = if never { Said::Never } else { Said::Reject };
-    let store = &home.store;
     let now = clock::now();
-    let affected = findings_of(store, proposal).await?;
-    let mut tx = store.begin().await?;
-    decide(&mut tx, proposal, said, Some(reason), who).await?;
-    proposals::set_state(&mut tx, proposal.id, proposal.state, ProposalState::Rejected, now).await?;
-    for finding in affected {
-        findings::refuse(&mut tx, finding, reason, never, now).await?;
+    decide(tx, proposal, said, Some(reason), who).await?;
+    proposals::set_state(tx, proposal.id, proposal.state, ProposalState::Rejected, now).await?;
+    for finding in findings_of(&mut *tx, proposal).await? {
+        findings::refuse(tx, finding, reason, never, now).await?;
         let data = json!({ "proposal": proposal.id, "never": never });
+        let (name, run) = (&proposal.loop_name, proposal.run);
         tx.record(
             now,
             "finding.refused",
-            Some(&proposal.loop_name),
-            Some(proposal.run),
+            Some(name),
+            Some(run),
             &finding.to_string(),
             data,
         )
         .await?;
     }
-    tx.commit().await?;
-    // The commit stays in the mirror; only the name goes.
-    let branch_removed = match target(home, proposal).await {
-        Ok((target, _)) => target
-            .remove(&proposal.branch, &proposal.head)
-            .await
-            .unwrap_or(false),
-        Err(_) => false,
-    };
-    Ok(Answered::Refused { branch_removed })
+    Ok(())
 }
 
 async fn decide(
@@ -311,15 +248,4 @@ async fn decide(
     )
     .await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_path_is_quoted_only_where_a_shell_needs_it() {
-        assert_eq!(quoted("/srv/shop-1"), "/srv/shop-1");
-        assert_eq!(quoted("/my shop/it's"), "'/my shop/it'\\''s'");
-    }
 }

@@ -9,7 +9,7 @@ use std::{
 use loops::{
     id::RunId,
     run::Event,
-    spec::{PathSource, Source, Span},
+    spec::{GithubActions, GithubIssues, PathSource, Source, Span},
     text::one_line,
 };
 use serde_json::json;
@@ -17,6 +17,7 @@ use serde_json::json;
 use super::{Definition, EngineError, Progress, Running, triage::recount};
 use crate::{
     clock,
+    github::Repository,
     local::{self, Batch},
     store::{
         Store, cursors, ledger,
@@ -39,22 +40,92 @@ pub struct Read {
 impl Running {
     pub(crate) async fn collect(&self) -> Result<(), EngineError> {
         for source in &self.spec().sources {
-            let Source::File(file) = source else {
-                return Err(EngineError::NotYet("sources other than `file`".to_owned()));
-            };
-            let (store, name) = (&self.engine.home.store, &self.spec().name);
-            let half_life = self.spec().triage.half_life;
-            let (run, folder) = (Some(self.id), self.definition.folder());
-            let file = from_folder(&folder, &folder, &file.path);
-            let read = take_in(store, name, run, &file, &folder, half_life).await?;
-            let source = format!("file:{}", file.path);
+            let reader = self.reader(source)?;
+            let read = take_in(
+                &self.engine.home.store,
+                &self.spec().name,
+                Some(self.id),
+                &reader,
+                self.spec().triage.half_life,
+            )
+            .await?;
             self.tell(Progress::Read {
-                source,
+                source: reader.name(),
                 new: read.new,
                 skipped: read.skipped,
             });
         }
         self.happen(Event::Collected).await
+    }
+
+    fn reader(&self, source: &Source) -> Result<Reader, EngineError> {
+        let on_github = || {
+            let place = self.definition.place();
+            let there = self.engine.home.on_github(&place)?;
+            there.ok_or_else(|| EngineError::NotYet(format!("reading GitHub for the folder `{place}`")))
+        };
+        Ok(match source {
+            Source::File(file) => {
+                let folder = self.definition.folder();
+                Reader::File(from_folder(&folder, &folder, &file.path), folder)
+            }
+            Source::GithubIssues(issues) => Reader::Issues(on_github()?, issues.clone()),
+            Source::GithubActions(actions) => {
+                Reader::Actions(on_github()?, actions.clone(), self.spec().base.clone())
+            }
+            Source::Slack(_) | Source::Junit(_) => {
+                return Err(EngineError::NotYet("the sources `slack` and `junit`".to_owned()));
+            }
+        })
+    }
+}
+
+/// A source that is to be read.
+enum Reader {
+    /// A file or a folder, by a path from the spec's folder.
+    File(PathSource, PathBuf),
+    /// Issues on GitHub.
+    Issues(Repository, GithubIssues),
+    /// Workflow runs on GitHub, of these branches or the base.
+    Actions(Repository, GithubActions, String),
+}
+
+impl Reader {
+    /// What its cursor is kept under, and what people are told.
+    fn name(&self) -> String {
+        match self {
+            Self::File(file, _) => format!("file:{}", file.path),
+            Self::Issues(repository, issues) if issues.labels.is_empty() => {
+                format!("github_issues:{}", repository.full_name())
+            }
+            Self::Issues(repository, issues) => {
+                format!(
+                    "github_issues:{} {}",
+                    repository.full_name(),
+                    issues.labels.join(",")
+                )
+            }
+            Self::Actions(repository, actions, _) if actions.workflows.is_empty() => {
+                format!("github_actions:{}", repository.full_name())
+            }
+            Self::Actions(repository, actions, _) => {
+                format!(
+                    "github_actions:{} {}",
+                    repository.full_name(),
+                    actions.workflows.join(",")
+                )
+            }
+        }
+    }
+
+    async fn read(&self, cursor: Option<String>) -> Result<Batch, EngineError> {
+        match self {
+            Self::File(file, folder) => read_file(self.name(), file, folder, cursor).await,
+            Self::Issues(repository, issues) => Ok(repository.read_issues(issues, cursor.as_deref()).await?),
+            Self::Actions(repository, actions, base) => {
+                Ok(repository.read_actions(actions, base, cursor.as_deref()).await?)
+            }
+        }
     }
 }
 
@@ -69,8 +140,8 @@ pub async fn import(
     here: &Path,
 ) -> Result<Read, EngineError> {
     let (spec, folder) = (&definition.spec, definition.folder());
-    let file = from_folder(&folder, here, path);
-    take_in(store, &spec.name, None, &file, &folder, spec.triage.half_life).await
+    let file = Reader::File(from_folder(&folder, here, path), folder);
+    take_in(store, &spec.name, None, &file, spec.triage.half_life).await
 }
 
 /// `path`, as typed in `here`, as one would type it in `folder`: one file has one name, however it is spelled, so
@@ -106,11 +177,10 @@ async fn take_in(
     store: &Store,
     name: &str,
     run: Option<RunId>,
-    file: &PathSource,
-    folder: &Path,
+    reader: &Reader,
     half_life: Span,
 ) -> Result<Read, EngineError> {
-    let source = format!("file:{}", file.path);
+    let source = reader.name();
     let mut read = Read {
         new: 0,
         skipped: Vec::new(),
@@ -118,7 +188,7 @@ async fn take_in(
     let mut all_skipped = 0;
     loop {
         let cursor = cursors::get(store, name, &source).await?;
-        let batch = read_batch(&source, file, folder, cursor.clone()).await?;
+        let batch = reader.read(cursor.clone()).await?;
         for skip in batch.skipped.iter().take(TOLD - read.skipped.len()) {
             read.skipped.push(format!(
                 "{}: {}",
@@ -142,8 +212,8 @@ async fn take_in(
     Ok(read)
 }
 
-async fn read_batch(
-    source: &str,
+async fn read_file(
+    source: String,
     file: &PathSource,
     folder: &Path,
     cursor: Option<String>,
@@ -154,7 +224,7 @@ async fn read_batch(
         .await
         .map_err(|panic| EngineError::Record(panic.to_string()))?
         .map_err(|error| EngineError::Source {
-            source_name: source.to_owned(),
+            source_name: source,
             why: error.to_string(),
         })
 }

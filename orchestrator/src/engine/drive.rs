@@ -14,15 +14,11 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use workers::git::Mirror;
 
-use super::{Definition, Engine, EngineError, Progress, Running, Watchers};
+use super::{Definition, Engine, EngineError, Progress, Running, Watchers, approval};
 use crate::{
     clock, lead,
-    store::{
-        attempts, loops as loop_rows, runs,
-        ticks::{self, Receipt, Tick},
-    },
+    store::{attempts, loops as loop_rows, runs, tasks, ticks},
 };
 
 /// How many proofs run at once: each is a test suite, which wants the machine for itself.
@@ -40,6 +36,8 @@ pub enum Start {
     Again(RunId),
     /// The tick of the loop's schedule that was due then.
     Tick(Timestamp),
+    /// This run, one of whose plans was approved.
+    Approved(RunId),
 }
 
 /// How driving ended.
@@ -51,6 +49,8 @@ pub struct Finished {
     pub end: Option<End>,
     /// What went wrong with the machinery, if something did.
     pub trouble: Option<EngineError>,
+    /// Why nothing was started although there was something, if that is so.
+    pub held: Option<String>,
 }
 
 /// Drives a run to its end, or until `cancel`.
@@ -64,9 +64,14 @@ pub async fn run(
     watchers: &Watchers,
     cancel: &CancellationToken,
 ) -> Result<Finished, EngineError> {
+    if matches!(start, Start::NewOrOpen | Start::Approved(_)) {
+        forgive(engine, &definition.spec.name).await?;
+    }
+    let start = with_approved(engine, definition, start).await?;
     let (running, mut actions) = begin(engine, definition, start, watchers, cancel).await?;
     let running = Arc::new(running);
     recover(&running).await?;
+    running.take_answers().await?;
     let mut jobs = JoinSet::new();
     // What `recover` decided is due already; what the jobs decide is not, so they begin after this.
     while actions.try_recv().is_ok() {}
@@ -85,6 +90,7 @@ pub async fn run(
                     cancelled = true;
                     break;
                 }
+                running.take_answers().await?;
             }
             Some(action) = actions.recv() => { jobs.spawn(perform(Arc::clone(&running), action)); }
             Some(done) = jobs.join_next() => {
@@ -109,6 +115,7 @@ pub async fn run(
         id: running.id,
         end: running.state().await.end(),
         trouble,
+        held: running.held.get().cloned(),
     })
 }
 
@@ -122,6 +129,21 @@ async fn perform(running: Arc<Running>, action: Action) -> Result<(), EngineErro
         Action::Review { task, attempt } => running.review(task, attempt).await,
         Action::Propose { task, attempt } => running.propose(task, attempt).await,
     }
+}
+
+/// What an approval asks for: its run, open again. Who starts a loop without an open run gets that, too.
+async fn with_approved(engine: &Engine, definition: &Definition, start: Start) -> Result<Start, EngineError> {
+    let (store, name) = (&engine.home.store, &definition.spec.name);
+    let id = match start {
+        Start::Approved(id) => Some(id),
+        Start::NewOrOpen if runs::open_run(store, name).await?.is_none() => {
+            approval::approved(store, name).await?
+        }
+        Start::NewOrOpen | Start::Again(_) | Start::Tick(_) => None,
+    };
+    let Some(id) = id else { return Ok(start) };
+    approval::take_up(&engine.home, definition, id).await?;
+    Ok(Start::Again(id))
 }
 
 async fn begin(
@@ -140,13 +162,17 @@ async fn begin(
     if let (Some((kind, _)), false) = (rehearsal, engine.gateway.is_rehearsal()) {
         return Err(EngineError::NoCassette(kind.clone()));
     }
-    let repository = definition.repository().display().to_string();
-    let mirror = engine.home.mirror(&repository);
+    let place = definition.place();
+    let mirror = engine.home.mirror(&place.to_string());
     let open = match start {
         Start::NewOrOpen | Start::Tick(_) => runs::open_run(&engine.home.store, name).await?,
-        Start::Again(id) => runs::get(&engine.home.store, id).await?,
+        Start::Again(id) | Start::Approved(id) => runs::get(&engine.home.store, id).await?,
     };
     let resumed = open.is_some();
+    let scheduled = match &open {
+        Some(run) => run.trigger != runs::TriggerKind::Person,
+        None => matches!(start, Start::Tick(_)),
+    };
     if let (Some(run), Start::Tick(due)) = (&open, start) {
         take_tick(engine, name, due, run.id).await?;
     }
@@ -159,7 +185,7 @@ async fn begin(
             (run.id, state, base)
         }
         None => {
-            let base = Mirror::update(&repository, &mirror, &definition.spec.base).await?;
+            let (_, base) = engine.home.fetch(&place, &definition.spec.base).await?;
             let tick = if let Start::Tick(due) = start {
                 Some(due)
             } else {
@@ -170,6 +196,9 @@ async fn begin(
         }
     };
     watchers.tell(Progress::Run { id, resumed });
+    if resumed {
+        tell_of_tasks(engine, id, &state, watchers).await?;
+    }
     let (actions, due) = mpsc::unbounded_channel();
     let working: BTreeMap<_, _> = definition
         .spec
@@ -195,8 +224,33 @@ async fn begin(
         actions,
         working,
         proving: Semaphore::new(PROOFS_AT_ONCE),
+        by_hand: !scheduled || matches!(start, Start::NewOrOpen),
+        held: std::sync::OnceLock::new(),
     };
     Ok((running, due))
+}
+
+/// Who watches a run that goes on learns which of its tasks are under way, and by which names.
+async fn tell_of_tasks(
+    engine: &Engine,
+    id: RunId,
+    state: &RunState,
+    watchers: &Watchers,
+) -> Result<(), EngineError> {
+    for kept in tasks::of_run(&engine.home.store, id).await? {
+        let under_way = state
+            .tasks
+            .get(&kept.task.id)
+            .is_some_and(|task| !task.step.is_over());
+        if under_way {
+            watchers.tell(Progress::Task {
+                id: kept.task.id,
+                number: kept.number,
+                title: kept.task.title,
+            });
+        }
+    }
+    Ok(())
 }
 
 async fn record_new(
@@ -231,19 +285,12 @@ async fn record_new(
         ended_at: None,
     };
     runs::insert(&mut tx, &run).await?;
-    if let Some(due_at) = due {
-        let tick = Tick {
-            loop_name: name.clone(),
-            due_at,
-            receipt: Receipt::Running,
-            why: None,
-            run: Some(id),
-        };
-        if !ticks::claim(&mut tx, &tick).await? {
-            return Err(EngineError::Record(format!(
-                "the tick of {due_at} was taken by somebody else"
-            )));
-        }
+    if let Some(due_at) = due
+        && !ticks::begin(&mut tx, name, due_at, id).await?
+    {
+        return Err(EngineError::Record(format!(
+            "the tick of {due_at} was taken by somebody else"
+        )));
     }
     let data = serde_json::json!({ "version": definition.version, "base": base, "due_at": due });
     tx.record(now, "run.started", Some(name), Some(id), &id.to_string(), data)
@@ -294,17 +341,18 @@ pub(super) async fn look(
     Ok(found)
 }
 
+/// Who runs a loop by hand, or approves its plan, wants its ticks tried again, too.
+async fn forgive(engine: &Engine, name: &str) -> Result<(), EngineError> {
+    let mut tx = engine.home.store.begin().await?;
+    loop_rows::recover(&mut tx, name).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// A tick that found a run to go on with is that run's, too.
 async fn take_tick(engine: &Engine, name: &str, due_at: Timestamp, run: RunId) -> Result<(), EngineError> {
-    let tick = Tick {
-        loop_name: name.to_owned(),
-        due_at,
-        receipt: Receipt::Running,
-        why: None,
-        run: Some(run),
-    };
     let mut tx = engine.home.store.begin().await?;
-    ticks::claim(&mut tx, &tick).await?;
+    ticks::begin(&mut tx, name, due_at, run).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,8 +1,13 @@
 //! Why a run cannot go on.
 
+use loops::schedule::Cause;
 use workers::git::GitError;
 
-use crate::{local::branch::BranchError, store::StoreError};
+use crate::{
+    github::{self, GitHubError},
+    local::branch::BranchError,
+    store::StoreError,
+};
 
 /// Why a run cannot go on. What a single task meets is no such error: it ends the task.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +21,14 @@ pub enum EngineError {
     /// A branch could not be made or moved.
     #[error(transparent)]
     Branch(#[from] BranchError),
+    /// GitHub could not be asked, or said no.
+    #[error(transparent)]
+    GitHub(#[from] GitHubError),
+    /// The repository is on GitHub, and there is no login.
+    #[error(
+        "`{0}` is on GitHub, and there is no login: set `GITHUB_TOKEN`, or write `github:` in loops.yaml (`loops doctor` looks at it)"
+    )]
+    NoLogin(String),
     /// A source could not be read.
     #[error("source `{source_name}` could not be read: {why}")]
     Source {
@@ -65,11 +78,31 @@ pub enum Remedy {
 }
 
 impl EngineError {
+    /// Which part of the machinery it is about.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Store(_) | Self::Record(_) => Cause::State,
+            Self::Git(_) | Self::Branch(_) | Self::GitHub(_) => Cause::Repository,
+            Self::Source { .. } => Cause::Source,
+            Self::Prompt { .. }
+            | Self::File { .. }
+            | Self::NotYet(_)
+            | Self::NoCassette(_)
+            | Self::NoLogin(_) => Cause::Settings,
+        }
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Store(_) | Self::Git(_) | Self::Branch(BranchError::Git(_)) => Remedy::Retry,
+            Self::GitHub(error) => match error.remedy() {
+                github::Remedy::Retry(_) | github::Remedy::Look => Remedy::Retry,
+                github::Remedy::AskHuman => Remedy::AskHuman,
+                github::Remedy::GiveUp => Remedy::GiveUp,
+            },
             Self::Branch(_)
+            | Self::NoLogin(_)
             | Self::Source { .. }
             | Self::Prompt { .. }
             | Self::File { .. }

@@ -4,11 +4,15 @@
 //! on the world come after it, and look before they repeat. No transaction is held while an agent works.
 
 mod answer;
+mod approval;
 pub(crate) mod brief;
 mod carry;
 mod collect;
 mod drive;
 mod error;
+mod news;
+mod outbox;
+mod place;
 mod plan;
 mod progress;
 mod propose;
@@ -18,6 +22,7 @@ mod serve;
 mod settle;
 mod step;
 mod triage;
+mod trust;
 mod work;
 
 use std::{path::PathBuf, sync::Arc};
@@ -32,21 +37,25 @@ use tokio_util::sync::CancellationToken;
 use workers::{Machine, git::Git};
 
 pub use self::collect::{Read, import};
+pub(crate) use self::place::Place;
 pub(crate) use self::triage::recount;
 pub use self::{
     answer::{Answer, Answered, answer},
+    approval::{PlanAnswered, answer_plan, expire_plan},
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
+    news::{News, watch},
+    outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
     serve::{Broken, ServeError, Service, Specs, Word},
     settle::{cancel, end_cancelled, reconcile},
 };
 pub(crate) use self::{
-    propose::{move_finding, repository_of},
-    triage::held_back,
+    propose::{AUTHOR, move_finding, repository_of},
+    trust::held_back,
 };
-use crate::{gateway::Gateway, store::Store};
+use crate::{gateway::Gateway, github::Hub, store::Store};
 
 /// What stands on this machine, whether or not a model can be asked.
 #[derive(Debug, Clone)]
@@ -57,6 +66,10 @@ pub struct Home {
     pub machine: Arc<Machine>,
     /// The state folder.
     pub folder: PathBuf,
+    /// GitHub, if somebody said how to log in there.
+    pub hub: Option<Hub>,
+    /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
+    sending: Arc<Mutex<()>>,
 }
 
 /// What every run of this process shares.
@@ -69,6 +82,17 @@ pub struct Engine {
 }
 
 impl Home {
+    /// A home of these.
+    pub fn new(store: Store, machine: Arc<Machine>, folder: PathBuf, hub: Option<Hub>) -> Self {
+        Self {
+            store,
+            machine,
+            folder,
+            hub,
+            sending: Arc::default(),
+        }
+    }
+
     /// The bare mirror of a repository.
     pub(crate) fn mirror(&self, repository: &str) -> PathBuf {
         use sha2::{Digest as _, Sha256};
@@ -104,10 +128,9 @@ impl Definition {
         self.path.parent().map(PathBuf::from).unwrap_or_default()
     }
 
-    /// The repository's folder, absolute where that can be known.
-    pub fn repository(&self) -> PathBuf {
-        let path = self.folder().join(&self.spec.repo);
-        path.canonicalize().unwrap_or(path)
+    /// Where the repository is.
+    pub(crate) fn place(&self) -> Place {
+        Place::of(&self.spec.repo, &self.folder())
     }
 }
 
@@ -129,6 +152,10 @@ pub(crate) struct Running {
     working: std::collections::BTreeMap<String, Arc<Semaphore>>,
     /// How many proofs run at once.
     proving: Semaphore,
+    /// Whether a person started it, or goes on with it by hand.
+    by_hand: bool,
+    /// Why it started nothing although there was something, once that is known.
+    held: std::sync::OnceLock<String>,
 }
 
 impl Running {

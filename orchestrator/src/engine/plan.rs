@@ -1,7 +1,7 @@
 //! What a run would do, without doing it: the sources are read and triaged in a copy of the state, and no agent is
 //! started.
 
-use loops::{budget::Money, finding::Finding, spec::LeadChoice};
+use loops::{budget::Money, finding::Finding, spec::LeadChoice, time::Timestamp};
 use serde::Serialize;
 
 use super::{Definition, Engine, EngineError, Watchers};
@@ -17,6 +17,10 @@ pub struct Plan {
     pub worst_case: Money,
     /// Which cap that is, in words.
     pub because: String,
+    /// Until when the loop's quiet hours go on, if they are now: until then no tick starts any of this.
+    pub quiet_until: Option<Timestamp>,
+    /// Whether each task waits for a person's approval first.
+    pub plan_first: bool,
 }
 
 /// What a run would do now. `engine` works on a copy of the state, which the caller throws away.
@@ -57,5 +61,7 @@ pub async fn plan(
         tasks,
         worst_case,
         because,
+        quiet_until: super::triage::quiet_until(spec),
+        plan_first: spec.proposal.plans_first(),
     })
 }

@@ -1,9 +1,12 @@
-//! Puts a proven change before people: a commit, a page, and a branch in their repository.
+//! Puts a proven change before people: a commit, a page, and a branch in their repository; on GitHub, a pull request.
 //!
-//! What is to leave is decided in one transaction with the proposal's row, under a key; the branch is made after it.
-//! Whoever finds the effect pending looks where the branch is before doing anything.
+//! What is to leave is decided in one transaction with the proposal's row, under a key; it is carried out after it.
+//! Whoever finds the effect pending looks where the branch is before doing anything. A branch in a folder is made by
+//! the run; what goes to GitHub is the outbox's, so the run need not wait until GitHub can be reached.
 
+mod local;
 mod page;
+mod pull;
 
 use loops::{
     finding::{Event as FindingEvent, FindingState},
@@ -14,22 +17,22 @@ use loops::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{EngineError, Progress, Running, error::Remedy};
+use super::{EngineError, Place, Progress, Running, error::Remedy};
 use crate::{
     clock,
-    local::branch::{BranchError, Target},
     store::{
-        Store, Tx, attempts, findings, outbox,
+        Reader, Tx, attempts, findings, outbox,
         proposals::{self, Proposal, ProposalState, Revision},
     },
 };
 
 /// Who a proposal's commit is by.
-pub(super) const AUTHOR: (&str, &str) = ("Loops", "loops@localhost");
+pub(crate) const AUTHOR: (&str, &str) = ("Loops", "loops@localhost");
 
-/// A branch that is to be made or moved in a repository of this machine.
+/// A branch that is to be made or moved in a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PutBranch {
+    /// The text of its [`Place`].
     pub(crate) repository: String,
     pub(crate) branch: String,
     pub(crate) head: String,
@@ -44,6 +47,9 @@ impl Running {
             Some(known) if known.attempt == attempt => known,
             known => self.decide_proposal(task, attempt, known).await?,
         };
+        if let Place::GitHub { .. } = self.definition.place() {
+            return self.hand_over(&proposal).await;
+        }
         let proposal = match self.deliver(proposal).await {
             Ok(proposal) => proposal,
             Err((proposal, error)) if error.remedy() == Remedy::AskHuman => {
@@ -173,6 +179,9 @@ impl Running {
                 proposal
             }
         };
+        for (key, effect) in self.for_github(&proposal, &page).await? {
+            outbox::put(&mut tx, &key, &effect, now).await?;
+        }
         let data = json!({ "task": task, "attempt": attempt, "head": proposal.head, "base": proposal.base });
         tx.record(
             now,
@@ -186,101 +195,11 @@ impl Running {
         tx.commit().await?;
         Ok(proposal)
     }
-
-    /// Makes the branch, if it is not there yet. A branch that somebody has checked out or moved is theirs now: the
-    /// proposal gets another one then.
-    async fn deliver(&self, mut proposal: Proposal) -> Result<Proposal, (Proposal, EngineError)> {
-        for other in 2.. {
-            match self.put(&proposal).await {
-                Ok(()) => break,
-                Err(EngineError::Branch(BranchError::Moved { .. } | BranchError::CheckedOut { .. }))
-                    if other < 10 =>
-                {
-                    let branch = branch_name(&self.spec().name, &proposal.title, proposal.id);
-                    match self.rename(&proposal, format!("{branch}-{other}")).await {
-                        Ok(renamed) => proposal = renamed,
-                        Err(error) => return Err((proposal, error)),
-                    }
-                }
-                Err(error) => return Err((proposal, error)),
-            }
-        }
-        Ok(proposal)
-    }
-
-    async fn put(&self, proposal: &Proposal) -> Result<(), EngineError> {
-        let effect = match outbox::get(&self.engine.home.store, &key(proposal)).await? {
-            Some(effect) => effect.effect::<PutBranch>()?,
-            None => {
-                return Err(EngineError::Record(format!(
-                    "{} has no effect in the outbox",
-                    proposal.id
-                )));
-            }
-        };
-        let target = Target::open(std::path::Path::new(&effect.repository)).await?;
-        target
-            .put(
-                &self.mirror,
-                &effect.branch,
-                &effect.head,
-                effect.expected.as_deref(),
-            )
-            .await?;
-        Ok(())
-    }
-
-    async fn rename(&self, proposal: &Proposal, branch: String) -> Result<Proposal, EngineError> {
-        let effect = PutBranch {
-            repository: self.definition.repository().display().to_string(),
-            branch: branch.clone(),
-            head: proposal.head.clone(),
-            expected: None,
-        };
-        let mut tx = self.engine.home.store.begin().await?;
-        outbox::amend(&mut tx, &key(proposal), &effect).await?;
-        proposals::set_branch(&mut tx, proposal.id, &branch, clock::now()).await?;
-        tx.commit().await?;
-        Ok(Proposal {
-            branch,
-            ..proposal.clone()
-        })
-    }
-
-    async fn refuse_proposal(
-        &self,
-        proposal: &Proposal,
-        attempt: AttemptId,
-        why: &str,
-    ) -> Result<(), EngineError> {
-        let mut step = self.step().await?;
-        let now = clock::now();
-        outbox::failed(&mut step.tx, &key(proposal), why, now).await?;
-        proposals::set_state(
-            &mut step.tx,
-            proposal.id,
-            ProposalState::Preparing,
-            ProposalState::Rejected,
-            now,
-        )
-        .await?;
-        step.commit(Event::ProposalRefused {
-            task: proposal.task,
-            attempt,
-        })
-        .await?;
-        self.tell(Progress::Settled {
-            id: proposal.task,
-            how: format!("could not be proposed: {why}"),
-            well: false,
-        });
-        Ok(())
-    }
 }
 
 /// The repository that a proposal was brought to.
-pub(crate) async fn repository_of(store: &Store, proposal: &Proposal) -> Result<String, EngineError> {
-    let effect = outbox::get(store, &key(proposal)).await?.ok_or_else(|| {
+pub(crate) async fn repository_of(from: impl Reader, proposal: &Proposal) -> Result<String, EngineError> {
+    let effect = outbox::get(from, &key(proposal)).await?.ok_or_else(|| {
         EngineError::Record(format!(
             "{} was never brought to a repository",
             proposal.id.short()
@@ -299,7 +218,7 @@ async fn put_branch(
     attempt: AttemptId,
 ) -> Result<(), EngineError> {
     let effect = PutBranch {
-        repository: running.definition.repository().display().to_string(),
+        repository: running.definition.place().to_string(),
         branch: branch.to_owned(),
         head: head.to_owned(),
         expected,
@@ -313,7 +232,7 @@ fn key(proposal: &Proposal) -> String {
 }
 
 /// `loops/<loop>/<words of the title>-<end of the id>`.
-fn branch_name(loop_name: &str, title: &str, id: ProposalId) -> String {
+pub(crate) fn branch_name(loop_name: &str, title: &str, id: ProposalId) -> String {
     let mut slug = String::new();
     for c in title.chars().flat_map(char::to_lowercase) {
         if c.is_ascii_alphanumeric() {

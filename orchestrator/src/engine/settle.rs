@@ -9,18 +9,23 @@ use loops::{
 };
 use serde_json::json;
 
-use super::{EngineError, propose::move_finding};
+use super::{
+    EngineError, Place,
+    propose::{move_finding, repository_of},
+};
 use crate::{
     clock,
     local::branch::Target,
     store::{
-        Reader, Store, Tx, attempts, findings, handed,
+        Reader, Store, Tx, attempts,
+        findings::{self, Suppression},
+        handed,
         proposals::{self, Proposal, ProposalState},
         runs, tasks, ticks,
     },
 };
 
-/// Looks whether approved or open proposals were merged by hand, and writes it down. Gives those that were.
+/// Looks whether approved or open proposals in folders were merged by hand, and writes it down. Gives those that were.
 ///
 /// # Errors
 /// If the store cannot be read or written. A repository that is gone changes nothing.
@@ -30,12 +35,13 @@ pub async fn reconcile(store: &Store, loop_name: &str) -> Result<Vec<Proposal>, 
         if !matches!(proposal.state, ProposalState::Open | ProposalState::Approved) {
             continue;
         }
-        let key = format!("branch:{}:{}", proposal.id, proposal.attempt);
-        let Some(effect) = crate::store::outbox::get(store, &key).await? else {
+        let Ok(repository) = repository_of(store, &proposal).await else {
             continue;
         };
-        let effect: super::propose::PutBranch = effect.effect()?;
-        let Ok(target) = Target::open(std::path::Path::new(&effect.repository)).await else {
+        let Place::Folder(folder) = Place::parse(&repository) else {
+            continue;
+        };
+        let Ok(target) = Target::open(&folder).await else {
             continue;
         };
         if !target
@@ -56,7 +62,8 @@ pub async fn reconcile(store: &Store, loop_name: &str) -> Result<Vec<Proposal>, 
 /// Writes down that a proposal is in the base branch.
 pub(crate) async fn record_merged(tx: &mut Tx, proposal: &Proposal, commit: &str) -> Result<(), EngineError> {
     let now = clock::now();
-    for from in [ProposalState::Open, ProposalState::Approved] {
+    use ProposalState::{Approved, Open, Preparing, Revising};
+    for from in [Preparing, Open, Revising, Approved] {
         proposals::set_state(tx, proposal.id, from, ProposalState::Merged, now).await?;
     }
     for finding in findings_of(&mut *tx, proposal).await? {
@@ -113,6 +120,10 @@ pub(super) async fn at_the_end(tx: &mut Tx, run: RunId, state: &RunState) -> Res
         }
     }
     for finding in handed {
+        if let Some(Suppression::Planned { .. }) = findings::suppression(&mut *tx, finding).await? {
+            // Its plan waits: it stays taken up.
+            continue;
+        }
         move_finding(tx, finding, FindingEvent::GivenBack).await?;
         if !open.contains(&finding) {
             findings::set_considered(tx, finding, now).await?;

@@ -8,17 +8,19 @@ use loops::{
     finding::{Event as FindingEvent, Finding, FindingState, thresholds, title},
     id::FindingId,
     run::Event,
+    schedule,
     score::{Fact, people, score},
     signal::{Signal, is_noise},
-    spec::{Span, Triage},
+    spec::{LoopSpec, Span},
+    time::Timestamp,
 };
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{EngineError, Progress, Running};
+use super::{EngineError, Progress, Running, trust::held_back};
 use crate::{
     clock,
-    store::{Tx, findings, handed, proposals, signals},
+    store::{Tx, findings, handed, plans, proposals, signals, ticks},
 };
 
 /// How many signals one run takes in.
@@ -40,8 +42,9 @@ impl Running {
         .await?
         .len();
         let all = u32::try_from(all).unwrap_or(u32::MAX);
-        if let Some(why) = held {
-            self.note(why);
+        if let Some(why) = &held {
+            self.note(why.clone());
+            let _ = self.held.set(why.clone());
         }
         self.tell(Progress::Findings {
             ready: ready.clone(),
@@ -52,6 +55,10 @@ impl Running {
             handed::put(&mut step.tx, self.id, number, finding.id).await?;
         }
         let ready = u32::try_from(ready.len()).unwrap_or(u32::MAX);
+        if let Some(why) = held {
+            // The receipt says it, too: later nobody could tell.
+            ticks::end_of_run(&mut step.tx, self.id, ticks::Receipt::Skipped, Some(&why)).await?;
+        }
         step.commit(Event::Triaged { ready }).await
     }
 
@@ -195,7 +202,7 @@ impl Running {
                 continue;
             }
             let said = signals::of_finding(store, kept.finding.id, MAX_OF_FINDING).await?;
-            if let Some(why) = held_back(&spec.triage, &said) {
+            if let Some(why) = held_back(&self.engine.home, &spec.triage, &said).await {
                 self.note(format!("{}: {why}", kept.finding.id.short()));
                 continue;
             }
@@ -214,10 +221,27 @@ impl Running {
                 .total_cmp(&a.score.total)
                 .then_with(|| a.id.cmp(&b.id))
         });
-        let waiting = proposals::open_count(store, &spec.name).await?;
+        if !ready.is_empty()
+            && let Some(until) = quiet_until(spec)
+        {
+            let hours = spec.triage.quiet.as_deref().unwrap_or_default();
+            let quiet = format!("these are the loop's quiet hours ({hours}, until {until})");
+            if !self.by_hand {
+                return Ok((Vec::new(), Some(format!("{quiet}: nothing is started"))));
+            }
+            self.note(format!("{quiet}; a person started this run, so it goes on"));
+        }
+        let waiting = proposals::open_count(store, &spec.name)
+            .await?
+            .saturating_add(plans::open_count(store, &spec.name).await?);
         if waiting >= spec.proposal.max_open && !ready.is_empty() {
+            let what = if spec.proposal.plans_first() {
+                "proposals and plans"
+            } else {
+                "proposals"
+            };
             let why = format!(
-                "{waiting} proposals wait for a person and `max_open` is {}: nothing is started until one is answered (`loops review`)",
+                "{waiting} {what} wait for a person and `max_open` is {}: nothing is started until one is answered (`loops review`)",
                 spec.proposal.max_open
             );
             return Ok((Vec::new(), Some(why)));
@@ -228,15 +252,10 @@ impl Running {
     }
 }
 
-/// Why a finding with these signals leads to no code, whatever it is about.
-pub(crate) fn held_back(triage: &Triage, said: &[signals::Kept]) -> Option<String> {
-    let authors = said.iter().filter_map(|kept| kept.signal.author.as_deref());
-    if let Some(why) = triage.trust.report_only(authors) {
-        return Some(why);
-    }
-    let flagged = said.iter().filter(|kept| !kept.flags.is_empty()).count();
-    (triage.hold_flagged && flagged > 0)
-        .then(|| "held back: a report holds a known form of prompt injection; look at it first".to_owned())
+/// Until when the loop's quiet hours go on; none: they are not now.
+pub(crate) fn quiet_until(spec: &LoopSpec) -> Option<Timestamp> {
+    let hours = spec.triage.quiet.as_deref()?;
+    schedule::quiet_until(hours, spec.schedule.as_ref(), clock::now())
 }
 
 /// Counts and scores a finding anew from all its signals. The words of erased ones count no more.

@@ -57,6 +57,9 @@ pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError>
             "\n\nWhat the loop is for, in its owner's words:\n{prompt}\n"
         ));
     }
+    if spec.proposal.plans_first() {
+        text.push_str("\nTasks of this loop wait for a person's approval before any worker begins. Spawn what you would have done, with words that a person can judge, and finish without waiting for outcomes.\n");
+    }
     if spec.proposal.reports_only() {
         text.push_str("\nThis loop reports only: no task can be spawned. Finish with a report of what is wrong and where.\n");
     }

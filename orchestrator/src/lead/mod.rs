@@ -32,7 +32,9 @@ use crate::{
     gateway,
     store::{
         attempts::{self, AttemptState, Begun, Ended, Role},
-        findings, handed, runs, tasks, turns,
+        findings, handed,
+        plans::{self, Plan},
+        runs, tasks, turns,
     },
 };
 
@@ -81,7 +83,10 @@ pub(super) async fn spawn(running: &Arc<Running>, task: &Task, call_id: &str) ->
     let terms = Terms {
         max_attempts: worker.max_attempts,
         review: matches!(running.spec().checks.agent_review, ReviewChoice::Agent(_)),
+        plan_first: running.spec().proposal.plans_first(),
     };
+    let state = if terms.plan_first { "planned" } else { "queued" };
+    let now = clock::now();
     let mut step = running.step().await?;
     let kept = tasks::spawn(
         &mut step.tx,
@@ -89,11 +94,28 @@ pub(super) async fn spawn(running: &Arc<Running>, task: &Task, call_id: &str) ->
         &running.spec().name,
         call_id,
         task,
-        "queued",
-        clock::now(),
+        state,
+        now,
     )
     .await?;
     let (number, id) = (kept.number, kept.task.id);
+    if terms.plan_first {
+        let (name, cap) = (&running.spec().name, running.spec().budget.task.0);
+        let plan = Plan::of(&kept.task, running.id, name, cap, now);
+        if plans::insert(&mut step.tx, &plan).await? {
+            let data = serde_json::json!({ "findings": plan.findings, "cost_cap": cap });
+            step.tx
+                .record(
+                    now,
+                    "plan.waiting",
+                    Some(name),
+                    Some(running.id),
+                    &id.to_string(),
+                    data,
+                )
+                .await?;
+        }
+    }
     for finding in &task.findings {
         crate::engine::move_finding(&mut step.tx, *finding, loops::finding::Event::TakenUp).await?;
     }
@@ -103,6 +125,12 @@ pub(super) async fn spawn(running: &Arc<Running>, task: &Task, call_id: &str) ->
         title: task.title.clone(),
     });
     step.commit(Event::Spawned { task: id, terms }).await?;
+    if terms.plan_first {
+        running.note(format!(
+            "T{number} waits for your approval: loops review {}",
+            id.short()
+        ));
+    }
     Ok(number)
 }
 

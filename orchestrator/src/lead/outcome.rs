@@ -13,6 +13,9 @@ use crate::{
 pub(super) fn line(kept: &tasks::Kept, step: Step) -> String {
     let why = match step {
         Step::Failed(why) => format!(": {}", why.words()),
+        Step::Planned => {
+            ": it waits for a person's approval, which may take days; do not wait for it".to_owned()
+        }
         _ => String::new(),
     };
     format!(

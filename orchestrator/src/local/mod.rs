@@ -20,34 +20,11 @@ use std::{
 
 use loops::{id::SignalId, signal::Signal, spec::PathSource};
 
+pub use crate::source::{Batch, Skipped};
 pub use error::SourceError;
 
 use cursor::Cursor;
 use paths::Kind;
-
-/// What a source had to say since it was last read.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Batch {
-    /// New signals, and new versions of old ones (the same id). Each id at most once.
-    pub signals: Vec<Signal>,
-    /// Signals that the source says were taken away: their text is to be erased.
-    pub deleted: Vec<SignalId>,
-    /// What could not be read, and why; the rest was.
-    pub skipped: Vec<Skipped>,
-    /// Where to go on next time. To be stored only when the signals are.
-    pub cursor: String,
-    /// Whether there is more than one batch holds: read again with the cursor.
-    pub more: bool,
-}
-
-/// A part of a source that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// The file and the line, or the message within it.
-    pub place: String,
-    /// What is wrong with it.
-    pub why: String,
-}
 
 /// Reads what is new at `source` since `cursor`, which is what an earlier [`Batch`] gave. A cursor that cannot be
 /// understood counts as none: signals then come again with the same ids.

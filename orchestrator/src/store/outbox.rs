@@ -35,6 +35,8 @@ pub struct Effect {
     pub tries: u32,
     /// What went wrong the last time.
     pub why: Option<String>,
+    /// Not to be tried before.
+    pub next_at: Timestamp,
     /// When it was decided.
     pub decided_at: Timestamp,
     /// When it was carried out or given up.
@@ -54,7 +56,7 @@ impl Effect {
 
 macro_rules! columns {
     () => {
-        "key, effect, state, tries, why, decided_at, done_at"
+        "key, effect, state, tries, why, next_at, decided_at, done_at"
     };
 }
 
@@ -62,7 +64,7 @@ statements! { "outbox":
     PUT = "INSERT INTO outbox (key, effect, state, decided_at) VALUES ($1, $2, 'pending', $3) ON CONFLICT (key) DO NOTHING";
     AMEND = "UPDATE outbox SET effect = $2 WHERE key = $1 AND state = 'pending'";
     DONE = "UPDATE outbox SET state = 'done', why = NULL, done_at = $2 WHERE key = $1 AND state = 'pending'";
-    TRIED = "UPDATE outbox SET tries = tries + 1, why = $2 WHERE key = $1 AND state = 'pending'";
+    TRIED = "UPDATE outbox SET tries = tries + 1, why = $2, next_at = $3 WHERE key = $1 AND state = 'pending'";
     FAILED = "UPDATE outbox SET state = 'failed', tries = tries + 1, why = $2, done_at = $3
         WHERE key = $1 AND state = 'pending'";
     PENDING = concat!("SELECT ", columns!(), " FROM outbox WHERE state = 'pending' ORDER BY decided_at, key LIMIT $1");
@@ -86,9 +88,9 @@ pub async fn amend(tx: &mut Tx, key: &str, effect: &impl Serialize) -> Result<bo
     Ok(AMEND.run(tx, |q| q.bind(key).bind(effect)).await? > 0)
 }
 
-/// It went wrong and is to be tried again. False: it was not pending.
-pub async fn tried(tx: &mut Tx, key: &str, why: &str) -> Result<bool, StoreError> {
-    Ok(TRIED.run(tx, |q| q.bind(key).bind(why)).await? > 0)
+/// It went wrong and is to be tried again, not before `next_at`. False: it was not pending.
+pub async fn tried(tx: &mut Tx, key: &str, why: &str, next_at: Timestamp) -> Result<bool, StoreError> {
+    Ok(TRIED.run(tx, |q| q.bind(key).bind(why).bind(next_at.0)).await? > 0)
 }
 
 /// It went wrong and is given up. False: it was not pending.
@@ -113,6 +115,7 @@ fn read(row: &Row) -> Result<Effect, StoreError> {
         state: row.word("state", EffectState::parse)?,
         tries: row.number("tries")?,
         why: row.maybe_text("why")?,
+        next_at: row.time("next_at")?,
         decided_at: row.time("decided_at")?,
         done_at: row.maybe_time("done_at")?,
     })

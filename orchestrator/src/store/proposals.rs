@@ -27,6 +27,15 @@ words! {
         Merged = "merged",
         /// A person said no.
         Rejected = "rejected",
+        /// Nobody answered it for so long that it was taken back.
+        Expired = "expired",
+    }
+}
+
+impl ProposalState {
+    /// Whether nothing more is to come of it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Merged | Self::Rejected | Self::Expired)
     }
 }
 
@@ -213,7 +222,7 @@ pub async fn list(
     .await
 }
 
-/// How many of a loop's proposals are neither merged nor rejected.
+/// How many of a loop's proposals are neither merged nor rejected nor expired.
 pub async fn open_count(from: impl Reader, loop_name: &str) -> Result<u32, StoreError> {
     Ok(OPEN_COUNT
         .first(from, |q| q.bind(loop_name), |row| row.number("n"))

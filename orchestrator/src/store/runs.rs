@@ -68,6 +68,7 @@ statements! { "runs":
     INSERT = "INSERT INTO runs (id, loop, version, trigger_kind, base, state, phase, report, started_at, ended_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     SAVE = "UPDATE runs SET state = $2, phase = $3, ended_at = $4 WHERE id = $1 AND ended_at IS NULL";
+    AMEND = "UPDATE runs SET state = $2 WHERE id = $1 AND ended_at IS NOT NULL";
     REOPEN = "UPDATE runs SET state = $2, phase = $3, ended_at = NULL, cancel_at = NULL WHERE id = $1";
     CANCEL = "UPDATE runs SET cancel_at = $2 WHERE id = $1 AND ended_at IS NULL AND cancel_at IS NULL";
     WANTS_CANCEL = "SELECT COUNT(*) AS n FROM runs WHERE id = $1 AND cancel_at IS NOT NULL AND ended_at IS NULL";
@@ -116,6 +117,12 @@ pub async fn save(
             .bind(ended_at.map(|at| at.0))
     };
     Ok(SAVE.run(tx, bind).await? > 0)
+}
+
+/// Writes down what a person's words change about a run that has ended and stays so. False: it is open.
+pub async fn amend(tx: &mut Tx, id: RunId, state: &impl Serialize) -> Result<bool, StoreError> {
+    let state = serde_json::to_string(state)?;
+    Ok(AMEND.run(tx, |q| q.bind(id.to_string()).bind(state)).await? > 0)
 }
 
 /// Opens a run again, because a person asked for more. Error: a conflict, if its loop has another open one.

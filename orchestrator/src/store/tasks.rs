@@ -50,6 +50,7 @@ statements! { "tasks":
         COALESCE(MAX(number), 0) + 1 FROM tasks WHERE run = $2";
     SET_STATE = "UPDATE tasks SET state = $2, why = $3, updated_at = $4 WHERE id = $1";
     SET_WORDS = "UPDATE tasks SET words = $2, words_at = $3, updated_at = $3 WHERE id = $1";
+    SET_GOAL = "UPDATE tasks SET goal = $2, updated_at = $3 WHERE id = $1";
     GET = concat!("SELECT ", columns!(), " FROM tasks WHERE id = $1");
     BY_CALL = concat!("SELECT ", columns!(), " FROM tasks WHERE run = $1 AND call_id = $2");
     OF_RUN = concat!("SELECT ", columns!(), " FROM tasks WHERE run = $1 ORDER BY number");
@@ -118,6 +119,20 @@ pub async fn set_state(
 pub async fn set_words(tx: &mut Tx, id: TaskId, words: &str, at: Timestamp) -> Result<(), StoreError> {
     match SET_WORDS
         .run(tx, |q| q.bind(id.to_string()).bind(words).bind(at.0))
+        .await?
+    {
+        0 => Err(StoreError::Missing {
+            what: "task",
+            id: id.to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Gives a task another goal.
+pub async fn set_goal(tx: &mut Tx, id: TaskId, goal: &str, at: Timestamp) -> Result<(), StoreError> {
+    match SET_GOAL
+        .run(tx, |q| q.bind(id.to_string()).bind(goal).bind(at.0))
         .await?
     {
         0 => Err(StoreError::Missing {

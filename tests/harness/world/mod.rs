@@ -21,6 +21,7 @@
 
 mod closing;
 mod feedback;
+mod hub;
 mod process;
 mod repository;
 mod spec;
@@ -29,7 +30,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -42,6 +43,7 @@ use crate::{
 };
 
 pub use feedback::{Said, slack_export, zipped};
+pub use hub::{BOT, SHOP};
 pub use process::{Child, Ran};
 pub use repository::Repository;
 pub use spec::LoopFile;
@@ -59,6 +61,8 @@ pub struct World {
     key: String,
     /// The address of the Postgres that its settings may name.
     database: OnceLock<String>,
+    /// The token with which the service logs in at GitHub; empty: it does not.
+    token: Mutex<String>,
     /// All that the service has printed, with the command that printed it.
     printed: Mutex<Vec<Ran>>,
     closed: bool,
@@ -78,6 +82,7 @@ impl World {
             model: Model::start().await,
             key: format!("sk-of-a-test-{}-{n}-very-secret", std::process::id()),
             database: OnceLock::new(),
+            token: Mutex::default(),
             printed: Mutex::default(),
             closed: false,
         };
@@ -203,6 +208,10 @@ impl World {
             write,
         );
         self
+    }
+
+    fn token(&self) -> MutexGuard<'_, String> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, ran: &Ran) {

@@ -72,6 +72,11 @@ pub struct Child {
 }
 
 impl World {
+    /// Where the binary is.
+    pub fn binary() -> PathBuf {
+        binary()
+    }
+
     /// Runs the binary to its end.
     pub async fn loops<const N: usize>(&self, args: [&str; N]) -> Ran {
         self.end(self.spawn(args)).await
@@ -91,7 +96,8 @@ impl World {
         self.spawn_with(args, |_| {})
     }
 
-    fn spawn_with<const N: usize>(&self, args: [&str; N], change: impl FnOnce(&mut Command)) -> Child {
+    /// Starts the binary, with something else about the process.
+    pub fn spawn_with<const N: usize>(&self, args: [&str; N], change: impl FnOnce(&mut Command)) -> Child {
         let mut command = self.command(args);
         change(&mut command);
         let mut child = command
@@ -144,6 +150,7 @@ impl World {
     /// and toolchains are.
     pub fn command<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new(binary());
+        let token = self.token().clone();
         command
             .args(args)
             .current_dir(self.folder())
@@ -152,6 +159,7 @@ impl World {
             .env("USER", "tester")
             .env("LOOPS_TEST_KEY", self.key())
             .envs(self.database.get().map(|address| ("DATABASE_URL", address)))
+            .envs((!token.is_empty()).then_some(("LOOPS_TEST_GITHUB", token)))
             .envs(toolchains())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -8,7 +8,8 @@ pub struct LoopFile {
     pub(super) name: String,
     check: String,
     repository: String,
-    source: String,
+    sources: String,
+    form: &'static str,
     write: Vec<String>,
     attempts: u32,
     max_open: u32,
@@ -22,7 +23,8 @@ impl LoopFile {
             name: name.to_owned(),
             check: check.to_owned(),
             repository: "../origin.git".to_owned(),
-            source: "../feedback.jsonl".to_owned(),
+            sources: "[{ file: { path: ../feedback.jsonl } }]".to_owned(),
+            form: "local",
             write: vec!["**".to_owned()],
             attempts: 2,
             max_open: 5,
@@ -42,9 +44,24 @@ impl LoopFile {
     /// Another source, as a path from `.loops`.
     #[must_use]
     pub fn source(self, path: &str) -> Self {
+        self.sources(&format!("[{{ file: {{ path: {path:?} }} }}]"))
+    }
+
+    /// Other sources, as YAML.
+    #[must_use]
+    pub fn sources(self, yaml: &str) -> Self {
         Self {
-            source: path.to_owned(),
+            sources: yaml.to_owned(),
             ..self
+        }
+    }
+
+    /// A repository on GitHub, to which changes come as pull requests and whose issues are read.
+    #[must_use]
+    pub fn on_github(self, full_name: &str) -> Self {
+        Self {
+            form: "pull_request",
+            ..self.repository(full_name).sources("[{ github_issues: {} }]")
         }
     }
 
@@ -84,7 +101,8 @@ impl LoopFile {
             name,
             check,
             repository,
-            source,
+            sources,
+            form,
             attempts,
             max_open,
             more,
@@ -96,10 +114,10 @@ impl LoopFile {
             let _ = write!(write, "{}{glob:?}", if write.is_empty() { "" } else { ", " });
         }
         format!(
-            "name: {name}\nkind: fix\nrepo: {repository}\nbase: main\nschedule: {{ every: 10m }}\nsources:\n  - file: \
-             {{ path: {source:?} }}\nworkers:\n  fix: {{ model: standard, max_attempts: {attempts}, timeout: 2m \
+            "name: {name}\nkind: fix\nrepo: {repository}\nbase: main\nschedule: {{ every: 10m }}\nsources: \
+             {sources}\nworkers:\n  fix: {{ model: standard, max_attempts: {attempts}, timeout: 2m \
              }}\nboundaries:\n  write: [{write}]\nchecks:\n  commands:\n    - {{ name: unit, run: {check:?}, timeout: \
-             1m }}\nproposal: {{ as: local, max_open: {max_open} }}\n{more}"
+             1m }}\nproposal: {{ as: {form}, max_open: {max_open} }}\n{more}"
         )
     }
 }

@@ -26,8 +26,8 @@ Every key that there is. Much of it cannot run yet; the list after it says what.
 const LATER: &str = "\
 ## What is checked, and cannot run yet
 
-Nothing is passed over in silence: a loop that asks for one of these validates, and is refused when it is to run. Of the
-loop above that is:
+Nothing is passed over in silence: a loop that asks for one of these validates, and is refused when it is to run (for
+triggers: when it is to be served). Of the loop above that is:
 ";
 
 #[test]
@@ -49,7 +49,7 @@ fn the_page_of_the_spec_is_fresh() {
         models: ["top", "standard", "small"].map(str::to_owned).into(),
     };
     let read = spec::read("whole.yaml", &whole, &known).unwrap();
-    for later in spec::unavailable(&read) {
+    for later in spec::unavailable(&read).into_iter().chain(spec::unserved(&read)) {
         let _ = writeln!(page, "- `{}`: {}", later.path, later.words);
     }
     fresh("docs/spec.md", &page);

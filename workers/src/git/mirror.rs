@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ATTRIBUTES, Git, GitError};
+use super::{ATTRIBUTES, Git, GitError, Remote};
 
 /// How long a fetch may take.
 const FETCH: std::time::Duration = std::time::Duration::from_secs(1800);
@@ -16,13 +16,13 @@ pub struct Mirror;
 
 impl Mirror {
     /// Brings the mirror at `at` (made if it is not there) up to date with a branch of `source`, a folder or an
-    /// `https://` address, and gives the commit that the branch is at. `HEAD` is the branch that the source is on.
+    /// `https://` address with the way in (see [`Remote`]), and gives the commit that the branch is at. `HEAD` is the branch that the source is on.
     /// Any number may run at once on one mirror, also in other processes: they wait for each other.
     ///
     /// # Errors
     /// If the source is not a repository, is empty, has no such branch or cannot be reached.
-    pub async fn update(source: &str, at: &Path, branch: &str) -> Result<String, GitError> {
-        let from = Source::read(source)?;
+    pub async fn update(source: impl Into<Remote>, at: &Path, branch: &str) -> Result<String, GitError> {
+        let from = Source::read(source.into())?;
         let branch = Branch::read(branch)?;
         let _lock = lock(at).await?;
         let git = Git::at(at).timeout(FETCH).protocols(from.protocols());
@@ -104,19 +104,22 @@ impl Branch {
 /// Where a mirror is fetched from.
 enum Source {
     Folder(PathBuf),
-    Address(String),
+    Address(Remote),
 }
 
 impl Source {
-    fn read(source: &str) -> Result<Self, GitError> {
-        if source.starts_with("https://") || source.starts_with("http://") {
-            return Ok(Self::Address(source.to_owned()));
-        }
-        if source.contains("::") || source.contains("://") {
-            let shown = source.escape_default();
-            return Err(GitError::Source(format!(
-                "`{shown}` cannot be fetched; give a folder or an `https://` address"
-            )));
+    fn read(remote: Remote) -> Result<Self, GitError> {
+        let source = &remote.address;
+        match remote.protocols() {
+            Some(["file"]) => {}
+            Some(_) => return Ok(Self::Address(remote)),
+            None => {
+                return Err(GitError::Source(format!(
+                    "`{}` cannot be fetched; give a folder or an `https://` address (`http://` only to this machine \
+                     itself)",
+                    source.escape_default()
+                )));
+            }
         }
         let path = std::fs::canonicalize(source).map_err(|error| {
             GitError::Source(format!("the repository `{source}` cannot be read: {error}"))
@@ -127,15 +130,15 @@ impl Source {
     fn protocols(&self) -> &'static [&'static str] {
         match self {
             Self::Folder(_) => &["file"],
-            Self::Address(address) if address.starts_with("https://") => &["https"],
-            Self::Address(_) => &["http"],
+            // What cannot be spoken with was refused when it was read.
+            Self::Address(remote) => remote.protocols().unwrap_or(&[]),
         }
     }
 
     fn name(&self) -> String {
         match self {
             Self::Folder(path) => path.to_string_lossy().into_owned(),
-            Self::Address(address) => address.clone(),
+            Self::Address(remote) => remote.address.clone(),
         }
     }
 
@@ -198,16 +201,17 @@ impl Source {
         .map(drop)
     }
 
-    /// A configuration that lets git read a folder of another user. A person named that folder, and reading it runs
-    /// nothing: the one hook of the sending side is only taken from configuration like this.
+    /// The configuration that lets git in: to a folder of another user, or past what guards an address. A person
+    /// named the folder, and reading it runs nothing: the one hook of the sending side is only taken from configuration
+    /// like this.
     fn trusting(&self) -> Result<tempfile::NamedTempFile, GitError> {
-        use std::io::Write as _;
-        let temporary = std::env::temp_dir();
-        let mut file = tempfile::NamedTempFile::new().map_err(GitError::file(&temporary))?;
-        if matches!(self, Self::Folder(_)) {
-            file.write_all(b"[safe]\n\tdirectory = *\n")
-                .map_err(GitError::file(&temporary))?;
+        match self {
+            Self::Folder(_) => Remote {
+                address: String::new(),
+                config: Some("[safe]\n\tdirectory = *\n".to_owned()),
+            }
+            .config_file(),
+            Self::Address(remote) => remote.config_file(),
         }
-        Ok(file)
     }
 }

@@ -3,6 +3,7 @@
 
 mod mirror;
 mod objects;
+mod remote;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,8 @@ use std::{
 use tokio::{io::AsyncReadExt as _, io::AsyncWriteExt as _, process::Command};
 
 pub use mirror::Mirror;
-pub use objects::{MAX_PACK, TreeEntry};
+pub use objects::{MAX_FOLDER, MAX_PACK, TreeEntry};
+pub use remote::Remote;
 
 /// How long a git command may take, unless said otherwise.
 const TIMEOUT: Duration = Duration::from_secs(120);

@@ -5,6 +5,9 @@ use super::{Git, GitError};
 /// The largest pack that is taken from an attempt, in bytes.
 pub const MAX_PACK: usize = 64 << 20;
 
+/// The longest list of what lies in one folder, in bytes.
+pub const MAX_FOLDER: usize = 1 << 20;
+
 /// One entry of a tree, as `ls-tree -r` lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeEntry {
@@ -159,6 +162,40 @@ impl Git {
     /// If it is missing.
     pub async fn ls_tree(&self, tree: &str) -> Result<Vec<TreeEntry>, GitError> {
         self.ls_tree_at(tree, &[]).await
+    }
+
+    /// What lies directly in a folder of a commit or tree: files with their sizes, symlinks, folders (mode `40000`);
+    /// nothing where there is no such folder.
+    ///
+    /// # Errors
+    /// If the commit or tree is missing, or the folder holds more than can be listed in [`MAX_FOLDER`] bytes.
+    pub async fn ls_folder(
+        &self,
+        tree: &str,
+        folder: &str,
+    ) -> Result<Vec<(TreeEntry, Option<u64>)>, GitError> {
+        let inside = format!("{}/", folder.trim_end_matches('/'));
+        let mut args = vec!["ls-tree", "-l", "-z", "--full-tree", checked(tree)?];
+        if !folder.is_empty() {
+            args.extend(["--", &inside]);
+        }
+        let git = self.clone().env("GIT_LITERAL_PATHSPECS", "1");
+        let listed = git
+            .run_within(&args, &[], MAX_FOLDER)
+            .await
+            .map_err(|error| match error {
+                GitError::TooLarge { .. } => GitError::TooLarge {
+                    what: format!("the list of what lies in `{}`", folder.escape_default()),
+                    limit: MAX_FOLDER as u64,
+                },
+                error => error,
+            })?;
+        let sized = |line: &[u8]| {
+            let head = line.split(|byte| *byte == b'\t').next()?;
+            let size = std::str::from_utf8(head).ok()?.split_whitespace().nth(3)?;
+            Some((entry(line)?, size.parse().ok()))
+        };
+        Ok(listed.split(|byte| *byte == 0).filter_map(sized).collect())
     }
 
     async fn ls_tree_at(&self, tree: &str, paths: &[&str]) -> Result<Vec<TreeEntry>, GitError> {

@@ -131,3 +131,39 @@ async fn a_command_that_takes_too_long_is_stopped() {
         .unwrap_err();
     assert!(matches!(error, GitError::TimedOut { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn a_folder_of_a_commit_is_listed_with_sizes_and_links_are_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, at) = (folder.path().join("r"), folder.path().join("m"));
+    let name = repository(&source, 1);
+    fs::create_dir_all(source.join(".loops/deep")).unwrap();
+    fs::write(source.join(".loops/a b.yaml"), "12345").unwrap();
+    fs::write(source.join(".loops/deep/x"), "x").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", source.join(".loops/l.yaml")).unwrap();
+    std::os::unix::fs::symlink(".loops", source.join("other")).unwrap();
+    person(&source, &["add", "-A"]);
+    person(&source, &["commit", "-q", "-m", "loops"]);
+    let commit = Mirror::update(&name, &at, "main").await.unwrap();
+    let git = Git::at(&at);
+    let told: Vec<_> = git
+        .ls_folder(&commit, ".loops")
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(entry, size)| (String::from_utf8(entry.path).unwrap(), entry.mode, size))
+        .collect();
+    let one = |path: &str, mode, size| (path.to_owned(), mode, size);
+    assert_eq!(
+        told,
+        [
+            one(".loops/a b.yaml", 0o100_644, Some(5)),
+            one(".loops/deep", 0o40_000, None),
+            one(".loops/l.yaml", 0o120_000, Some(11)),
+        ]
+    );
+    for none in ["other", "none", "a.txt", ":(glob)*"] {
+        assert_eq!(git.ls_folder(&commit, none).await.unwrap(), [], "{none}");
+    }
+    assert_eq!(git.ls_folder(&commit, "").await.unwrap().len(), 3);
+}

@@ -40,9 +40,14 @@ impl Look {
     /// Looks at the repository whose top is `top`. The error says why it is none.
     pub(super) fn at(top: &Path) -> Result<Self, String> {
         let git = git_folder(top).ok_or("there is no `.git` here")?;
+        Ok(Self::of_files(top, branch(&git), remote(&git)))
+    }
+
+    /// Looks at files alone, wherever they came from.
+    pub(super) fn of_files(top: &Path, base: String, remote: Option<String>) -> Self {
         let mut look = Self {
-            base: branch(&git),
-            remote: remote(&git),
+            base,
+            remote,
             ci: ci(top),
             ..Self::default()
         };
@@ -54,7 +59,12 @@ impl Look {
         {
             look.add("tests", "make test");
         }
-        Ok(look)
+        look
+    }
+
+    /// The URL of `origin` of the repository whose top is `top`, without credentials.
+    pub(super) fn remote_of(top: &Path) -> Option<String> {
+        remote(&git_folder(top)?)
     }
 
     fn add(&mut self, name: &str, run: &str) {

@@ -2,6 +2,7 @@
 //! runs nothing of what it finds.
 
 mod look;
+mod pull;
 mod write;
 
 use std::{
@@ -22,6 +23,15 @@ pub(super) struct Init {
     /// Take what was found, ask nothing
     #[arg(short, long)]
     yes: bool,
+    /// Propose loops to the repository on GitHub, as one pull request; nothing here is read or written
+    #[arg(long)]
+    pr: bool,
+    /// Which repository [default: the remote `origin` of the clone in this folder]
+    #[arg(long, value_name = "OWNER/NAME", requires = "pr")]
+    repo: Option<String>,
+    /// Although it was refused there before
+    #[arg(long, requires = "pr")]
+    again: bool,
 }
 
 /// What was done about a file.
@@ -36,7 +46,10 @@ const FEEDBACK: &str = "feedback.jsonl";
 
 impl Init {
     /// Looks, asks unless told not to, and writes what is not there yet.
-    pub(super) fn run(&self, context: &Context) -> Result<Exit, CliError> {
+    pub(super) async fn run(&self, context: &Context) -> Result<Exit, CliError> {
+        if self.pr {
+            return pull::propose(context, self.repo.as_deref(), self.again).await;
+        }
         let known = specs::known(&specs::config(context)?.models);
         let mut look = Look::at(Path::new(".")).map_err(|why| {
             CliError::usage("this folder is not a git repository's top")
@@ -58,12 +71,16 @@ impl Init {
         let done = write_all(Path::new("."), &context.global.specs, &look, &known)?;
         if text {
             context.out.text(&summary(&done));
+            context.out.text(&lacking(&done, &look));
         } else {
             let files: Vec<_> = done
                 .iter()
                 .map(|one| json!({ "file": one.path.display().to_string(), "written": one.written }))
                 .collect();
-            context.out.json(&json!({ "looked": look, "files": files }));
+            let no_check = !lacking(&done, &look).is_empty();
+            context
+                .out
+                .json(&json!({ "looked": look, "files": files, "no_check": no_check }));
         }
         Ok(Exit::Done)
     }
@@ -170,6 +187,21 @@ fn write_new(path: &Path, text: &str) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// What a person has to add before the loop that was written can run; empty: nothing.
+fn lacking(done: &[Done], look: &Look) -> String {
+    let written = done
+        .iter()
+        .find(|one| one.written && one.path.ends_with(SPEC))
+        .filter(|_| look.checks.is_empty());
+    written.map_or_else(String::new, |spec| {
+        format!(
+            "\nBefore that: no command that runs tests was found here, and without one nothing could be proven, so `loops \
+             run`\nrefuses this loop. Write yours under `checks` in {}.\n",
+            spec.path.display()
+        )
+    })
 }
 
 fn summary(done: &[Done]) -> String {

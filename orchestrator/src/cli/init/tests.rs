@@ -118,6 +118,45 @@ fn what_is_written_validates_and_can_run_and_a_second_time_changes_nothing() {
 }
 
 #[test]
+fn without_a_check_the_file_and_the_last_words_say_what_is_lacking() {
+    let look = Look {
+        base: "main".to_owned(),
+        ..Look::default()
+    };
+    let text = write::spec(&look, "..");
+    assert!(text.contains("refuses this loop until"), "{text}");
+    let mended = text
+        .replace("  # commands:", "  commands:")
+        .replace("  #   - {", "    - {");
+    let spec = spec::read("x", &mended, &known()).unwrap();
+    assert_eq!(
+        spec.checks.commands.len(),
+        1,
+        "it is as easy as it says: {mended}"
+    );
+
+    let written = |written| Done {
+        path: Path::new(".loops").join(SPEC),
+        written,
+    };
+    assert!(lacking(&[written(true)], &look).contains(".loops/feedback-to-fix.yaml"));
+    assert_eq!(
+        lacking(&[written(false)], &look),
+        "",
+        "what was there is not judged"
+    );
+    let proves = Look {
+        checks: vec![look::Check {
+            name: "tests".to_owned(),
+            run: "make test".to_owned(),
+        }],
+        ..look
+    };
+    assert_eq!(lacking(&[written(true)], &proves), "");
+    assert!(!write::spec(&proves, "..").contains("refuses this loop"));
+}
+
+#[test]
 fn hostile_names_stay_text_in_what_is_written() {
     let mut look = Look {
         base: "x\", deny: [\"".to_owned(),

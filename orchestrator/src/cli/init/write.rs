@@ -20,6 +20,10 @@ pub(super) const SETTINGS: &str = r#"# Settings of the service. Everything has a
 #     anthropic: { key: "${ANTHROPIC_API_KEY}" }
 "#;
 
+/// What stands above the example of a check if none was found.
+const NO_CHECK: &str = "  # No command that runs tests was found here, and `loops run` refuses this loop until there is one: take the `#` \
+                        away\n  # from the next two lines, and write yours. Nothing is proposed that it does not pass.";
+
 /// The first loop, fitted to what was found. `repo` is the repository as seen from the spec's folder.
 pub(super) fn spec(look: &Look, repo: &str) -> String {
     let shipped = library::loops()
@@ -44,8 +48,12 @@ pub(super) fn spec(look: &Look, repo: &str) -> String {
                 ),
                 None => line.to_owned(),
             }
-        } else if line.trim_start().starts_with("# commands:") && !look.checks.is_empty() {
-            commands(&look.checks)
+        } else if line.trim_start().starts_with("# commands:") {
+            if look.checks.is_empty() {
+                format!("{NO_CHECK}\n{line}")
+            } else {
+                commands(&look.checks)
+            }
         } else if line.trim_start().starts_with("#   - {") && !look.checks.is_empty() {
             continue;
         } else {
@@ -69,7 +77,7 @@ fn commands(checks: &[Check]) -> String {
 }
 
 /// A text in double quotes, as JSON writes it, which YAML reads as the same text.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
     if !text.is_empty()
         && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.' || c == '/')

@@ -1,7 +1,7 @@
 //! A change whose base has moved since it was proven is another change: it is merged with the new base and proven there
 //! before it may count.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use loops::{
     evidence::{Evidence, Verdict, verdict},
@@ -19,7 +19,7 @@ use workers::{
 use super::Answered;
 use crate::{
     clock,
-    engine::{Definition, EngineError, Home, propose::PutBranch},
+    engine::{Definition, EngineError, Home},
     store::proposals::Proposal,
 };
 
@@ -28,10 +28,10 @@ pub(super) async fn merge_again(
     home: &Home,
     definition: Option<&Definition>,
     proposal: &Proposal,
-    effect: &PutBranch,
+    mirror: &Path,
     base: &str,
 ) -> Result<Result<(String, Vec<Evidence>), Answered>, EngineError> {
-    let git = Git::at(&home.mirror(&effect.repository));
+    let git = Git::at(mirror);
     let no = |why: String, evidence| Ok(Err(Answered::DoesNotHold { why, evidence }));
     let Some(definition) = definition else {
         return no(
@@ -68,7 +68,7 @@ pub(super) async fn merge_again(
         }),
         Err(error) => screen::could_not_run(&format!("the change could not be read: {error}")),
     };
-    let mut evidence = prove_tree(home, definition, proposal, effect, base, &tree).await?;
+    let mut evidence = prove_tree(home, definition, proposal, mirror, base, &tree).await?;
     evidence.push(screened);
     if verdict(&evidence, &definition.spec.checks) != Verdict::Passed {
         return no(
@@ -94,18 +94,17 @@ async fn prove_tree(
     home: &Home,
     definition: &Definition,
     proposal: &Proposal,
-    effect: &PutBranch,
+    mirror: &Path,
     base: &str,
     tree: &str,
 ) -> Result<Vec<Evidence>, EngineError> {
     let spec = &definition.spec;
-    let mirror = home.mirror(&effect.repository);
     let attempt = clock::id(AttemptId::new);
     let order = Order {
         attempt,
         task: proposal.task,
         run: proposal.run,
-        mirror,
+        mirror: mirror.to_owned(),
         base: base.to_owned(),
         start: None,
         scratch: home.scratch(attempt),

@@ -7,7 +7,7 @@ use loops::{
 };
 
 use crate::{
-    engine::{EngineError, Running},
+    engine::{EngineError, Place, Running},
     store::{attempts, calls, evidence, findings, signals},
 };
 
@@ -82,7 +82,7 @@ impl Running {
                 rehearsed: spent.rehearsed > 0,
                 estimated: spent.estimated > 0,
             },
-            answers: answers(id),
+            answers: answers(&self.definition.place(), id),
         })
     }
 
@@ -112,9 +112,20 @@ fn figure(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// How a person answers, from the terminal.
-fn answers(id: ProposalId) -> Vec<String> {
+/// How a person answers: where the proposal stands, or from the terminal.
+fn answers(place: &Place, id: ProposalId) -> Vec<String> {
     let id = id.short();
+    if let Place::GitHub { .. } = place {
+        return vec![
+            "yes: merge it".to_owned(),
+            "not like this: request changes, or comment `/loops revise` and what should be different"
+                .to_owned(),
+            format!(
+                "no: close it, with a word why; that is remembered (`/loops never` if nothing of the kind is wanted). \
+                 From a terminal: `loops approve`, `revise`, `reject {id}`"
+            ),
+        ];
+    }
     vec![
         format!("yes: `loops approve {id}`"),
         format!("not like this: `loops revise {id} \"what should be different\"`"),

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::PoisonError, time::Duration};
 use loops::{
     boundary,
     id::{FindingId, TaskId},
-    run::{Event, RunState, Step},
+    run::{Event, RunState, Step, Why},
     task::Task,
     text::one_line,
 };
@@ -14,7 +14,7 @@ use super::{Answer, LeadTools, words};
 use crate::{
     clock,
     lead::{input, outcome, spawn},
-    store::{findings, proposals, tasks},
+    store::{findings, plans, proposals, tasks},
 };
 
 /// How many tasks a run may have.
@@ -67,9 +67,12 @@ impl LeadTools {
     async fn room(&self) -> Result<u32, String> {
         let (store, spec) = (&self.running.engine.home.store, self.running.spec());
         let open = proposals::open_count(store, &spec.name).await.map_err(words)?;
+        let planned = plans::open_count(store, &spec.name).await.map_err(words)?;
         let state = self.running.state().await;
         let under_way = state.tasks.values().filter(|task| !task.step.is_over()).count();
-        let taken = open.saturating_add(u32::try_from(under_way).unwrap_or(u32::MAX));
+        let taken = open
+            .saturating_add(planned)
+            .saturating_add(u32::try_from(under_way).unwrap_or(u32::MAX));
         Ok(spec.proposal.max_open.saturating_sub(taken))
     }
 
@@ -77,7 +80,7 @@ impl LeadTools {
         let spec = self.running.spec();
         let all = self.all_tasks().await?;
         if let Some(known) = all.iter().find(|kept| kept.call_id == call_id) {
-            return Ok(format!("T{} is under way", known.number));
+            return Ok(self.spawned(known.number));
         }
         if all.len() >= MAX_TASKS {
             return Err(format!("this run has {MAX_TASKS} tasks, which is the most"));
@@ -135,7 +138,19 @@ impl LeadTools {
         let number = spawn(&self.running, &task, call_id)
             .await
             .map_err(|error| error.to_string())?;
-        Ok(format!("T{number} is under way"))
+        Ok(self.spawned(number))
+    }
+
+    /// What the lead agent hears of a task that it has spawned.
+    fn spawned(&self, number: u32) -> String {
+        if self.running.spec().proposal.plans_first() {
+            format!(
+                "T{number} waits for a person's approval, which may take days. Do not wait for it: go on with the other \
+                 findings, then `finish`"
+            )
+        } else {
+            format!("T{number} is under way")
+        }
     }
 
     pub(super) async fn wait(&self, input: input::Wait) -> Answer {
@@ -202,6 +217,12 @@ impl LeadTools {
         let mut step = self.running.step().await.map_err(|error| error.to_string())?;
         let task = step.state().tasks.get(&id).cloned();
         match task {
+            Some(task) if task.step == Step::Planned => {
+                return Err(format!("{} waits for a person's approval", input.task));
+            }
+            Some(task) if task.step == Step::Failed(Why::PlanRefused) => {
+                return Err(format!("{}: a person did not want it", input.task));
+            }
             Some(task) if !task.step.is_over() => {
                 return Err(format!("{} is not over yet; `wait` for it", input.task));
             }

@@ -1,6 +1,6 @@
-//! Whether a finding may be worked on: not if a person refused it, and not while a proposal for it waits.
+//! Whether a finding may be worked on: not if a person refused it, and not while a proposal or a plan for it waits.
 
-use ::loops::id::{FindingId, ProposalId};
+use ::loops::id::{FindingId, ProposalId, TaskId};
 
 use crate::store::{
     Reader, StoreError,
@@ -27,6 +27,11 @@ pub enum Suppression {
         /// The proposal.
         proposal: ProposalId,
     },
+    /// The plan of a task that names it waits for a decision, or to be taken up.
+    Planned {
+        /// The task.
+        task: TaskId,
+    },
 }
 
 statements! { "findings":
@@ -41,6 +46,12 @@ statements! { "findings":
             AND proposals.state IN ('preparing', 'open', 'revising', 'approved')
         LEFT JOIN tasks ON tasks.id = proposals.task
         WHERE this.id = $1 AND (proposals.finding = this.id OR tasks.findings LIKE '%\"' || this.id || '\"%')
+        UNION ALL
+        SELECT 'planned', plans.task, '', 3
+        FROM findings AS this JOIN plans ON plans.loop = this.loop AND plans.state IN ('waiting', 'approved')
+            AND plans.findings LIKE '%\"' || this.id || '\"%'
+        JOIN tasks ON tasks.id = plans.task AND tasks.state = 'planned'
+        WHERE this.id = $1
         ORDER BY 4, 2 LIMIT 1";
 }
 
@@ -58,6 +69,9 @@ fn read(row: &Row) -> Result<Suppression, StoreError> {
     Ok(match row.text("kind")?.as_str() {
         "proposed" => Suppression::Proposed {
             proposal: row.parsed("id")?,
+        },
+        "planned" => Suppression::Planned {
+            task: row.parsed("id")?,
         },
         _ => Suppression::Never {
             finding: row.parsed("id")?,

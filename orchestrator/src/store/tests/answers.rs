@@ -123,7 +123,7 @@ async fn an_effect_is_decided_once_and_carried_out_once() {
                 .await
                 .unwrap()
         );
-        assert!(outbox::tried(&mut tx, "a", "no network").await.unwrap());
+        assert!(outbox::tried(&mut tx, "a", "no network", at(9)).await.unwrap());
         let pending = outbox::pending(&mut tx, 9).await.unwrap();
         assert_eq!(
             pending
@@ -206,6 +206,67 @@ async fn what_people_type_leads_to_everything_that_it_can_mean() {
         ] {
             assert_eq!(ask(nothing).await, [], "{nothing}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pull_request_is_known_by_its_proposal_as_long_as_that_is_open() {
+    each_engine(async |scratch| {
+        use proposals::ProposalState::{Merged, Preparing};
+        let mut tx = scratch.begin().await;
+        let page = proposal(1, task(1, &[]).id, finding(1, "f").id);
+        proposals::insert(&mut tx, &page).await.unwrap();
+        let pull = pulls::PullRow {
+            proposal: page.id,
+            repository: "acme/shop".to_owned(),
+            number: 7,
+            url: "https://github.com/acme/shop/pull/7".to_owned(),
+            draft: true,
+            talk: json!({}),
+            rounds: 0,
+            rebuilds: 0,
+            hands_off: None,
+            opened_at: at(1),
+        };
+        pulls::put(&mut tx, &pull).await.unwrap();
+        pulls::set_talk(&mut tx, page.id, &json!({ "comments": 3 }))
+            .await
+            .unwrap();
+        pulls::one_more_round(&mut tx, page.id).await.unwrap();
+        pulls::one_more_rebuild(&mut tx, page.id).await.unwrap();
+        assert!(
+            pulls::leave_alone(&mut tx, page.id, "it is theirs")
+                .await
+                .unwrap()
+        );
+        assert!(!pulls::leave_alone(&mut tx, page.id, "again").await.unwrap());
+        pulls::put(
+            &mut tx,
+            &pulls::PullRow {
+                draft: false,
+                ..pull.clone()
+            },
+        )
+        .await
+        .unwrap();
+
+        let kept = pulls::get(&mut tx, page.id).await.unwrap().unwrap();
+        assert_eq!(
+            (kept.number, kept.draft, kept.rounds, kept.rebuilds),
+            (7, false, 1, 1)
+        );
+        assert_eq!(
+            kept.talk["comments"], 3,
+            "what was read stays read when it is opened again"
+        );
+        assert_eq!(kept.hands_off.as_deref(), Some("it is theirs"));
+        assert_eq!(pulls::open(&mut tx).await.unwrap().len(), 1);
+        assert_eq!(pulls::of_repository(&mut tx, "acme/shop").await.unwrap().len(), 1);
+        proposals::set_state(&mut tx, page.id, Preparing, Merged, at(2))
+            .await
+            .unwrap();
+        assert_eq!(pulls::open(&mut tx).await.unwrap(), []);
     })
     .await;
 }

@@ -4,6 +4,7 @@ mod answers;
 mod collected;
 mod moving;
 mod opening;
+mod planned;
 mod problems;
 mod server;
 mod together;
@@ -224,7 +225,9 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         turns::ALL,
         evidence::ALL,
         baselines::ALL,
+        plans::ALL,
         proposals::ALL,
+        pulls::ALL,
         decisions::ALL,
         calls::ALL,
         egress::ALL,

@@ -1,6 +1,8 @@
 //! `loops doctor`: each thing that is needed, found or not, and how to mend it. It looks and tries; it changes nothing,
 //! and of a key it says whether it is set, never what it is.
 
+mod github;
+
 use std::{path::Path, process::Stdio, time::Duration};
 
 use loops::spec::SandboxLimits;
@@ -60,12 +62,14 @@ impl Doctor {
         looks.extend(sandbox().await);
         match specs::config(context) {
             Err(error) => looks.push(Look::missing("settings", error.what, "mend `loops.yaml`")),
-            Ok(config) => looks.extend(settings(&config, context).await),
+            Ok(config) => {
+                looks.extend(settings(&config, context).await);
+                looks.extend(github::looks(&config.github).await);
+            }
         }
         for (program, argument) in TOOLCHAINS {
             looks.push(toolchain(program, version_of(program, argument).await));
         }
-        looks.push(Look::absent("github", "not available yet", None));
         looks.push(Look::absent("slack", "not available yet", None));
         print(&looks, context.out);
         Ok(if looks.iter().any(|look| look.state == State::Missing) {

@@ -1,7 +1,10 @@
 //! Loops on disk: finding the files, reading them, and what is wrong across several of them. What is wrong within one
 //! is `loops::spec`'s to say.
 
+pub mod repositories;
+
 use std::{
+    collections::{HashMap, hash_map::Entry},
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -19,10 +22,12 @@ use crate::config::{Config, Models};
 const MAX_READ: u64 = 256 * 1024 + 1;
 
 /// A file that may be a loop.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SpecFile {
     /// Where it is.
     pub path: PathBuf,
+    /// How people know it: the path, or the repository with the path in it.
+    pub shown: String,
     /// What stands in it, as far as it is text.
     pub text: String,
     /// The loop, or all that is wrong.
@@ -32,15 +37,20 @@ pub struct SpecFile {
 impl SpecFile {
     /// Reads a file. The error is the file system's; what is wrong with its text comes back in `spec`.
     pub fn read(path: &Path, known: &Known) -> io::Result<Self> {
+        Self::read_as(path, path.display().to_string(), known)
+    }
+
+    /// The same of a file that people know by another name.
+    fn read_as(path: &Path, shown: String, known: &Known) -> io::Result<Self> {
         let mut bytes = Vec::new();
         File::open(path)?.take(MAX_READ).read_to_end(&mut bytes)?;
-        let name = path.display().to_string();
-        let (text, spec) = match spec::decode(&name, &bytes) {
-            Ok(text) => (text.to_owned(), spec::read(&name, text, known)),
+        let (text, spec) = match spec::decode(&shown, &bytes) {
+            Ok(text) => (text.to_owned(), spec::read(&shown, text, known)),
             Err(errors) => (String::from_utf8_lossy(&bytes).into_owned(), Err(errors)),
         };
         let mut file = Self {
             path: path.to_owned(),
+            shown,
             text,
             spec,
         };
@@ -55,7 +65,7 @@ impl SpecFile {
 
     /// Adds an error about the key at `path`.
     fn add(&mut self, path: &str, message: String) {
-        let error = spec::error_at(&self.path.display().to_string(), &self.text, path, message);
+        let error = spec::error_at(&self.shown, &self.text, path, message);
         match &mut self.spec {
             Err(errors) => errors.push(error),
             Ok(_) => self.spec = Err(vec![error]),
@@ -112,6 +122,39 @@ pub fn known(models: &Models) -> Known {
     }
 }
 
+/// The files of loops that `context` names: of the folder, and, if no name is wanted or the folder has none of that name,
+/// of the repositories in the settings. What is to be said about those is in `notes`.
+///
+/// # Errors
+/// If nothing can be read.
+pub async fn everywhere(
+    context: &Context,
+    config: &Config,
+    wanted: Option<&str>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<SpecFile>, CliError> {
+    let mut files = match files_in(&context.global.specs) {
+        Ok(paths) => read_all(&paths, &known(&config.models))?,
+        Err(_) if !config.github.repositories.is_empty() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let is_it = |file: &SpecFile| {
+        let name = file.spec.as_ref().ok().map(|spec| spec.name.as_str());
+        wanted.is_some() && (name == wanted || file.path.file_stem().and_then(|stem| stem.to_str()) == wanted)
+    };
+    if config.github.repositories.is_empty() || files.iter().any(is_it) {
+        return Ok(files);
+    }
+    let home = context.home().await?;
+    for one in repositories::defined(&home, config, repositories::Fresh::Ask).await? {
+        notes.extend(one.notes);
+        for file in one.files {
+            add(&mut files, file);
+        }
+    }
+    Ok(files)
+}
+
 /// The operator's settings, as `--config` and `--state` say.
 pub fn config(context: &Context) -> Result<Config, CliError> {
     let here = Path::new("loops.yaml");
@@ -150,25 +193,39 @@ pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
 /// Reads files of loops together: two loops cannot have one name.
 pub fn read_all(files: &[PathBuf], known: &Known) -> Result<Vec<SpecFile>, CliError> {
     let mut all: Vec<SpecFile> = Vec::new();
+    let mut names: HashMap<String, usize> = HashMap::new();
     for path in files {
         let mut file = SpecFile::read(path, known)
             .map_err(|error| CliError::usage(format!("cannot read `{}`", path.display())).why(error))?;
         let name = file.spec.as_ref().ok().map(|spec| spec.name.clone());
-        let twin = all
-            .iter()
-            .find(|other| name.is_some() && other.spec.as_ref().ok().map(|spec| &spec.name) == name.as_ref());
-        if let Some(twin) = twin {
-            let message = format!("another loop has this name: `{}`", twin.path.display());
-            file.add("name", message);
+        match name.map(|name| names.entry(name)) {
+            Some(Entry::Occupied(twin)) => {
+                let twin = all[*twin.get()].path.display();
+                file.add("name", format!("another loop has this name: `{twin}`"));
+            }
+            Some(Entry::Vacant(first)) => drop(first.insert(all.len())),
+            None => {}
         }
         all.push(file);
     }
     Ok(all)
 }
 
-/// The loop with that name among the files of the `--specs` folder.
-pub fn find(context: &Context, models: &Models, name: &str) -> Result<(PathBuf, LoopSpec), CliError> {
-    let files = read_all(&files_in(&context.global.specs)?, &known(models))?;
+/// Adds a file to others. One whose loop has a name that is taken is wrong.
+pub fn add(all: &mut Vec<SpecFile>, mut file: SpecFile) {
+    let name = file.spec.as_ref().ok().map(|spec| spec.name.clone());
+    let twin = all
+        .iter()
+        .find(|other| name.is_some() && other.spec.as_ref().ok().map(|spec| &spec.name) == name.as_ref());
+    if let Some(twin) = twin {
+        let message = format!("another loop has this name: `{}`", twin.shown);
+        file.add("name", message);
+    }
+    all.push(file);
+}
+
+/// The loop with that name among these files.
+pub fn find(files: Vec<SpecFile>, name: &str, color: bool) -> Result<(PathBuf, LoopSpec), CliError> {
     let mut names = Vec::new();
     let mut broken = Vec::new();
     for file in files {
@@ -177,13 +234,13 @@ pub fn find(context: &Context, models: &Models, name: &str) -> Result<(PathBuf, 
             Ok(spec) if spec.name == name => return Ok((file.path, spec)),
             Ok(spec) => names.push(format!("`{}`", spec.name)),
             Err(errors) if is_called_so => {
-                let shown = spec::render(&errors, &file.text, context.out.color);
+                let shown = spec::render(&errors, &file.text, color);
                 return Err(CliError::usage(format!(
                     "the loop `{name}` has errors\n\n{}",
                     shown.trim_end()
                 )));
             }
-            Err(_) => broken.push(format!("`{}`", file.path.display())),
+            Err(_) => broken.push(format!("`{}`", file.shown)),
         }
     }
     let mut error = CliError::usage(format!("there is no loop `{name}`"));

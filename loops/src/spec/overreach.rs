@@ -1,0 +1,238 @@
+//! What a loop may not ask for when the repository that it works on defines it. Whoever can push there decides about
+//! that repository; the operator's machine, money and messages, and other repositories, are not theirs to give away.
+//!
+//! Nothing is looked up here: whether a branch exists, or a name is taken, is asked by who reads the repository.
+
+use super::{Backend, Bytes, Dollars, LoopSpec, Sandbox, SandboxLimits, Source};
+use crate::budget::Money;
+
+/// What the operator lets the loops of one repository use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Allowance {
+    /// All loops of the repository together, in a day.
+    pub day: Dollars,
+    /// One run of one loop.
+    pub run: Dollars,
+    /// The most memory of a sandbox.
+    pub memory: Bytes,
+    /// The most disk of a sandbox.
+    pub disk: Bytes,
+    /// The most processors of a sandbox.
+    pub cpus: u32,
+    /// How many workers of one kind work at once.
+    pub parallel: u32,
+}
+
+impl Default for Allowance {
+    /// What a loop has that says nothing about it.
+    fn default() -> Self {
+        let sandbox = SandboxLimits::default();
+        let budget = super::Budget::default();
+        Self {
+            day: budget.day,
+            run: budget.run,
+            memory: sandbox.memory,
+            disk: sandbox.disk,
+            cpus: sandbox.cpus,
+            parallel: super::Worker::default().max_parallel,
+        }
+    }
+}
+
+/// A key that asks for more than a repository may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overreach {
+    /// The key, from the file's top.
+    pub path: String,
+    /// What may not be, why, and what may stand there.
+    pub words: String,
+}
+
+/// Everything in `spec` that `repository` (`owner/name`, where it stands) may not ask for; empty: it keeps to what is its own. `spent` is what the
+/// repository's other loops may spend in a day already.
+pub fn overreach(spec: &LoopSpec, repository: &str, allowance: &Allowance, spent: Money) -> Vec<Overreach> {
+    let mut list = List(Vec::new());
+    if spec.repo != repository {
+        let words =
+            format!("a loop that stands in `{repository}` works on it alone; write `repo: {repository}`");
+        list.add("repo", words);
+    }
+    sources(spec, &mut list);
+    surroundings(spec, allowance, &mut list);
+    for (name, worker) in &spec.workers {
+        if matches!(worker.agent, Backend::Command | Backend::Rehearsal | Backend::Acp) {
+            let words =
+                "which program works on the operator's machine is the operator's to say; use `builtin`";
+            list.add(&format!("workers.{name}.agent"), words.to_owned());
+        }
+        if worker.max_parallel > allowance.parallel {
+            let words = format!("the operator lets {} work at once", allowance.parallel);
+            list.add(&format!("workers.{name}.max_parallel"), words);
+        }
+    }
+    money(spec, allowance, spent, &mut list);
+    list.0
+}
+
+struct List(Vec<Overreach>);
+
+impl List {
+    fn add(&mut self, path: &str, words: String) {
+        self.0.push(Overreach {
+            path: path.to_owned(),
+            words,
+        });
+    }
+}
+
+fn sources(spec: &LoopSpec, list: &mut List) {
+    for (i, source) in spec.sources.iter().enumerate() {
+        let (key, whose) = match source {
+            Source::File(_) => ("file", "files on the operator's machine are"),
+            Source::Junit(_) => ("junit", "files on the operator's machine are"),
+            Source::Slack(_) => ("slack", "Slack's channels are"),
+            Source::GithubIssues(_) | Source::GithubActions(_) => continue,
+        };
+        let words = format!("{whose} not this repository's to read; use `github_issues` or `github_actions`");
+        list.add(&format!("sources[{i}].{key}"), words);
+    }
+    if spec.notify.slack.is_some() {
+        let words = "Slack's channels are not this repository's to write to; leave it out".to_owned();
+        list.add("notify.slack", words);
+    }
+    if !spec.triage.trust.names.is_empty() {
+        let words = "who has write access is asked of GitHub; leave the names out".to_owned();
+        list.add("triage.trust.names", words);
+    }
+}
+
+fn surroundings(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
+    let Sandbox::Limits(limits) = &spec.sandbox else {
+        let words = "work without a sandbox is the operator's to allow; leave it out".to_owned();
+        return list.add("sandbox", words);
+    };
+    if limits.memory > allowance.memory {
+        let words = format!("the operator lets it have {} of memory", allowance.memory);
+        list.add("sandbox.memory", words);
+    }
+    if limits.disk > allowance.disk {
+        list.add(
+            "sandbox.disk",
+            format!("the operator lets it have {} of disk", allowance.disk),
+        );
+    }
+    if limits.cpus > allowance.cpus {
+        let words = format!("the operator lets it have {} processors", allowance.cpus);
+        list.add("sandbox.cpus", words);
+    }
+}
+
+fn money(spec: &LoopSpec, allowance: &Allowance, spent: Money, list: &mut List) {
+    let budget = &spec.budget;
+    if budget.run > allowance.run {
+        let words = format!(
+            "a run may spend {}, and the operator lets one of this repository spend {}; write less",
+            budget.run, allowance.run
+        );
+        list.add("budget.run", words);
+    }
+    if budget.day > allowance.day {
+        let words = format!(
+            "a day may cost {}, and the operator lets this repository spend {}; write less",
+            budget.day, allowance.day
+        );
+        list.add("budget.day", words);
+    } else if Money(budget.day.0.0.saturating_add(spent.0)) > allowance.day.0 {
+        let words = format!(
+            "with the repository's other loops ({spent} a day) it would be more than the {} that the operator lets \
+             this repository spend; write less",
+            allowance.day
+        );
+        list.add("budget.day", words);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Known, read};
+
+    const OWN: &str = "name: a\nkind: fix\nrepo: acme/shop\nschedule: { every: 10m }\n";
+
+    fn spec(text: &str) -> LoopSpec {
+        let known = Known {
+            models: vec!["top".to_owned(), "standard".to_owned()],
+        };
+        read("loop.yaml", text, &known).unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    /// The keys that are refused.
+    fn refused(text: &str) -> Vec<String> {
+        overreach(&spec(text), "acme/shop", &Allowance::default(), Money::ZERO)
+            .into_iter()
+            .map(|one| one.path)
+            .collect()
+    }
+
+    const ISSUES: &str = "sources: [{ github_issues: {} }]\n";
+
+    #[test]
+    fn a_loop_that_keeps_to_its_repository_is_let_be() {
+        assert_eq!(refused(&format!("{OWN}{ISSUES}")), [""; 0]);
+        let all = "sources: [{ github_issues: {} }, { github_actions: {} }]\nbase: release\ntriage: { trust: { members: 2 } }\n\
+                   budget: { task: 1 USD, run: 10 USD, day: 50 USD }\nsandbox: { memory: 4GiB, cpus: 2, disk: 20GiB }\n\
+                   workers: { fix: { agent: builtin, max_parallel: 4 } }\n";
+        assert_eq!(refused(&format!("{OWN}{all}")), [""; 0]);
+    }
+
+    #[test]
+    fn each_thing_that_is_not_the_repositorys_is_refused_by_its_key() {
+        for (more, key) in [
+            ("sandbox: none\n", "sandbox"),
+            ("sandbox: { memory: 5GiB }\n", "sandbox.memory"),
+            ("sandbox: { disk: 21GiB }\n", "sandbox.disk"),
+            ("sandbox: { cpus: 3 }\n", "sandbox.cpus"),
+            (
+                "triage: { trust: { members: 1, names: [eve] } }\n",
+                "triage.trust.names",
+            ),
+            ("workers: { fix: { agent: command } }\n", "workers.fix.agent"),
+            ("workers: { fix: { agent: rehearsal } }\n", "workers.fix.agent"),
+            ("workers: { fix: { agent: acp } }\n", "workers.fix.agent"),
+            (
+                "workers: { fix: { max_parallel: 5 } }\n",
+                "workers.fix.max_parallel",
+            ),
+            ("budget: { run: 11 USD }\n", "budget.run"),
+            ("budget: { day: 51 USD }\n", "budget.day"),
+            ("notify: { slack: '#all' }\n", "notify.slack"),
+        ] {
+            assert_eq!(refused(&format!("{OWN}{ISSUES}{more}")), [key], "{more}");
+        }
+        for source in [
+            "file: { path: /etc/passwd }",
+            "junit: { path: x.xml }",
+            "slack: { channels: ['#hr'] }",
+        ] {
+            let key = format!("sources[0].{}", source.split(':').next().unwrap());
+            assert_eq!(refused(&format!("{OWN}sources: [{{ {source} }}]\n")), [key]);
+        }
+    }
+
+    #[test]
+    fn only_the_repository_itself_is_worked_on_to_the_letter() {
+        for repo in ["..", "/srv/shop", "acme/other", "evil/shop", "Acme/shop"] {
+            let text = OWN.replace("acme/shop", repo);
+            assert_eq!(refused(&format!("{text}{ISSUES}")), ["repo"], "{repo}");
+        }
+    }
+
+    #[test]
+    fn many_small_loops_spend_no_more_than_one() {
+        let day = |text: &str, spent| {
+            overreach(&spec(text), "acme/shop", &Allowance::default(), Money::usd(spent)).len()
+        };
+        let text = format!("{OWN}{ISSUES}budget: {{ day: 20 USD }}\n");
+        assert_eq!((day(&text, 30.0), day(&text, 30.01)), (0, 1));
+    }
+}

@@ -1,0 +1,99 @@
+//! What is to leave for GitHub, and what came of what left: looked after between runs, and beside them.
+
+use std::time::Duration;
+
+use loops::text::plain;
+use tokio_util::sync::CancellationToken;
+
+use super::{CliError, Context, Out};
+use crate::{
+    clock,
+    engine::{self, Home, News, Waiting},
+    store::StateLock,
+};
+
+/// How often the service looks whether something is to leave.
+const SEND: Duration = Duration::from_secs(2);
+/// How many of those looks lie between two looks at GitHub.
+const WATCH_EVERY: u32 = 15;
+
+/// Looks once at what became of pull requests, tries what waits, and tells of both.
+pub(super) async fn look(home: &Home, out: Out) -> Result<(), CliError> {
+    for news in engine::watch(home).await? {
+        out.note(line(&news));
+    }
+    for waiting in engine::send(home, true).await? {
+        out.note(waits(&waiting));
+    }
+    Ok(())
+}
+
+/// Carries out what a decision has just put before the outbox; a service that has the state does it by itself.
+pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliError> {
+    if home.hub.is_none() {
+        return Ok(());
+    }
+    let free = match StateLock::take(&home.folder) {
+        Ok(lock) => lock.also_in(&home.store).await,
+        Err(held) => Err(held),
+    };
+    match free {
+        Ok(_lock) => {
+            for waiting in engine::send(home, true).await? {
+                context.out.note(waits(&waiting));
+            }
+        }
+        Err(_) => context
+            .out
+            .note("the service that is running brings it to GitHub"),
+    }
+    Ok(())
+}
+
+/// Looks again and again until `stop`.
+pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
+    if home.hub.is_none() {
+        return;
+    }
+    let mut told = Vec::new();
+    for round in 0.. {
+        if let Err(error) = once(&home, out, round % WATCH_EVERY == 0, &mut told).await {
+            out.note(format!("{}  trouble   GitHub: {error}", clock::now()));
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SEND) => {}
+        }
+    }
+}
+
+async fn once(home: &Home, out: Out, watch: bool, told: &mut Vec<String>) -> Result<(), engine::EngineError> {
+    if watch {
+        for news in engine::watch(home).await? {
+            out.note(format!("{}  {}", clock::now(), line(&news)));
+        }
+    }
+    let waiting: Vec<String> = engine::send(home, false).await?.iter().map(waits).collect();
+    // What waits is told once, not at every look.
+    for words in waiting.iter().filter(|words| !told.contains(words)) {
+        out.note(format!("{}  {words}", clock::now()));
+    }
+    *told = waiting;
+    Ok(())
+}
+
+fn line(news: &News) -> String {
+    plain(&match news {
+        News::Merged(proposal) => format!("merged    {}: {}", proposal.id.short(), proposal.title),
+        News::Closed(proposal, why) => format!("closed    {}: {why}", proposal.id.short()),
+        News::LeftAlone(proposal, why) => format!("left      {}: {why}", proposal.id.short()),
+        News::Trouble(proposal, why) => format!("trouble   {}: {why}", proposal.id.short()),
+    })
+}
+
+fn waits(waiting: &Waiting) -> String {
+    plain(&format!(
+        "waits     {} until {}: {}",
+        waiting.key, waiting.next_at, waiting.why
+    ))
+}

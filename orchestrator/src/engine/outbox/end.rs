@@ -1,0 +1,77 @@
+//! How a pull request ends by our hand: merged, or closed with a word.
+
+use loops::screen::clean::{self, Allowed};
+
+use super::{Sending, Tried};
+use crate::{
+    engine::{EngineError, settle::record_merged},
+    github::{EditPull, PullState},
+    store::pulls,
+};
+
+impl Sending<'_> {
+    pub(super) async fn merge(&self, head: &str, base: &str) -> Result<Tried, EngineError> {
+        let Some(row) = pulls::get(&self.home.store, self.proposal.id).await? else {
+            return Ok(Tried::NotYet);
+        };
+        let pull = self.repository.pull(row.number).await?;
+        let commit = match pull.state {
+            PullState::Merged => pull.merge_commit.unwrap_or(pull.head),
+            PullState::Closed => return Ok(Tried::GivenUp("it was closed".to_owned())),
+            PullState::Open if pull.head != head => {
+                return Ok(Tried::GivenUp(
+                    "somebody has pushed to it since it was proven".to_owned(),
+                ));
+            }
+            PullState::Open => {
+                if self
+                    .repository
+                    .branch_head(&self.proposal.base_branch)
+                    .await?
+                    .as_deref()
+                    != Some(base)
+                {
+                    return Ok(Tried::GivenUp(
+                        "the base has moved since it was proven; approve it again".to_owned(),
+                    ));
+                }
+                if pull.draft {
+                    self.repository.ready(row.number).await?;
+                }
+                self.repository
+                    .merge(row.number, head, &self.proposal.title)
+                    .await?
+            }
+        };
+        let mut tx = self.done().await?;
+        record_merged(&mut tx, &self.proposal, &commit).await?;
+        tx.commit().await?;
+        Ok(Tried::Done)
+    }
+
+    pub(super) async fn close(&self, words: &str, head: &str) -> Result<Tried, EngineError> {
+        let Some(row) = pulls::get(&self.home.store, self.proposal.id).await? else {
+            // It was never opened; the branch may be there all the same.
+            self.repository.remove_branch(&self.proposal.branch, head).await?;
+            self.done().await?.commit().await?;
+            return Ok(Tried::Done);
+        };
+        let marker = format!("<!-- loops:close:{} -->", self.proposal.id);
+        if self.repository.find_comment(row.number, &marker).await?.is_none() {
+            let words = clean::inline(words, &Allowed::default());
+            self.repository
+                .comment(row.number, &format!("{words}\n\n{marker}"))
+                .await?;
+        }
+        if self.repository.pull(row.number).await?.state == PullState::Open {
+            let edit = EditPull {
+                state: Some("closed"),
+                ..EditPull::default()
+            };
+            self.repository.edit_pull(row.number, &edit).await?;
+        }
+        self.repository.remove_branch(&self.proposal.branch, head).await?;
+        self.done().await?.commit().await?;
+        Ok(Tried::Done)
+    }
+}

@@ -1,0 +1,276 @@
+//! Carries out what is to leave for GitHub. What, was decided in the transaction that wrote it down; here it is looked
+//! for, made if it is not there, and noted as done. An effect that cannot be carried out now waits and is tried
+//! again; it is never made twice, because whoever tries looks first.
+//!
+//! Branches in folders of this machine are made by the run itself ([`super::propose`]).
+
+mod branch;
+mod dress;
+mod end;
+mod pull;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use loops::{id::ProposalId, time::Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{EngineError, Home, Place, error::Remedy, propose::PutBranch};
+use crate::{
+    clock,
+    github::{GitHubError, Repository},
+    store::{
+        Tx,
+        outbox::{self, Effect},
+        proposals::{self, Proposal},
+    },
+};
+
+/// The first wait after an effect went wrong; it doubles from try to try.
+const FIRST_WAIT: Duration = Duration::from_secs(15);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// How often it is looked in one go for what may have been done.
+const LOOKS: u32 = 3;
+/// How often what GitHub does not take is tried before it is given up: things there may change.
+const GIVE_UP_AFTER: u32 = 12;
+/// How many effects are looked at in one go.
+const AT_ONCE: u32 = 1000;
+
+/// What is to leave for GitHub besides a branch. The key of its row says which effect it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub(crate) enum Outward {
+    /// The proposal's pull request is to be there, with the page that the proposal has now.
+    Pull {
+        /// Whether to open it as a draft.
+        draft: bool,
+    },
+    /// Labels and reviewers are to be on it.
+    Dress {
+        /// Labels.
+        labels: Vec<String>,
+        /// Who is asked to review: `@person` or `@organisation/team`.
+        reviewers: Vec<String>,
+    },
+    /// What was proven is to stand at the commit.
+    Status {
+        /// The commit.
+        head: String,
+        /// The status's name.
+        context: String,
+        /// At most 140 characters.
+        description: String,
+    },
+    /// It is to be merged.
+    Merge {
+        /// The commit that was approved.
+        head: String,
+        /// The base's commit for which it was proven.
+        base: String,
+    },
+    /// It is to be closed, with words, and its branch taken away.
+    Close {
+        /// Why.
+        words: String,
+        /// The commit that its branch is at, if it is still ours.
+        head: String,
+    },
+}
+
+pub(crate) use self::pull::with;
+
+/// The key of an effect of a proposal: `what:P…:attempt`.
+pub(crate) fn key(what: &str, proposal: ProposalId, which: &impl std::fmt::Display) -> String {
+    format!("{what}:{proposal}:{which}")
+}
+
+/// How one try went.
+enum Tried {
+    /// It is done; the rows are to be written with it.
+    Done,
+    /// Something else has to be done first.
+    NotYet,
+    /// It will not be done any more.
+    GivenUp(String),
+}
+
+/// An effect that waits, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its key.
+    pub key: String,
+    /// Why it could not be carried out the last time.
+    pub why: String,
+    /// When it is tried next.
+    pub next_at: Timestamp,
+}
+
+/// Carries out what is due, and gives what could not be. Whoever calls holds the state's lock; `at_once`: a person is
+/// there, so that what went wrong lately is tried now, too.
+///
+/// # Errors
+/// If the store cannot be read or written. What GitHub says ends single effects only.
+pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineError> {
+    let _turn = home.sending.lock().await;
+    let mut tried = BTreeMap::new();
+    loop {
+        let mut waiting = Vec::new();
+        let mut again = false;
+        for effect in outbox::pending(&home.store, AT_ONCE).await? {
+            // Within one go an effect is tried once; it is looked for once more where nobody knows what became of it.
+            let due = match tried.get(&effect.key) {
+                None => at_once || effect.next_at <= clock::now(),
+                Some(looks) => (1..LOOKS).contains(looks),
+            };
+            if !due {
+                waiting.push(Waiting {
+                    why: effect.why.clone().unwrap_or_default(),
+                    key: effect.key,
+                    next_at: effect.next_at,
+                });
+                continue;
+            }
+            match attempt(home, &effect).await {
+                Ok(None | Some(Tried::NotYet)) => {}
+                Ok(Some(Tried::Done)) => again = true,
+                Ok(Some(Tried::GivenUp(why))) => give_up(home, &effect, &why).await?,
+                Err(error @ EngineError::Store(_)) => return Err(error),
+                Err(error) if error.remedy() == Remedy::GiveUp && effect.tries >= GIVE_UP_AFTER => {
+                    give_up(home, &effect, &error.to_string()).await?;
+                }
+                Err(error) => {
+                    let unknown = matches!(error, EngineError::GitHub(GitHubError::Ambiguous { .. }));
+                    let looks = tried.entry(effect.key.clone()).or_insert(0);
+                    *looks = if unknown { *looks + 1 } else { LOOKS };
+                    again |= *looks < LOOKS;
+                    waiting.push(put_off(home, &effect, &error).await?);
+                }
+            }
+        }
+        // One effect may have waited for another one.
+        if !again {
+            return Ok(waiting);
+        }
+    }
+}
+
+async fn give_up(home: &Home, effect: &Effect, why: &str) -> Result<(), EngineError> {
+    let mut tx = home.store.begin().await?;
+    outbox::failed(&mut tx, &effect.key, why, clock::now()).await?;
+    tx.commit().await?;
+    tracing::info!(key = effect.key, why, "an effect is given up");
+    Ok(())
+}
+
+async fn put_off(home: &Home, effect: &Effect, error: &EngineError) -> Result<Waiting, EngineError> {
+    let (now, why) = (clock::now(), error.to_string());
+    let next_at = match error {
+        EngineError::GitHub(GitHubError::RateLimited { until, .. }) => *until,
+        // A person has to mend it, who does not do so within seconds.
+        error if error.remedy() == Remedy::AskHuman => after(now, effect.tries.max(4)),
+        _ => after(now, effect.tries),
+    };
+    let mut tx = home.store.begin().await?;
+    outbox::tried(&mut tx, &effect.key, &why, next_at).await?;
+    tx.commit().await?;
+    tracing::info!(key = effect.key, why, %next_at, "an effect waits");
+    Ok(Waiting {
+        key: effect.key.clone(),
+        why,
+        next_at,
+    })
+}
+
+/// When to try again what was tried in vain so often before.
+fn after(now: Timestamp, tries: u32) -> Timestamp {
+    let wait = FIRST_WAIT
+        .saturating_mul(2_u32.saturating_pow(tries))
+        .min(LONGEST_WAIT);
+    Timestamp(
+        now.0
+            .saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+    )
+}
+
+/// Tries one effect; none: it is not for us.
+async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineError> {
+    let mut parts = effect.key.splitn(3, ':');
+    let (Some(what), Some(Ok(proposal))) = (parts.next(), parts.next().map(str::parse)) else {
+        return Ok(None);
+    };
+    let Some(proposal) = proposals::get(&home.store, proposal).await? else {
+        return Ok(None);
+    };
+    let Some((repository, branch)) = target(home, &proposal).await? else {
+        return Ok(None);
+    };
+    if proposal.state.is_over() && what != "close" {
+        return Ok(Some(Tried::GivenUp(format!(
+            "the proposal is {}",
+            proposal.state
+        ))));
+    }
+    let sending = Sending {
+        home,
+        key: &effect.key,
+        proposal,
+        repository,
+    };
+    if what == "branch" {
+        return sending.branch(&effect.effect()?, &branch).await.map(Some);
+    }
+    let tried = match effect.effect::<Outward>()? {
+        Outward::Pull { draft } => sending.pull(draft, &branch).await?,
+        Outward::Dress { labels, reviewers } => sending.dress(&labels, &reviewers).await?,
+        Outward::Status {
+            head,
+            context,
+            description,
+        } => sending.status(&head, context, description).await?,
+        Outward::Merge { head, base } => sending.merge(&head, &base).await?,
+        Outward::Close { words, head } => sending.close(&words, &head).await?,
+    };
+    Ok(Some(tried))
+}
+
+/// The repository on GitHub that a proposal is for, and the effect of its branch; none: it is for a folder.
+pub(crate) async fn target(
+    home: &Home,
+    proposal: &Proposal,
+) -> Result<Option<(Repository, Effect)>, EngineError> {
+    let key = key("branch", proposal.id, &proposal.attempt);
+    let Some(effect) = outbox::get(&home.store, &key).await? else {
+        return Ok(None);
+    };
+    let place = Place::parse(&effect.effect::<PutBranch>()?.repository);
+    Ok(home.on_github(&place)?.map(|repository| (repository, effect)))
+}
+
+/// One effect that is being tried.
+struct Sending<'a> {
+    home: &'a Home,
+    key: &'a str,
+    proposal: Proposal,
+    repository: Repository,
+}
+
+impl Sending<'_> {
+    /// A transaction in which the effect is done.
+    async fn done(&self) -> Result<Tx, EngineError> {
+        let mut tx = self.home.store.begin().await?;
+        outbox::done(&mut tx, self.key, clock::now()).await?;
+        Ok(tx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_wrong_again_and_again_is_tried_less_and_less_often_but_never_given_up() {
+        let wait = |tries| after(Timestamp(0), tries).0 / 1000;
+        assert_eq!([wait(0), wait(1), wait(2)], [15, 30, 60]);
+        assert_eq!([wait(12), wait(400)], [3600, 3600]);
+    }
+}

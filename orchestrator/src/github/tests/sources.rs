@@ -1,0 +1,145 @@
+//! Issues as signals, over HTTP.
+
+use loops::{
+    signal::Voice,
+    spec::{GithubIssues, IssueState},
+};
+use serde_json::json;
+
+use super::*;
+
+fn source() -> GithubIssues {
+    GithubIssues {
+        labels: vec!["bug".to_owned()],
+        states: vec![IssueState::Open],
+        comments: true,
+    }
+}
+
+#[tokio::test]
+async fn issues_and_comments_are_read_once_and_what_we_wrote_is_left_out() {
+    let (stub, shop) = shop().await;
+    let at = soon(-3_600);
+    let mut pull = issue(2, &at);
+    pull["pull_request"] = json!({});
+    let mut ours = issue(3, &at);
+    ours["body"] = json!("Status\n<!-- loops:dashboard -->");
+    let mut bot = issue(4, &at);
+    bot["user"] = json!({ "login": "ci[bot]", "type": "Bot" });
+    let broken = json!({ "number": 5, "title": 9 });
+    let other = json!({ "id": 1_009, "number": 9, "title": "t", "state": "open", "labels": [], "created_at": at,
+                        "updated_at": at, "html_url": "u" });
+    let mut under_pull = comment(22, 2, "of a pull request");
+    under_pull["html_url"] = json!("https://h/acme/shop/pull/2#issuecomment-22");
+    stub.on("GET /user", [reply(200, json!({ "login": "loops-account" }))])
+        .on(
+            "GET /repos/acme/shop/issues",
+            [reply(200, json!([issue(1, &at), pull, ours, bot, broken]))],
+        )
+        .on("GET /repos/acme/shop/issues/9", [reply(200, other)])
+        .on(
+            "GET /repos/acme/shop/issues/comments",
+            [reply(
+                200,
+                json!([comment(21, 1, "me, too"), under_pull, comment(23, 9, "not a bug")]),
+            )],
+        );
+    let batch = shop.read_issues(&source(), None).await.unwrap();
+    let ids: Vec<&str> = batch
+        .signals
+        .iter()
+        .map(|signal| signal.external_id.as_str())
+        .collect();
+    assert_eq!(ids, ["issue:1", "issue:4", "comment:21"]);
+    let first = &batch.signals[0];
+    assert_eq!(
+        (first.source.as_str(), first.text.as_str()),
+        ("github:acme/shop", "Title 1\n\nBody")
+    );
+    assert_eq!(first.reactions.iter().next(), Some((&"+1".to_owned(), &2)));
+    assert_eq!(batch.signals[1].voice, Voice::Machine);
+    assert_eq!(batch.signals[2].thread.as_deref(), Some("issue:1"));
+    assert_eq!(batch.skipped.len(), 1);
+    assert!(batch.skipped[0].place.contains("issue 5"), "{:?}", batch.skipped);
+    assert!(!batch.more);
+    let again = shop.read_issues(&source(), Some(&batch.cursor)).await.unwrap();
+    assert_eq!((again.signals, again.cursor), (vec![], batch.cursor.clone()));
+    // An edit has the same id, and other settings read anew.
+    let mut edited = issue(1, &at);
+    edited["body"] = json!("Now with more");
+    stub.on("GET /repos/acme/shop/issues", [reply(200, json!([edited]))]);
+    let edit = shop.read_issues(&source(), Some(&batch.cursor)).await.unwrap();
+    assert_eq!(edit.signals.len(), 1);
+    assert_eq!(edit.signals[0].id, batch.signals[0].id);
+    let open = GithubIssues {
+        labels: vec![],
+        ..source()
+    };
+    let anew = shop.read_issues(&open, Some(&batch.cursor)).await.unwrap();
+    assert!(
+        anew.signals
+            .iter()
+            .any(|signal| signal.external_id == "comment:21")
+    );
+}
+
+#[tokio::test]
+async fn a_failed_job_is_one_signal_for_each_try() {
+    let (stub, shop) = shop().await;
+    let run = |attempt: u64| {
+        json!({ "workflow_runs": [{ "id": 4, "run_attempt": attempt, "name": "CI", "path": ".github/workflows/ci.yml",
+                 "head_branch": "main", "created_at": soon(-600) }] })
+    };
+    let jobs = |id: u64| {
+        json!({ "jobs": [
+            { "id": id, "run_id": 4, "name": "test", "conclusion": "failure", "steps": [], "html_url": "u" },
+            { "id": id + 50, "run_id": 4, "name": "lint", "conclusion": "success", "steps": [] },
+        ] })
+    };
+    stub.on("GET /repos/acme/shop/actions/runs", [reply(200, run(1))])
+        .on(
+            "GET /repos/acme/shop/actions/runs/4/attempts/1/jobs",
+            [reply(200, jobs(10))],
+        )
+        .on(
+            "GET /repos/acme/shop/actions/runs/4/attempts/2/jobs",
+            [reply(200, jobs(20))],
+        )
+        .on(
+            "GET /repos/acme/shop/actions/jobs/10/logs",
+            [reply(200, "2026-11-01T00:00:00.0Z boom\n")],
+        );
+    let source = loops::spec::GithubActions {
+        workflows: vec!["ci.yml".to_owned()],
+        branches: vec![],
+    };
+    let first = shop.read_actions(&source, "main", None).await.unwrap();
+    assert_eq!(first.signals.len(), 1);
+    assert_eq!(first.signals[0].external_id, "job:10/1");
+    assert_eq!(first.signals[0].text, "CI / test failed on main\n\nboom");
+    assert!(
+        stub.seen("GET /repos/acme/shop/actions/runs")[0]
+            .path
+            .contains("branch=main")
+    );
+    let same = shop
+        .read_actions(&source, "main", Some(&first.cursor))
+        .await
+        .unwrap();
+    assert_eq!((same.signals.len(), &same.cursor), (0, &first.cursor));
+    stub.on("GET /repos/acme/shop/actions/runs", [reply(200, run(2))]);
+    let second = shop
+        .read_actions(&source, "main", Some(&first.cursor))
+        .await
+        .unwrap();
+    // Its log is gone; the failure is told all the same.
+    assert_eq!(second.signals[0].external_id, "job:20/2");
+    let other = loops::spec::GithubActions {
+        workflows: vec!["nightly.yml".to_owned()],
+        branches: vec![],
+    };
+    assert_eq!(
+        shop.read_actions(&other, "main", None).await.unwrap().signals,
+        vec![]
+    );
+}

@@ -1,0 +1,113 @@
+//! What happens in Actions: workflows, their runs, and second tries.
+
+use serde_json::json;
+
+use super::{
+    things::{Job, Workflow, WorkflowRun},
+    world::World,
+};
+
+impl World {
+    /// A workflow, by its file's name; its number.
+    pub fn add_workflow(&mut self, repository: &str, name: &str, file: &str) -> u64 {
+        let (at, id, created) = (self.at(repository), self.id(), self.now);
+        let path = format!(".github/workflows/{file}");
+        self.repositories[at].workflows.push(Workflow {
+            id,
+            name: name.to_owned(),
+            path,
+            created,
+        });
+        id
+    }
+
+    /// A completed run of a workflow on a branch, at its end; its number. Its conclusion is its jobs' worst.
+    ///
+    /// # Panics
+    /// If there is no such branch.
+    pub fn add_run(
+        &mut self,
+        repository: &str,
+        workflow: u64,
+        branch: &str,
+        event: &str,
+        jobs: Vec<Job>,
+    ) -> u64 {
+        let sha = self.head(repository, branch).expect("a branch of that name");
+        let (at, id, now) = (self.at(repository), self.id(), self.now);
+        let jobs: Vec<Job> = jobs.into_iter().map(|job| self.numbered(job)).collect();
+        let runs = &mut self.repositories[at].runs;
+        let number = runs.values().filter(|run| run.workflow == workflow).count() as u64 + 1;
+        let run = WorkflowRun {
+            id,
+            workflow,
+            number,
+            attempt: 1,
+            branch: branch.to_owned(),
+            sha,
+            event: event.to_owned(),
+            status: "completed".to_owned(),
+            conclusion: None,
+            actor: "github-actions[bot]".to_owned(),
+            jobs,
+            created: now,
+            updated: now,
+        };
+        runs.insert(id, run);
+        self.conclude(at, id);
+        id
+    }
+
+    /// Somebody lets a run go again: another try, with what its jobs came to.
+    ///
+    /// # Panics
+    /// If there is no such run.
+    pub fn run_again(&mut self, repository: &str, run: u64, jobs: Vec<Job>) {
+        let at = self.at(repository);
+        let jobs: Vec<Job> = jobs.into_iter().map(|job| self.numbered(job)).collect();
+        let now = self.now;
+        let again = self.repositories[at]
+            .runs
+            .get_mut(&run)
+            .expect("a run of that number");
+        again.attempt += 1;
+        again.updated = now;
+        let attempt = again.attempt;
+        again
+            .jobs
+            .extend(jobs.into_iter().map(|job| job.attempt(attempt)));
+        self.conclude(at, run);
+    }
+
+    fn numbered(&mut self, mut job: Job) -> Job {
+        job.id = self.id();
+        if job.times == (0, 0, 0) {
+            let length = job.steps.iter().map(|step| step.duration).sum::<i64>();
+            job.times = (self.now - length, self.now - length, self.now);
+        }
+        job
+    }
+
+    fn conclude(&mut self, at: usize, id: u64) {
+        let Some(run) = self.repositories[at].runs.get_mut(&id) else {
+            return;
+        };
+        let ends: Vec<&str> = run
+            .jobs
+            .iter()
+            .filter(|job| job.attempt == run.attempt)
+            .filter_map(|job| job.conclusion.as_deref())
+            .collect();
+        let worst = ["failure", "timed_out", "cancelled"]
+            .into_iter()
+            .find(|word| ends.contains(word));
+        run.conclusion = Some(worst.unwrap_or("success").to_owned());
+        let by = run.actor.clone();
+        let payload = json!({
+            "action": "completed",
+            "workflow_run": self.run_json(at, id),
+            "workflow": self.workflow_json(at, self.repositories[at].runs[&id].workflow),
+        });
+        self.emit(at, "workflow_run", payload, &by);
+    }
+}
