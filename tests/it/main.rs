@@ -11,6 +11,7 @@ mod decisions;
 mod docs;
 mod fake_github;
 mod five_bugs;
+mod gateway;
 mod house;
 mod interrupted;
 mod no_news;
