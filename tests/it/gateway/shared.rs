@@ -51,8 +51,8 @@ async fn reserved_at_once(caps: Caps) -> i64 {
 }
 
 /// A POST over a bare connection; its status.
-fn client_over_tcp()
--> impl Fn(String, String, String) -> std::pin::Pin<Box<dyn Future<Output = u16> + Send>> {
+fn client_over_tcp() -> impl Fn(String, String, String) -> std::pin::Pin<Box<dyn Future<Output = u16> + Send>>
+{
     |address, token, body| {
         Box::pin(async move {
             use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
