@@ -16,12 +16,14 @@ pub mod builtin;
 pub mod database;
 pub mod github;
 pub mod models;
+pub mod review;
 pub mod secret;
 
 pub use budget::Budget;
 pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
+pub use review::Review;
 pub use secret::{Secret, SecretRef};
 
 /// Larger files are not settings.
@@ -90,6 +92,8 @@ pub struct Config {
     pub budget: Budget,
     /// GitHub: where, as whom, and which repositories.
     pub github: GitHub,
+    /// How much review people can bear.
+    pub review: Review,
 }
 
 /// The file as it is written.
@@ -101,6 +105,7 @@ struct File {
     models: models::File,
     budget: budget::File,
     github: github::File,
+    review: review::File,
 }
 
 impl Config {
@@ -129,6 +134,7 @@ impl Config {
         let mut problems = Vec::new();
         let models = file.models.resolve(folder, env, &mut problems);
         let budget = file.budget.resolve(&mut problems);
+        let review = file.review.resolve(&mut problems);
         let github = match file.github.resolve(folder, env, &mut problems) {
             Some(github) if problems.is_empty() => github,
             _ => return Err(bad(problems)),
@@ -145,6 +151,7 @@ impl Config {
             models,
             budget,
             github,
+            review,
         })
     }
 }

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 
 use loops::{
     schedule::{Overdue, Setback, next_due, overdue},
-    spec::Schedule,
+    spec::{LoopSpec, Schedule},
     text::plain,
     time::Timestamp,
 };
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::{CliError, report, serve::missed};
 use crate::{
-    clock,
+    clock, engine,
     store::{
         Store,
         lock::Holder,
@@ -33,6 +34,8 @@ pub(super) struct Served {
     last: Option<Tick>,
     overdue: Option<Overdue>,
     open_proposals: usize,
+    /// Why it goes less far by itself than its spec says, if it does.
+    lowered: Option<String>,
 }
 
 /// All loops that are known here. `holder` is who works on the state now, `open` are the runs under way.
@@ -49,6 +52,10 @@ pub(super) async fn served(
     }
     let mut all = Vec::new();
     for row in loop_rows::list(store).await? {
+        let lowered = match LoopSpec::deserialize(&row.spec) {
+            Ok(spec) => engine::lowered(store, &spec).await?,
+            Err(_) => None,
+        };
         let schedule = serde_json::from_value::<Option<Schedule>>(row.spec["schedule"].clone())
             .ok()
             .flatten();
@@ -70,6 +77,7 @@ pub(super) async fn served(
                 .and_then(|(schedule, counted)| overdue(schedule, &row.name, counted, now)),
             open_proposals: proposals.get(row.name.as_str()).copied().unwrap_or_default(),
             last,
+            lowered,
             row,
         });
     }
@@ -114,6 +122,7 @@ impl Served {
                 missed(overdue.ticks)
             ));
         }
+        lines.extend(self.lowered.iter().map(|why| format!("    {why}")));
         lines.extend(
             self.backing_off()
                 .map(|setback| format!("    {}", setback.words())),
@@ -127,6 +136,7 @@ impl Served {
             "name": self.row.name,
             "paused_at": self.row.paused_at,
             "next": self.next,
+            "lowered": self.lowered,
             "last": self.last.as_ref().map(told),
             "last_tick": self.last.as_ref().map(|tick| json!({
                 "due_at": tick.due_at, "receipt": tick.receipt, "why": tick.why, "run": tick.run,

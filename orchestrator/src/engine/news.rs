@@ -3,7 +3,7 @@
 
 use loops::text::one_line;
 
-use super::{EngineError, Home, Place, answer::refuse, settle::record_merged};
+use super::{EngineError, Home, Place, answer::refuse, green::green, settle::record_merged};
 use crate::{
     github::{Permission, Pull, PullState, Repository},
     store::{
@@ -21,6 +21,16 @@ pub enum News {
     Closed(Proposal, String),
     /// It is left alone from now on.
     LeftAlone(Proposal, String),
+    /// Nobody answered it in time; it is over, and no refusal.
+    Expired(Proposal, String),
+    /// A box on a dashboard was ticked, and this came of it.
+    Ticked(String, String),
+    /// A dashboard could not be kept.
+    NoBoard(String, String),
+    /// Everything that its base requires is green, and it is on its way to be merged.
+    Green(Proposal),
+    /// Its loop merges when green, and it is left to a person for this reason.
+    StaysOpen(Proposal, String),
     /// It could not be looked at.
     Trouble(Proposal, String),
 }
@@ -74,6 +84,9 @@ async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Option<
             let first = pulls::leave_alone(&mut tx, proposal.id, &why).await?;
             tx.commit().await?;
             Ok(first.then(|| News::LeftAlone(proposal.clone(), why)))
+        }
+        PullState::Open if proposal.state == ProposalState::Open && row.hands_off.is_none() => {
+            green(home, &repository, &pull, proposal).await
         }
         PullState::Open => Ok(None),
     }

@@ -1,11 +1,11 @@
 //! Hands a proposal to the outbox, which brings it to GitHub as a pull request.
 
-use loops::{evidence::Verdict, finding::Event as FindingEvent, page::Page, run::Event};
+use loops::{evidence::Verdict, finding::Event as FindingEvent, page::Page, run::Event, spec::Autonomy};
 
 use super::move_finding;
 use crate::{
     engine::{
-        EngineError, Place, Progress, Running,
+        EngineError, Place, Progress, Running, lowered,
         outbox::{Outward, send, with},
     },
     store::{
@@ -30,14 +30,17 @@ impl Running {
         let spec = &self.spec().proposal;
         let dress = Outward::Dress {
             labels: spec.labels.clone(),
-            reviewers: spec.reviewers.clone(),
+            reviewers: self.reviewers(page).await?,
         };
         let status = Outward::Status {
             head: proposal.head.clone(),
             context: format!("loops/{}", proposal.loop_name),
             description: in_short(page),
         };
-        Ok(with(proposal, spec.draft, dress, status).into())
+        // Nobody would make it ready that it could be merged.
+        let by_itself = spec.autonomy == Autonomy::MergeWhenGreen
+            && lowered(&self.engine.home.store, self.spec()).await?.is_none();
+        Ok(with(proposal, spec.draft && !by_itself, dress, status).into())
     }
 
     /// From here on it is the outbox's: it goes out now if it can, else as soon as it can.
