@@ -11,6 +11,7 @@ use std::{
 use serde::Deserialize;
 
 mod allowance;
+pub mod budget;
 pub mod builtin;
 pub mod database;
 pub mod github;
@@ -18,9 +19,10 @@ pub mod models;
 pub mod review;
 pub mod secret;
 
+pub use budget::Budget;
 pub use database::Database;
 pub use github::GitHub;
-pub use models::{Model, Models, Provider};
+pub use models::{Model, Models, Provider, Vendor};
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
 
@@ -86,6 +88,8 @@ pub struct Config {
     pub database: Option<Database>,
     /// Models, what they cost, and who provides them.
     pub models: Models,
+    /// What all loops together may spend.
+    pub budget: Budget,
     /// GitHub: where, as whom, and which repositories.
     pub github: GitHub,
     /// How much review people can bear.
@@ -99,6 +103,7 @@ struct File {
     state: Option<PathBuf>,
     database: Option<SecretRef>,
     models: models::File,
+    budget: budget::File,
     github: github::File,
     review: review::File,
 }
@@ -128,6 +133,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut problems = Vec::new();
         let models = file.models.resolve(folder, env, &mut problems);
+        let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
         let github = match file.github.resolve(folder, env, &mut problems) {
             Some(github) if problems.is_empty() => github,
@@ -143,6 +149,7 @@ impl Config {
             state,
             database,
             models,
+            budget,
             github,
             review,
         })

@@ -12,6 +12,7 @@ mod decisions;
 mod docs;
 mod fake_github;
 mod five_bugs;
+mod gateway;
 mod github_green;
 mod github_loops;
 mod house;

@@ -59,6 +59,7 @@ impl Context {
             config.models.record.clone(),
         )
         .await?;
+        gateway.limit(config.budget);
         Ok(Service {
             engine: Engine {
                 home,
@@ -211,6 +212,7 @@ impl Context {
         let folder = copy.path().to_owned();
         let home = Home::new(store.clone(), Arc::new(machine()), folder, hub).with_review(config.review);
         let gateway = Gateway::start(&config.models, store, None, None).await?;
+        gateway.limit(config.budget);
         let engine = Engine {
             home,
             gateway: Arc::new(gateway),

@@ -10,6 +10,7 @@ pub mod boards;
 pub mod calls;
 pub mod cursors;
 pub mod decisions;
+pub mod egress;
 mod error;
 pub mod evidence;
 mod file;

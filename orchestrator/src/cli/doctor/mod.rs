@@ -11,7 +11,7 @@ use tokio::process::Command;
 use workers::sandbox::Sandbox;
 
 use super::{CliError, Context, Exit, Format, Out, specs};
-use crate::config::{Config, Database, Models};
+use crate::config::{Config, Database, Models, Vendor};
 
 /// What is needed, what is there, and how to mend the rest.
 #[derive(Debug, clap::Args)]
@@ -309,21 +309,36 @@ fn models(models: &Models) -> Look {
 }
 
 fn key(models: &Models) -> Look {
-    let name = &models.anthropic.key_name;
     if let Some(cassette) = &models.play {
         return Look::found(
             "model key",
             format!("none needed: answers are played from `{}`", cassette.display()),
         );
     }
-    match models.anthropic.key {
-        Some(_) => Look::found("model key", format!("`{name}` is set")),
-        None => Look::absent(
-            "model key",
-            format!("`{name}` is not set"),
-            Some(&format!("`export {name}=…`; `loops demo` works without")),
-        ),
+    let mut names = Vec::new();
+    for (vendor, provider) in [
+        (Vendor::Anthropic, &models.anthropic),
+        (Vendor::Openai, &models.openai),
+    ] {
+        let is_asked = |alias: &String| {
+            models
+                .find(alias)
+                .is_some_and(|(_, model)| model.provider == vendor)
+        };
+        if !models.aliases.keys().any(is_asked) {
+            continue;
+        }
+        let name = &provider.key_name;
+        if provider.key.is_none() {
+            return Look::absent(
+                "model key",
+                format!("`{name}` is not set"),
+                Some(&format!("`export {name}=…`; `loops demo` works without")),
+            );
+        }
+        names.push(format!("`{name}` is set"));
     }
+    Look::found("model key", names.join(", "))
 }
 
 fn loops_here(config: &Config, context: &Context) -> Look {

@@ -232,6 +232,7 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         boards::ALL,
         decisions::ALL,
         calls::ALL,
+        egress::ALL,
         outbox::ALL,
         resolve::ALL,
     ];
