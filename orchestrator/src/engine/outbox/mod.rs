@@ -9,11 +9,8 @@ mod branch;
 mod dress;
 mod end;
 mod pull;
-<<<<<<< HEAD
 mod say;
-=======
 mod warn;
->>>>>>> main
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -84,7 +81,6 @@ pub(crate) enum Outward {
         /// The commit that its branch is at, if it is still ours.
         head: String,
     },
-<<<<<<< HEAD
     /// The updating comment is to say this.
     News {
         /// Its edition; a later one takes the place of those before it.
@@ -101,7 +97,6 @@ pub(crate) enum Outward {
         /// Not before the branch has the change of this attempt.
         after: Option<AttemptId>,
     },
-=======
     /// It is to be said that it will be closed.
     Warn {
         /// When, and what keeps it.
@@ -112,7 +107,6 @@ pub(crate) enum Outward {
         /// Its text.
         body: String,
     },
->>>>>>> main
 }
 
 pub(crate) use self::pull::with;
@@ -276,13 +270,10 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         } => sending.status(&head, context, description).await?,
         Outward::Merge { head, base } => sending.merge(&head, &base).await?,
         Outward::Close { words, head } => sending.close(&words, &head).await?,
-<<<<<<< HEAD
         Outward::News { number, body } => sending.news(number, &body).await?,
         Outward::Say { thread, words, after } => sending.say(thread, &words, after).await?,
-=======
         Outward::Warn { words } => sending.warn(&words).await?,
         Outward::Board { .. } => return Ok(None),
->>>>>>> main
     };
     Ok(Some(tried))
 }
