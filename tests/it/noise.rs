@@ -264,17 +264,18 @@ async fn a_proposal_that_nobody_answers_is_announced_then_let_go_and_not_refused
         "{said:#?}"
     );
     assert!(said.iter().all(|body| body.contains("<!-- loops:")), "{said:#?}");
-    let mut there = hub.world();
-    assert!(!there.issue(SHOP, pull).open);
-    assert!(
-        !there
-            .repo(SHOP)
-            .git
-            .branches()
-            .iter()
-            .any(|(name, _)| name.starts_with("loops/"))
-    );
-    drop(there);
+    {
+        let mut there = hub.world();
+        assert!(!there.issue(SHOP, pull).open);
+        assert!(
+            !there
+                .repo(SHOP)
+                .git
+                .branches()
+                .iter()
+                .any(|(name, _)| name.starts_with("loops/"))
+        );
+    }
     assert_eq!(shop.findings().await, ["2 open"], "it is not refused");
     let calls = shop.world.model().requests().len();
     look(&shop.world).await;
