@@ -230,7 +230,7 @@ async fn a_plan_is_approved_and_a_refusal_taken_back_by_a_tick() {
 }
 
 #[tokio::test]
-async fn a_proposal_that_nobody_answers_is_announced_and_let_go_and_a_word_keeps_it() {
+async fn a_proposal_that_nobody_answers_is_announced_then_let_go_and_not_refused() {
     let (shop, hub) = Ratings::on_github().await;
     let shop = shop.well_played();
     let id = proposal(&run(&shop.world).await).to_owned();
@@ -264,17 +264,18 @@ async fn a_proposal_that_nobody_answers_is_announced_and_let_go_and_a_word_keeps
         "{said:#?}"
     );
     assert!(said.iter().all(|body| body.contains("<!-- loops:")), "{said:#?}");
-    let mut there = hub.world();
-    assert!(!there.issue(SHOP, pull).open);
-    assert!(
-        !there
-            .repo(SHOP)
-            .git
-            .branches()
-            .iter()
-            .any(|(name, _)| name.starts_with("loops/"))
-    );
-    drop(there);
+    {
+        let mut there = hub.world();
+        assert!(!there.issue(SHOP, pull).open);
+        assert!(
+            !there
+                .repo(SHOP)
+                .git
+                .branches()
+                .iter()
+                .any(|(name, _)| name.starts_with("loops/"))
+        );
+    }
     assert_eq!(shop.findings().await, ["2 open"], "it is not refused");
     let calls = shop.world.model().requests().len();
     look(&shop.world).await;
