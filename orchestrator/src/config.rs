@@ -15,11 +15,13 @@ pub mod builtin;
 pub mod database;
 pub mod github;
 pub mod models;
+pub mod review;
 pub mod secret;
 
 pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider};
+pub use review::Review;
 pub use secret::{Secret, SecretRef};
 
 /// Larger files are not settings.
@@ -86,6 +88,8 @@ pub struct Config {
     pub models: Models,
     /// GitHub: where, as whom, and which repositories.
     pub github: GitHub,
+    /// How much review people can bear.
+    pub review: Review,
 }
 
 /// The file as it is written.
@@ -96,6 +100,7 @@ struct File {
     database: Option<SecretRef>,
     models: models::File,
     github: github::File,
+    review: review::File,
 }
 
 impl Config {
@@ -123,6 +128,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut problems = Vec::new();
         let models = file.models.resolve(folder, env, &mut problems);
+        let review = file.review.resolve(&mut problems);
         let github = match file.github.resolve(folder, env, &mut problems) {
             Some(github) if problems.is_empty() => github,
             _ => return Err(bad(problems)),
@@ -138,6 +144,7 @@ impl Config {
             database,
             models,
             github,
+            review,
         })
     }
 }

@@ -95,6 +95,25 @@ impl Talk {
         all.remove(0)
     }
 
+    /// What the worker was told who knows what to do about these words.
+    fn brief(&self, words: &str) -> String {
+        let session = format!("{} told {words}", Ratings::TITLE);
+        let model = self.shop.world.model();
+        if let Some(first) = model.requests_of(&session).first() {
+            return first.last_texts().join("\n");
+        }
+        let all: Vec<String> = model
+            .requests()
+            .iter()
+            .map(|request| request.last_texts().join("\n"))
+            .collect();
+        let again: Vec<&String> = all
+            .iter()
+            .filter(|text| text.contains("another attempt"))
+            .collect();
+        panic!("nobody was told `{words}`: {again:#?}")
+    }
+
     /// How many conversations with workers there were.
     fn worked(&self) -> usize {
         let requests = self.shop.world.model().requests();
@@ -130,12 +149,7 @@ async fn what_a_review_asks_for_becomes_one_more_commit_and_each_thread_is_answe
     assert_eq!(ran["tasks"][0]["proposal"]["id"], json!(talk.id), "{ran:#}");
     let after = talk.head();
     assert_ne!(before, after, "the branch has a new commit");
-    let told = talk
-        .shop
-        .world
-        .model()
-        .requests_of(&format!("{} told say why", Ratings::TITLE));
-    let brief = told[0].last_texts().join("\n");
+    let brief = talk.brief("say why");
     assert!(
         brief.contains("> Please say why") && brief.contains("> Nearly there") && brief.contains("line 2"),
         "one attempt for all of it: {brief}"
@@ -176,7 +190,7 @@ async fn failing_checks_of_the_repository_go_back_with_their_log_until_the_limit
         let mut there = talk.hub.world();
         let workflow = there.add_workflow(SHOP, "CI", "ci.yml");
         let log = format!(
-            "##[group]Run make\nassert beautiful {words}\n##[error]Process completed with exit code 1.\n"
+            "##[group]Run make\nassert beautiful\n{words}\n##[error]Process completed with exit code 1.\n"
         );
         let job = Job::new(CI, "failure")
             .step("Run make", "failure", 1000)
@@ -188,11 +202,9 @@ async fn failing_checks_of_the_repository_go_back_with_their_log_until_the_limit
     talk.look().await;
     let after = talk.head();
     assert_ne!(before, after);
-    let model = talk.shop.world.model();
-    let told = model.requests_of(&format!("{} told assert beautiful", Ratings::TITLE));
-    let brief = told[0].last_texts().join("\n");
+    let brief = talk.brief("assert beautiful");
     assert!(
-        brief.contains("<untrusted") && brief.contains("assert beautiful"),
+        brief.contains("<outside-text") && brief.contains("assert beautiful"),
         "{brief}"
     );
     assert!(
@@ -239,12 +251,7 @@ async fn a_check_that_fails_without_the_change_is_not_its_doing_and_one_under_wa
     talk.hub.world().status(SHOP, &head, "slow", "success");
     talk.look().await;
     assert_ne!(talk.head(), head);
-    let told = talk
-        .shop
-        .world
-        .model()
-        .requests_of(&format!("{} told say why", Ratings::TITLE));
-    let brief = told[0].last_texts().join("\n");
+    let brief = talk.brief("say why");
     assert!(!brief.contains("checks failed"), "{brief}");
     talk.close().await;
 }
@@ -363,4 +370,198 @@ async fn an_answer_that_got_lost_on_its_way_is_not_given_twice() {
         talk.news();
         talk.close().await;
     }
+}
+
+/// The shop's file, changed by somebody else where the change is.
+fn divided() -> String {
+    Ratings::BUGGY.replace("sum(ratings)", "float(sum(ratings))")
+}
+
+#[tokio::test]
+async fn a_conflict_with_the_base_goes_back_once_and_then_a_person_is_told() {
+    let talk = Talk::begin(&["does not fit it any more"]).await;
+    let (before, number) = (talk.head(), talk.number);
+    let commit = |text: &str| {
+        let mut there = talk.hub.world();
+        there.commit(SHOP, "main", "carol", &[(Ratings::FILE, Some(text))], "Divide")
+    };
+    commit(&divided());
+    // The tests of the change are gone with it: what the worker leaves proves nothing, and the branch stays.
+    talk.look().await;
+    let told = talk
+        .shop
+        .world
+        .model()
+        .requests_of(&format!("{} told does not fit it any more", Ratings::TITLE));
+    assert!(
+        told[0]
+            .last_texts()
+            .join("")
+            .contains(&format!("`{}`", Ratings::FILE)),
+        "the files are named"
+    );
+    assert_eq!(talk.head(), before);
+    let news = talk.news();
+    assert!(
+        news.contains("It came to conflict with its base: not done:"),
+        "{news}"
+    );
+    let calls = talk.worked();
+    talk.look().await;
+    assert!(
+        talk.news()
+            .contains("It waits for a person: it conflicts with `main` again"),
+        "{}",
+        talk.news()
+    );
+    assert_eq!(
+        (talk.worked(), talk.replies().len()),
+        (calls, 0),
+        "it goes back once"
+    );
+    assert_eq!(talk.shop.shown(&talk.id).await["state"], "open");
+    assert!(talk.hub.world().issue(SHOP, number).open);
+    talk.close().await;
+}
+
+#[tokio::test]
+async fn a_base_that_was_forced_away_is_followed_and_the_change_is_proven_there() {
+    let talk = Talk::begin(&[]).await;
+    let before = talk.head();
+    let (moved, calls) = (
+        {
+            let mut there = talk.hub.world();
+            let first = there.repo(SHOP).git.sha("main~1").unwrap();
+            there.force_push(SHOP, "fresh", &first, "carol");
+            let files = [
+                ("ratings/__init__.py", Some("")),
+                (Ratings::FILE, Some(Ratings::BUGGY)),
+                ("tests/__init__.py", Some("")),
+                (Ratings::TESTS, Some(Ratings::TEST)),
+                ("NEWS", Some("told anew")),
+            ];
+            let moved = there.commit(SHOP, "fresh", "carol", &files, "The shop, told anew");
+            there.force_push(SHOP, "main", &moved, "carol");
+            moved
+        },
+        talk.worked(),
+    );
+    // What GitHub says of a base follows the branch; a conflict by history goes to a worker first.
+    talk.hub.world().pull(SHOP, talk.number).base_sha = moved.clone();
+    talk.look().await;
+    let shown = talk.shop.shown(&talk.id).await;
+    assert_ne!(talk.head(), before, "{shown:#}");
+    assert_eq!(shown["base"], json!(moved), "{shown:#}");
+    assert!(talk.worked() >= calls);
+    talk.close().await;
+}
+
+#[tokio::test]
+async fn a_person_who_reopens_takes_the_refusal_back_and_a_revert_opens_the_finding() {
+    let talk = Talk::begin(&[]).await;
+    let number = talk.number;
+    talk.hub
+        .world()
+        .comment(SHOP, number, "carol", "/loops never we show «none»");
+    talk.hub.world().close(SHOP, number, "carol");
+    talk.look().await;
+    assert_eq!(talk.shop.shown(&talk.id).await["state"], "rejected");
+    assert_eq!(talk.shop.findings().await, ["2 refused"]);
+    talk.hub.world().reopen(SHOP, number, "carol");
+    talk.look().await;
+    assert_eq!(talk.shop.shown(&talk.id).await["state"], "open");
+    assert_eq!(talk.shop.findings().await, ["2 proposed"]);
+
+    let merged = {
+        let mut there = talk.hub.world();
+        there.set_draft(SHOP, number, "carol", false);
+        there.merge(SHOP, number, "carol")
+    };
+    talk.look().await;
+    assert_eq!(talk.shop.findings().await, ["2 fixed"]);
+    {
+        let mut there = talk.hub.world();
+        let message = format!("Revert \"{}\"\n\nThis reverts commit {merged}.", Ratings::TITLE);
+        there.commit(
+            SHOP,
+            "main",
+            "carol",
+            &[(Ratings::FILE, Some(Ratings::BUGGY))],
+            &message,
+        );
+    }
+    talk.look().await;
+    assert_eq!(talk.shop.findings().await, ["2 open"]);
+    let shown = talk.shop.world.loops(["show", &talk.id]).await;
+    for words in [
+        "reopened",
+        "never by carol on GitHub",
+        "approve by carol on GitHub",
+        "reverted",
+    ] {
+        assert!(shown.stdout.contains(words), "{words} in {shown}");
+    }
+    talk.close().await;
+}
+
+/// Kills the service after such a request of the look that answers a review, `edit`s what is there, and looks again.
+async fn killed_after(talk: &Talk, method: &str, path: &str, edit: fn(&mut harness::github::World, u64)) {
+    let number = talk.number;
+    let child = talk.shop.world.spawn(["run", "fix"]);
+    let pid = child.pid().to_string();
+    talk.hub.world().after(Match::new(method, path), move |there| {
+        let killed = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+        assert!(
+            killed.is_ok_and(|status| status.success()),
+            "the service was there to be killed"
+        );
+        edit(there, number);
+    });
+    let ran = talk.shop.world.end(child).await;
+    assert_eq!(ran.code, 128 + 9, "{path}: {ran}");
+    for _ in 0..2 {
+        talk.look().await;
+    }
+}
+
+#[tokio::test]
+async fn a_kill_between_any_two_answers_leaves_one_of_each() {
+    let points = [
+        ("PATCH", "/repos/acme/shop/pulls/2"),
+        ("POST", "/repos/acme/shop/pulls/2/comments/"),
+        ("POST", "/repos/acme/shop/issues/2/comments"),
+    ];
+    for (method, path) in points {
+        let talk = Talk::begin(&["say why"]).await;
+        let (before, number) = (talk.head(), talk.number);
+        assert_eq!(number, 2, "the paths above name it");
+        talk.hub
+            .world()
+            .review_comment(SHOP, number, "carol", (Ratings::FILE, 2), "Please say why");
+        killed_after(&talk, method, path, |_, _| ()).await;
+        assert_ne!(talk.head(), before, "{path}");
+        assert_eq!((talk.replies().len(), talk.said().len()), (1, 1), "{path}");
+        assert!(talk.news().contains("1 of 10"), "{path}: {}", talk.news());
+        talk.close().await;
+    }
+}
+
+#[tokio::test]
+async fn without_its_hidden_marker_an_answer_would_be_given_twice() {
+    let talk = Talk::begin(&["say why"]).await;
+    let number = talk.number;
+    talk.hub
+        .world()
+        .review_comment(SHOP, number, "carol", (Ratings::FILE, 2), "Please say why");
+    // The control of the test above: what it is found by is taken away in the moment of the kill.
+    let path = "/repos/acme/shop/issues/2/comments";
+    killed_after(&talk, "POST", path, |there, number| {
+        let comments = there.repo(SHOP).comments.values_mut();
+        for comment in comments.filter(|comment| comment.issue == number && comment.author == BOT) {
+            comment.body = "It says something else now".to_owned();
+        }
+    })
+    .await;
+    assert_eq!(talk.said().len(), 2, "{:#?}", talk.said());
+    talk.close().await;
 }

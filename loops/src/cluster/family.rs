@@ -11,7 +11,7 @@ use super::{
 /// Groups that are less alike than this have nothing to do with each other.
 const OUTSIDE: f32 = 0.3;
 /// Groups of a family come together from this likeness on.
-const LOOSE: f32 = 0.4;
+const LOOSE: f32 = 0.5;
 /// if they share this many telling words.
 const SHARED: usize = 3;
 /// No two groups of one problem are less alike than this.

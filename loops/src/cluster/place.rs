@@ -17,7 +17,7 @@ const SAME_GROUPS: f32 = 0.62;
 /// By how many of its heaviest features a text is looked up.
 const LOOKED_UP: usize = 24;
 /// After so many groups were met, only
-const CROWDED: usize = 16_384;
+const CROWDED: usize = 4_096;
 /// this many features, the rarest ones, are looked up.
 const SEARCHED: usize = 3;
 /// How many groups, most promising first, a text is compared with.
@@ -29,7 +29,7 @@ const KEPT: usize = 96;
 /// and so many while it grows.
 const GROWS: usize = 128;
 /// How often texts are put to the group that is nearest by then.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 1;
 
 /// Texts that are one problem: how many, and the sum of their bags.
 #[derive(Debug, Clone, Default)]

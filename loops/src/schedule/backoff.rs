@@ -194,6 +194,7 @@ mod tests {
                     terms: Terms {
                         max_attempts: 1,
                         review: false,
+                        plan_first: false,
                     },
                     attempts: 1,
                     review_rounds: 0,

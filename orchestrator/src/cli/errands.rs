@@ -19,7 +19,7 @@ const WATCH_EVERY: u32 = 15;
 
 /// Looks once at what became of pull requests, tries what waits, and tells of both.
 pub(super) async fn look(home: &Home, out: Out) -> Result<(), CliError> {
-    for news in engine::watch(home).await? {
+    for news in news_of(home).await? {
         out.note(line(&news));
     }
     for waiting in engine::send(home, true).await? {
@@ -67,6 +67,14 @@ pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
     }
 }
 
+/// What became of what is open on GitHub, and what follows from it.
+async fn news_of(home: &Home) -> Result<Vec<News>, engine::EngineError> {
+    let mut all = engine::watch(home).await?;
+    all.extend(engine::expire(home).await?);
+    all.extend(engine::keep_boards(home).await?);
+    Ok(all)
+}
+
 /// What was told already.
 #[derive(Default)]
 struct Told {
@@ -76,8 +84,11 @@ struct Told {
 
 async fn once(home: &Home, out: Out, watch: bool, told: &mut Told) -> Result<(), engine::EngineError> {
     if watch {
-        for news in engine::watch(home).await? {
-            let (words, again) = (line(&news), matches!(news, News::StaysOpen(..)));
+        for news in news_of(home).await? {
+            let (words, again) = (
+                line(&news),
+                matches!(news, News::StaysOpen(..) | News::NoBoard(..)),
+            );
             // What stays so is told once, not at every look.
             if !again || told.stays.insert(words.clone()) {
                 out.note(format!("{}  {words}", clock::now()));
@@ -102,6 +113,9 @@ fn line(news: &News) -> String {
         News::SentBack(proposal, why) => format!("sent back {}: {why}", proposal.id.short()),
         News::Answered(proposal, n) => format!("answered  {}: {n} on GitHub", proposal.id.short()),
         News::LeftAlone(proposal, why) => format!("left      {}: {why}", proposal.id.short()),
+        News::Expired(proposal, why) => format!("expired   {}: {why}", proposal.id.short()),
+        News::Ticked(repository, what) => format!("ticked    {repository}: {what}"),
+        News::NoBoard(repository, why) => format!("trouble   the dashboard of {repository}: {why}"),
         News::Green(proposal) => format!(
             "green     {}: everything that is required is green; it is merged",
             proposal.id.short()

@@ -35,10 +35,10 @@ impl Context {
     pub(super) async fn home(&self) -> Result<Home, CliError> {
         let config = self.config()?;
         let store = open(&config).await?;
-        let folder = config.state;
+        let (folder, review) = (config.state, config.review);
         let folder = folder.canonicalize().unwrap_or(folder);
         let hub = Hub::new(&config.github)?;
-        Ok(Home::new(store, Arc::new(machine()), folder, hub))
+        Ok(Home::new(store, Arc::new(machine()), folder, hub).with_review(review))
     }
 
     /// Everything: the lock, the store, the gateway.
@@ -208,7 +208,8 @@ impl Context {
         }
         let store = Store::open(copy.path()).await?;
         let hub = Hub::new(&config.github)?;
-        let home = Home::new(store.clone(), Arc::new(machine()), copy.path().to_owned(), hub);
+        let folder = copy.path().to_owned();
+        let home = Home::new(store.clone(), Arc::new(machine()), folder, hub).with_review(config.review);
         let gateway = Gateway::start(&config.models, store, None, None).await?;
         let engine = Engine {
             home,

@@ -1,6 +1,6 @@
 //! `loops status`, `loops runs`: what is under way, and what was.
 
-use loops::text::plain;
+use loops::{text::plain, trouble::Trouble};
 use serde_json::json;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     clock,
+    engine::{self, Burden},
     store::{
         findings, lock, outbox,
         plans::{self, PlanState},
@@ -81,6 +82,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     // What was never tried is on its way; what was tried in vain is worth a word.
     let mut unsent = outbox::pending(&store, 1000).await?;
     unsent.retain(|effect| effect.tries > 0);
+    let home = context.home().await?;
+    let burden = engine::burden(&home).await?;
+    let troubles = engine::troubles(&store, None, |_| true).await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
@@ -95,6 +99,8 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
+            "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
+            "troubles": troubles,
             "unsent": unsent.iter().map(|effect| json!({ "key": effect.key, "why": effect.why, "next_at": effect.next_at })).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Done);
@@ -135,6 +141,12 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             plain(effect.why.as_deref().unwrap_or_default())
         ));
     }
+    for told in burden.iter().filter(|told| told.full) {
+        out.line(format!("nothing is started: {}", plain(&told.words)));
+    }
+    for trouble in &troubles {
+        out.line(format!("does not work: {}", plain(&words_of(trouble))));
+    }
     let (waits, open) = (waiting.len(), known.len());
     let proposals = if waits == 1 {
         "1 proposal waits".to_owned()
@@ -153,4 +165,29 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
         report::count(u32::try_from(open).unwrap_or(u32::MAX), "finding")
     ));
     Ok(Exit::Done)
+}
+
+/// What waits for a reviewer, for a script.
+fn reviewer(told: &Burden) -> serde_json::Value {
+    json!({
+        "reviewer": told.load.reviewer.to_string().replace('`', ""), "waiting": told.load.waiting, "weight": told.load.weight,
+        "oldest_seconds": told.load.oldest.as_secs(), "full": told.full, "words": told.words,
+    })
+}
+
+/// Failures of one cause in one line.
+fn words_of(trouble: &Trouble) -> String {
+    let times = if trouble.count == 1 {
+        "once".to_owned()
+    } else {
+        format!("{} times", trouble.count)
+    };
+    let mut text = format!("{}: {times} since {}", trouble.cause.words(), trouble.since);
+    if !trouble.loops.is_empty() {
+        text += &format!(", in {}", trouble.loops.join(", "));
+    }
+    if !trouble.words.is_empty() {
+        text += &format!("; the last time: {}", trouble.words);
+    }
+    text
 }

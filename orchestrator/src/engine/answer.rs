@@ -6,6 +6,8 @@ mod again;
 mod local;
 mod pull;
 
+pub(crate) use self::again::on_base;
+
 use loops::{
     evidence::Evidence,
     finding::Event as FindingEvent,

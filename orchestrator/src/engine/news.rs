@@ -34,6 +34,12 @@ pub enum News {
     Answered(Proposal, usize),
     /// It is left alone from now on.
     LeftAlone(Proposal, String),
+    /// Nobody answered it in time; it is over, and no refusal.
+    Expired(Proposal, String),
+    /// A box on a dashboard was ticked, and this came of it.
+    Ticked(String, String),
+    /// A dashboard could not be kept.
+    NoBoard(String, String),
     /// Everything that its base requires is green, and it is on its way to be merged.
     Green(Proposal),
     /// Its loop merges when green, and it is left to a person for this reason.

@@ -246,6 +246,14 @@ async fn record(
     .await
 }
 
+/// What all runs of a loop spent since a moment.
+pub async fn spend_since(from: impl Reader, loop_name: &str, since: Timestamp) -> Result<Money, StoreError> {
+    let sum = DAY
+        .first(from, |query| query.bind(loop_name).bind(since.0), spent)
+        .await?;
+    Ok(sum.unwrap_or_default())
+}
+
 /// What a run spent so far.
 pub async fn spend_of_run(from: impl Reader, run: RunId) -> Result<Spend, StoreError> {
     let row = SPEND_OF_RUN

@@ -124,8 +124,8 @@ fn what_is_put_together_is_one_problem_and_what_is_said_again_is_found() {
         "said again, in one language",
         pairwise(&found, near),
         0.96,
-        0.88,
-        0.92,
+        0.87,
+        0.91,
     );
     let one_language = |a: &Message, b: &Message| a.lang == b.lang;
     assert_at_least("in one language", pairwise(&found, one_language), 0.96, 0.6, 0.7);

@@ -4,11 +4,13 @@
 //!
 //! Branches in folders of this machine are made by the run itself ([`super::propose`]).
 
+mod board;
 mod branch;
 mod dress;
 mod end;
 mod pull;
 mod say;
+mod warn;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -95,9 +97,22 @@ pub(crate) enum Outward {
         /// Not before the branch has the change of this attempt.
         after: Option<AttemptId>,
     },
+    /// It is to be said that it will be closed.
+    Warn {
+        /// When, and what keeps it.
+        words: String,
+    },
+    /// The dashboard issue of a repository is to be there, with this text. It is no proposal's.
+    Board {
+        /// Its text.
+        body: String,
+    },
 }
 
 pub(crate) use self::pull::with;
+
+/// How the keys of effects begin that are about the dashboard of a repository, which follows: `board:owner/name`.
+pub(crate) const BOARD: &str = "board:";
 
 /// The key of an effect of a proposal: `what:P…:attempt`.
 pub(crate) fn key(what: &str, proposal: ProposalId, which: &impl std::fmt::Display) -> String {
@@ -214,6 +229,12 @@ fn after(now: Timestamp, tries: u32) -> Timestamp {
 
 /// Tries one effect; none: it is not for us.
 async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineError> {
+    if let Some(name) = effect.key.strip_prefix(BOARD) {
+        let Outward::Board { body } = effect.effect()? else {
+            return Ok(None);
+        };
+        return board::board(home, &effect.key, name, &body).await;
+    }
     let mut parts = effect.key.splitn(3, ':');
     let (Some(what), Some(Ok(proposal))) = (parts.next(), parts.next().map(str::parse)) else {
         return Ok(None);
@@ -251,6 +272,8 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         Outward::Close { words, head } => sending.close(&words, &head).await?,
         Outward::News { number, body } => sending.news(number, &body).await?,
         Outward::Say { thread, words, after } => sending.say(thread, &words, after).await?,
+        Outward::Warn { words } => sending.warn(&words).await?,
+        Outward::Board { .. } => return Ok(None),
     };
     Ok(Some(tried))
 }

@@ -31,7 +31,7 @@ impl Running {
         let spec = &self.spec().proposal;
         let dress = Outward::Dress {
             labels: spec.labels.clone(),
-            reviewers: spec.reviewers.clone(),
+            reviewers: self.reviewers(page).await?,
         };
         let status = Outward::Status {
             head: proposal.head.clone(),

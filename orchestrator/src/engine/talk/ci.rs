@@ -106,9 +106,13 @@ pub(super) async fn words(repository: &Repository, ci: &Ci, wanted: bool) -> Str
     for run in ci.failed.iter().take(if wanted { MAX_SHOWN } else { 0 }) {
         // A log that cannot be had is no reason to wait: the check's own words stand in for it.
         let failure = match run.job {
-            Some(job) => repository.failure_log(job).await.ok(),
-            None => None,
+            Some(job) => repository.failure_log(job).await.map(Some),
+            None => Ok(None),
         };
+        let failure = failure.unwrap_or_else(|error| {
+            tracing::info!(check = run.name, %error, "its log could not be read");
+            None
+        });
         let (step, log) = match failure {
             Some(failure) if !failure.log.trim().is_empty() => (failure.step, failure.log),
             Some(failure) => (failure.step, run.summary.clone()),

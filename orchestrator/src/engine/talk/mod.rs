@@ -10,6 +10,7 @@ mod ends;
 mod explain;
 mod heard;
 mod news;
+mod rebuild;
 mod state;
 mod turn;
 mod words;
@@ -23,6 +24,7 @@ use loops::{
 use self::{
     ci::Ci,
     heard::{Heard, Origin},
+    rebuild::Rebuilt,
     state::{Round, Talk},
     turn::Turn,
 };
@@ -84,6 +86,18 @@ pub(super) async fn look(
         if let Some(round) = round {
             let logs = ci::words(repository, &ci, round.ci).await;
             return turn.send_back(round, &logs).await;
+        }
+        let free = !turn.has_something() && !paused && pull.mergeable != Some(false);
+        if free && !busy(&home.store, &proposal.loop_name).await? {
+            match rebuild::look(home, row, proposal, &pull.base).await? {
+                Rebuilt::Done(news) => return Ok(vec![news]),
+                Rebuilt::DoesNotHold(why) => {
+                    if let Some(wanted) = turn.after_a_moved_base(&why) {
+                        return turn.send_back(wanted, "").await;
+                    }
+                }
+                Rebuilt::NotDue => {}
+            }
         }
     }
     turn.end(&heard).await

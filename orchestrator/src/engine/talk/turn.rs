@@ -181,6 +181,25 @@ impl<'a> Turn<'a> {
         self.talk.ci = ci.words();
     }
 
+    /// Whether this look has come to anything yet.
+    pub(super) fn has_something(&self) -> bool {
+        self.waits || !self.effects.is_empty() || !self.ledger.is_empty()
+    }
+
+    /// It does not hold on the base as it is now: it goes back once, then a person is told.
+    pub(super) fn after_a_moved_base(&mut self, why: &str) -> Option<Wanted> {
+        // It is not tried again at every look.
+        self.talk.rebuilt_at = Some(clock::now());
+        if self.talk.conflict {
+            self.stick(why.to_owned());
+            return None;
+        }
+        Some(Wanted {
+            conflict: true,
+            ..Wanted::default()
+        })
+    }
+
     /// What is to go back to a worker now, if anything.
     pub(super) fn round(&mut self, heard: &Heard, ci: &Ci, pull: &Pull, paused: bool) -> Option<Wanted> {
         let mut wanted = self.wanted(heard);

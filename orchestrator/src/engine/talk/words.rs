@@ -59,7 +59,7 @@ pub(super) fn request(wanted: &Wanted, files: &[String], logs: &str) -> String {
         text.push_str(logs);
     }
     if wanted.conflict {
-        text.push_str("\nThe base branch has changed, and the last attempt conflicts with it");
+        text.push_str("\nThe base branch has changed, and the last attempt does not fit it any more");
         if files.is_empty() {
             text.push_str(".\n");
         } else {
