@@ -70,7 +70,7 @@ fn written(loops: &[Shown]) -> String {
 fn finding(title: &str) -> Finding {
     serde_json::from_value(serde_json::json!({
         "id": loops::id::FindingId::named("a").to_string(), "title": title, "fingerprint": "x", "state": "open",
-        "score": { "total": 8.25, "parts": [] }, "signals": 3, "reporters": 2, "first_at": 0, "last_at": 0,
+        "score": { "total": 8.25, "parts": [] }, "signals": 3, "reporters": 2, "first_at": "2026-11-20T08:00:00Z", "last_at": "2026-11-20T08:00:00Z",
     }))
     .unwrap_or_else(|error| panic!("{error}"))
 }
