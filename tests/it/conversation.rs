@@ -354,13 +354,11 @@ async fn an_answer_that_got_lost_on_its_way_is_not_given_twice() {
         for _ in 0..3 {
             talk.look().await;
         }
-        let there = talk.hub.world();
-        assert_eq!(
-            (there.hits(reply), there.hits(comment)),
-            (1, 2),
-            "each answer was lost once"
-        );
-        drop(there);
+        let hits = {
+            let there = talk.hub.world();
+            (there.hits(reply), there.hits(comment))
+        };
+        assert_eq!(hits, (1, 2), "each answer was lost once");
         assert_eq!(
             (talk.replies().len(), talk.said().len()),
             (1, 2),

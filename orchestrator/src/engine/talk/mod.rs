@@ -90,7 +90,7 @@ pub(super) async fn look(
         let free = !turn.has_something() && !paused && pull.mergeable != Some(false);
         if free && !busy(&home.store, &proposal.loop_name).await? {
             match rebuild::look(home, row, proposal, &pull.base).await? {
-                Rebuilt::Done(news) => return Ok(vec![news]),
+                Rebuilt::Done(news) => return Ok(vec![*news]),
                 Rebuilt::DoesNotHold(why) => {
                     if let Some(wanted) = turn.after_a_moved_base(&why) {
                         return turn.send_back(wanted, "").await;

@@ -56,7 +56,7 @@ pub(super) enum Rebuilt {
     /// Nothing was due.
     NotDue,
     /// It holds on the base of now, and is on its way.
-    Done(News),
+    Done(Box<News>),
     /// It does not hold there, for this reason.
     DoesNotHold(String),
 }
@@ -226,7 +226,7 @@ async fn write(
     tx.record(now, "proposal.rebuilt", name, run, &id.to_string(), data)
         .await?;
     tx.commit().await?;
-    Ok(Rebuilt::Done(News::Rebuilt(proposal.clone(), how)))
+    Ok(Rebuilt::Done(Box::new(News::Rebuilt(proposal.clone(), how))))
 }
 
 /// The page with what was found out on the new base at its head; what it said of an earlier one is taken off.
