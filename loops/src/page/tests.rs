@@ -1,4 +1,9 @@
 use super::*;
+use crate::{
+    change::Diff,
+    evidence::{CheckKind, Observation, Verdict},
+    owners::Owners,
+};
 
 fn page() -> Page {
     Page {
@@ -53,7 +58,9 @@ fn page() -> Page {
             path: "shop/cart.py".into(),
             added: 3,
             removed: 1,
+            status: Some(Status::Modified),
         }],
+        risk: Some(Risk::default()),
         caveats: vec![],
         cost: Cost {
             money: Money::usd(0.42),
