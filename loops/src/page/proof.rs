@@ -134,12 +134,9 @@ impl Page {
         if !rows.is_empty() {
             table(&mut part, ["check", "before", "after", "time"], &rows);
         }
-        let told: Vec<&Evidence> = self
-            .evidence
-            .iter()
-            .filter(|e| says_more(e))
-            .take(CHECKS)
-            .collect();
+        let mut told: Vec<&Evidence> = self.evidence.iter().filter(|e| says_more(e)).collect();
+        told.sort_by_key(|e| weight(e.kind));
+        told.truncate(CHECKS);
         for evidence in &told {
             let _ = writeln!(
                 part,
@@ -157,7 +154,9 @@ impl Page {
                 "\nMore than {CHECKS} checks ran; the last ones are not shown."
             );
         }
-        part.push('\n');
+        if !part.ends_with("\n\n") {
+            part.push('\n');
+        }
         part
     }
 
@@ -234,12 +233,24 @@ fn says_more(evidence: &Evidence) -> bool {
     evidence.verdict == Verdict::Passed && (!ran || red || evidence.kind == CheckKind::Reproduction)
 }
 
+/// What tells most about a change comes first.
+fn weight(kind: CheckKind) -> u8 {
+    match kind {
+        CheckKind::Reproduction => 0,
+        CheckKind::AgentReview => 1,
+        CheckKind::Command => 2,
+        CheckKind::WeakenedTests => 3,
+        CheckKind::Boundaries | CheckKind::Screen => 4,
+    }
+}
+
 fn row(evidence: &Evidence) -> [String; 4] {
     let seen = |side: &Option<Observation>| side.as_ref().map_or_else(|| "–".to_owned(), observed);
     let time = evidence.after.as_ref().or(evidence.before.as_ref());
     [
         format!(
-            "{} {}",
+            // Kept together: a phone would leave the sign on a line of its own.
+            "{}\u{a0}{}",
             sign(evidence.verdict),
             clean::cell(&one_line(&evidence.name, 30))
         ),

@@ -145,7 +145,7 @@ fn folders(diff: &Diff) -> Vec<(String, usize)> {
         parts.pop();
         parts.truncate(2);
         let folder = match parts.join("/") {
-            top if top.is_empty() => "the top folder".to_owned(),
+            top if top.is_empty() => "./".to_owned(),
             folder => format!("{folder}/"),
         };
         *counted.entry(folder).or_default() += 1;

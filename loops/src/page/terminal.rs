@@ -59,7 +59,19 @@ mod tests {
     #[test]
     fn a_page_in_a_terminal_has_no_marks_of_a_browser() {
         let markdown = "# A\n\n- **Proof:** it holds ([issue 3](<https://git.example/issues/3>))\n\
-            > a &lt;b&gt; &amp;lt; \\[x\\] 2 * 3\n\n<details>\n<summary>All files</summary>\n\n````text\n**raw** &lt;\n```\n````\n\n</details>\nend\n";
-        insta::assert_snapshot!(in_terminal(markdown), @"");
+            > a &lt;b&gt; &amp;lt; \\[x] 2 * 3\n\n<details>\n<summary>All files</summary>\n\n````text\n**raw** &lt;\n```\n````\n\n</details>\nend\n";
+        insta::assert_snapshot!(in_terminal(markdown), @r#"
+# A
+
+- Proof: it holds (https://git.example/issues/3)
+> a <b> &lt; [x] 2 * 3
+
+All files:
+
+    **raw** &lt;
+    ```
+
+end
+"#);
     }
 }
