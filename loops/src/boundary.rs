@@ -175,6 +175,15 @@ pub fn judge(diff: &Diff, boundaries: &Boundaries, extra_write: &[String]) -> Ve
 }
 
 /// Globs of paths. `*` stays within a folder; a glob that ends in `/` means all that is in it.
+/// Those of `paths` that may change; none, if a glob cannot be read.
+pub fn writable<'a>(boundaries: &Boundaries, paths: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let (Ok(write), Ok(deny)) = (globs(&boundaries.write, false), globs(&boundaries.deny, true)) else {
+        return Vec::new();
+    };
+    let may = |path: &&str| write.is_match(path) && !deny.is_match(path);
+    paths.into_iter().filter(may).collect()
+}
+
 fn globs(texts: &[String], any_case: bool) -> Result<GlobSet, String> {
     let mut set = GlobSetBuilder::new();
     for text in texts {

@@ -94,6 +94,13 @@ pub struct Usage {
     /// Input written to a prompt cache.
     #[serde(default)]
     pub cache_write_tokens: u64,
+    /// How many of the output tokens were thoughts, where the provider says so. They are among `output_tokens`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reasoning_tokens: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Usage {
@@ -111,6 +118,7 @@ impl Add for Usage {
             output_tokens: self.output_tokens + other.output_tokens,
             cache_read_tokens: self.cache_read_tokens + other.cache_read_tokens,
             cache_write_tokens: self.cache_write_tokens + other.cache_write_tokens,
+            reasoning_tokens: self.reasoning_tokens + other.reasoning_tokens,
         }
     }
 }
@@ -249,8 +257,30 @@ impl LongPrompt {
     }
 }
 
-/// Which cap a call would have passed.
+/// How long a cap's money has to last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// As long as one run.
+    Run,
+    /// Until midnight.
+    Day,
+    /// Until midnight of the month's last day.
+    Month,
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Run => "run",
+            Self::Day => "day",
+            Self::Month => "month",
+        })
+    }
+}
+
+/// Which cap a call would have passed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cap {
     /// The task's own.
@@ -259,15 +289,37 @@ pub enum Cap {
     Run,
     /// The loop's for the day, in the loop's zone.
     Day,
+    /// The loop's for the month, in the loop's zone.
+    Month,
+    /// The whole service's.
+    Service(Period),
+    /// A team's, by its name.
+    Team(String, Period),
+    /// That of all attempts with one role.
+    Role(String, Period),
 }
 
 impl fmt::Display for Cap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Task => "task",
-            Self::Run => "run",
-            Self::Day => "day",
-        })
+        match self {
+            Self::Task => f.write_str("task"),
+            Self::Run => f.write_str("run"),
+            Self::Day => f.write_str("day"),
+            Self::Month => f.write_str("month"),
+            Self::Service(_) => f.write_str("service"),
+            Self::Team(name, _) => write!(f, "team `{name}`"),
+            Self::Role(name, _) => write!(f, "role `{name}`"),
+        }
+    }
+}
+
+impl Cap {
+    /// ` a day` and its kin, where the name does not say it.
+    fn every(&self) -> String {
+        match self {
+            Self::Task | Self::Run | Self::Day | Self::Month => String::new(),
+            Self::Service(period) | Self::Team(_, period) | Self::Role(_, period) => format!(" a {period}"),
+        }
     }
 }
 
@@ -282,10 +334,40 @@ pub struct Caps {
     pub day: Option<Money>,
     /// When the loop's day began, in its zone.
     pub day_start: Timestamp,
+    /// By all runs of the loop since `month_start`.
+    pub month: Option<Money>,
+    /// When the loop's month began, in its zone.
+    pub month_start: Timestamp,
+}
+
+/// What several runs or loops may spend together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shared {
+    /// Which cap it is.
+    pub cap: Cap,
+    /// How much may be spent in all.
+    pub limit: Money,
+    /// Whose calls count.
+    pub of: Whose,
+    /// Only calls since then count; in a run all do.
+    pub since: Timestamp,
+}
+
+/// Whose calls count against a cap that is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// Every loop's.
+    Everybody,
+    /// Those of the loops with these names.
+    Loops(Vec<String>),
+    /// Those of every attempt with this role.
+    Role(String),
+    /// Those of the run's attempts with this role.
+    RoleInRun(String),
 }
 
 /// One cap, and what already counts against it: what was spent, and what is reserved for calls under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// Whose cap it is.
     pub cap: Cap,
@@ -305,9 +387,10 @@ pub struct Grant {
 }
 
 /// A call that a cap does not bear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the {cap}'s budget of {limit} does not bear this call: {spent} is spent or reserved, and the call needs {least}"
+    "the {cap}'s budget of {limit}{} does not bear this call: {spent} is spent or reserved, and the call needs {least}",
+    cap.every()
 )]
 pub struct OverCap {
     /// The tightest cap.
@@ -336,7 +419,7 @@ pub fn grant(
         let bears = price.affordable_output(limit.limit - limit.spent, input_tokens);
         if bears < floor || limit.spent > limit.limit {
             return Err(OverCap {
-                cap: limit.cap,
+                cap: limit.cap.clone(),
                 limit: limit.limit,
                 spent: limit.spent,
                 least: price.worst_case(input_tokens, floor),
@@ -388,6 +471,7 @@ mod tests {
             output_tokens: 20,
             cache_read_tokens: 100,
             cache_write_tokens: 3,
+            reasoning_tokens: 15,
         };
         assert_eq!(price().cost(&usage), Money(40 + 400 + 20 + 15));
     }
@@ -398,7 +482,7 @@ mod tests {
             input_tokens: 1,
             output_tokens: 1,
             cache_read_tokens: 1_000,
-            cache_write_tokens: 0,
+            ..Usage::default()
         };
         assert_eq!(price().cost(&usage), Money(8 + 40 + 400));
     }
@@ -467,6 +551,7 @@ mod tests {
                     cache_write_tokens,
                     cache_read_tokens: 0,
                     output_tokens: written.min(grant.max_tokens),
+                    reasoning_tokens: 0,
                 };
                 prop_assert!(price().cost(&usage) <= grant.reserved);
             }

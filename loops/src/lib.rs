@@ -4,10 +4,13 @@
 //! arguments. Everything that decides something lives here, so that it can be replayed and tested without a
 //! machine around it; everything that waits lives in `workers` and `orchestrator`.
 
+pub mod board;
 pub mod boundary;
 pub mod budget;
+pub mod capacity;
 pub mod change;
 pub mod cluster;
+pub mod command;
 pub mod evidence;
 pub mod finding;
 pub mod id;
@@ -23,3 +26,4 @@ pub mod spec;
 pub mod task;
 pub mod text;
 pub mod time;
+pub mod trouble;

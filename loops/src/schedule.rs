@@ -3,16 +3,21 @@
 //! `every` counts from the Unix epoch plus an offset that the loop's name alone decides, so restarts and edits do not
 //! move it; `cron` counts in the loop's zone, daylight saving included.
 
+mod backoff;
+mod overdue;
 mod quiet;
 mod ticks;
 
 use std::str::FromStr as _;
 
+pub use backoff::{Cause, Setback, hindered};
+pub use overdue::{GRACE, Overdue, overdue};
 pub use quiet::quiet_until;
 pub use ticks::{Judgement, come, judge, starts_at};
 
 use chrono::{
-    DateTime, LocalResult, NaiveDateTime, NaiveTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _,
+    DateTime, Datelike as _, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeDelta,
+    TimeZone as _, Timelike as _,
 };
 use chrono_tz::Tz;
 use croner::{
@@ -158,12 +163,18 @@ pub fn zone(name: &str) -> Option<Tz> {
 /// When the day began that `now` is in, in the zone with that name (UTC if there is none): midnight, or the first moment
 /// after it where clocks skip midnight.
 pub fn day_start(zone_name: &str, now: Timestamp) -> Timestamp {
+    begun(zone_name, now, |day| day)
+}
+
+/// The same for the month that `now` is in.
+pub fn month_start(zone_name: &str, now: Timestamp) -> Timestamp {
+    begun(zone_name, now, |day| day.with_day(1).unwrap_or(day))
+}
+
+fn begun(zone_name: &str, now: Timestamp, of: fn(NaiveDate) -> NaiveDate) -> Timestamp {
     let zone = zone(zone_name).unwrap_or(Tz::UTC);
-    let midnight = now
-        .utc()
-        .with_timezone(&zone)
-        .date_naive()
-        .and_time(NaiveTime::MIN);
+    let day = now.utc().with_timezone(&zone).date_naive();
+    let midnight = of(day).and_time(NaiveTime::MIN);
     first_shown(zone, midnight).map_or(now, |start| Timestamp(start.timestamp_millis()).min(now))
 }
 

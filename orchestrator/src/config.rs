@@ -11,15 +11,19 @@ use std::{
 use serde::Deserialize;
 
 mod allowance;
+pub mod budget;
 pub mod builtin;
 pub mod database;
 pub mod github;
 pub mod models;
+pub mod review;
 pub mod secret;
 
+pub use budget::Budget;
 pub use database::Database;
 pub use github::GitHub;
-pub use models::{Model, Models, Provider};
+pub use models::{Model, Models, Provider, Vendor};
+pub use review::Review;
 pub use secret::{Secret, SecretRef};
 
 /// Larger files are not settings.
@@ -84,8 +88,12 @@ pub struct Config {
     pub database: Option<Database>,
     /// Models, what they cost, and who provides them.
     pub models: Models,
+    /// What all loops together may spend.
+    pub budget: Budget,
     /// GitHub: where, as whom, and which repositories.
     pub github: GitHub,
+    /// How much review people can bear.
+    pub review: Review,
 }
 
 /// The file as it is written.
@@ -95,7 +103,9 @@ struct File {
     state: Option<PathBuf>,
     database: Option<SecretRef>,
     models: models::File,
+    budget: budget::File,
     github: github::File,
+    review: review::File,
 }
 
 impl Config {
@@ -123,6 +133,8 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut problems = Vec::new();
         let models = file.models.resolve(folder, env, &mut problems);
+        let budget = file.budget.resolve(&mut problems);
+        let review = file.review.resolve(&mut problems);
         let github = match file.github.resolve(folder, env, &mut problems) {
             Some(github) if problems.is_empty() => github,
             _ => return Err(bad(problems)),
@@ -137,7 +149,9 @@ impl Config {
             state,
             database,
             models,
+            budget,
             github,
+            review,
         })
     }
 }

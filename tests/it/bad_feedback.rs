@@ -104,11 +104,8 @@ async fn a_file_that_is_gone_fails_the_run_in_words_and_does_not_hurt_what_is_kn
 #[tokio::test]
 async fn a_file_that_is_named_twice_is_refused_and_one_that_is_rewritten_gives_each_signal_once() {
     let (world, origin) = well().await;
-    let source = "  - file: { path: \"../feedback.jsonl\" }\n";
-    world.write(
-        ".loops/fix.yaml",
-        &spec().yaml().replace(source, &source.repeat(2)),
-    );
+    let source = "{ file: { path: ../feedback.jsonl } }";
+    world.define(&spec().sources(&format!("[{source}, {source}]")));
     let twice = world.loops(RUN).await;
     assert_eq!(twice.code, 2, "{twice}");
     assert!(twice.stderr.contains("the same source is there twice"), "{twice}");

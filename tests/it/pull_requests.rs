@@ -233,11 +233,12 @@ async fn a_github_that_cannot_be_reached_loses_nothing_and_is_told_of() {
     let shop = shop.well_played();
     let fault = hub
         .world()
-        .fault(Match::new("POST", PULLS), Fault::Status(502), 1);
+        .fault(Match::new("POST", PULLS), Fault::Status(502), 3);
     let ran = shop.world.loops(["run", "fix"]).await;
     assert_eq!(ran.code, 0, "{ran}");
     assert!(ran.all().contains("waits to be sent"), "{ran}");
-    assert_eq!((hub.world().hits(fault), pulls(&hub).len()), (1, 0));
+    let hits = hub.world().hits(fault);
+    assert_eq!((hits, pulls(&hub).len()), (3, 0));
     let status = shop.world.loops(["status"]).await;
     assert!(status.stdout.contains("waits to be sent: pull:"), "{status}");
     run_again(&shop).await;
@@ -250,6 +251,39 @@ async fn a_github_that_cannot_be_reached_loses_nothing_and_is_told_of() {
             .stdout
             .contains("waits to be sent")
     );
+    hub.check();
+    shop.world.close().await;
+}
+
+#[tokio::test]
+async fn an_unchanged_repository_costs_the_service_nothing_of_its_rate_limit() {
+    let (shop, hub) = Ratings::on_github().await;
+    let shop = shop.well_played();
+    shop.world.define(&Ratings::file().on_github(SHOP).every("1s"));
+    let mut service = shop.world.spawn(["serve", "--grace", "1"]);
+    assert!(
+        service.says("done").await,
+        "the first tick brings the pull request"
+    );
+    let costs = || hub.requests().iter().filter(|request| request.cost).count();
+    // One round to see all as it is now; after that nothing changes.
+    for _ in 0..3 {
+        assert!(service.says("nothing to do").await);
+    }
+    let (before, asked) = (costs(), hub.requests().len());
+    for _ in 0..4 {
+        assert!(service.says("nothing to do").await);
+    }
+    assert_eq!(costs(), before, "{:#?}", hub.requests().split_off(asked));
+    assert!(hub.requests().len() > asked, "control: it did ask");
+
+    hub.world()
+        .comment(SHOP, 1, "carol", "And again: ZeroDivisionError: division by zero");
+    assert!(service.says("nothing to do").await && service.says("nothing to do").await);
+    assert!(costs() > before, "control: what changes costs");
+    service.interrupt();
+    let ended = shop.world.end(service).await;
+    assert_eq!(ended.code, 0, "{ended}");
     hub.check();
     shop.world.close().await;
 }

@@ -29,6 +29,7 @@ pub(crate) fn policy(folder: &Path) -> Policy {
     fs::create_dir_all(&workspace).unwrap();
     Policy {
         workspace,
+        layers: None,
         writable: true,
         mirror_objects: None,
         relay: None,

@@ -172,6 +172,33 @@ async fn neither_proc_nor_setuid_files_lead_out() {
 }
 
 #[tokio::test]
+async fn every_mount_is_read_only_but_those_that_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut policy = policy(folder.path());
+    let script = "awk '$6 !~ /^ro(,|$)/ { print $5 }' /proc/self/mountinfo | sort -u; awk '$6 !~ /nosuid/ { print \"SETUID\", $5 }' /proc/self/mountinfo";
+    let written = async |policy: &Policy| {
+        let said = run(policy, script).await.output;
+        // The kernel's own: processes, terminals and the few devices that everybody has.
+        let own =
+            |line: &&str| !["/proc", "/dev/"].iter().any(|own| line.starts_with(own)) || *line == "/dev/shm";
+        said.lines()
+            .filter(own)
+            .map(str::to_owned)
+            .collect::<Vec<String>>()
+    };
+    let asked = [
+        "/dev/shm",
+        "/home/agent",
+        "/run/loops/begun",
+        "/tmp",
+        "/workspace",
+    ];
+    assert_eq!(written(&policy).await, asked);
+    policy.writable = false;
+    assert_eq!(written(&policy).await, asked[..4]);
+}
+
+#[tokio::test]
 async fn builds_go_on_behind_all_walls() {
     let folder = tempfile::tempdir().unwrap();
     let policy = policy(folder.path());

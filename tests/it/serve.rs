@@ -185,20 +185,65 @@ async fn a_run_is_cancelled_while_it_works_and_when_nobody_drives_it() {
 }
 
 #[tokio::test]
-async fn a_repository_that_is_gone_leaves_a_failed_receipt_and_not_a_storm() {
+async fn a_repository_that_is_gone_leaves_a_failed_receipt_and_is_left_alone_until_somebody_says_otherwise() {
     let world = world("{ every: 1s }").await;
-    std::fs::remove_dir_all(world.path("origin.git")).unwrap();
+    mends(&world);
+    let origin = world.path("origin.git");
+    std::fs::rename(&origin, world.path("away.git")).unwrap();
     let mut service = world.spawn(["serve"]);
     said(&mut service, "trouble").await;
-    said(&mut service, "trouble").await;
+    said(&mut service, "skipped, backing off after 1 failure until").await;
+    let status = world.loops(["status", "--format", "json"]).await.json();
+    let fix = &status["loops"][0];
+    assert_eq!(fix["backing_off"]["cause"], "repository", "{status:#}");
+    assert_eq!(fix["backing_off"]["failures"], 1);
+    assert_eq!(status["service"]["up"], true);
+    assert_eq!(status["service"]["process"], service.pid());
+    let told = world.loops(["status"]).await;
+    assert!(told.stdout.contains("the service is up: process"), "{told}");
+    assert!(told.stdout.contains("backing off after 1 failure"), "{told}");
+    std::fs::rename(world.path("away.git"), &origin).unwrap();
+    assert_eq!(world.loops(["resume", "fix"]).await.code, 0);
+    said(&mut service, " done").await;
     service.interrupt();
-    let ran = world.end(service).await;
-    assert_eq!(ran.code, 0, "{ran}");
-    let (troubles, starts) = (
-        ran.stderr.matches("trouble ").count(),
-        ran.stderr.matches(" starts").count(),
+    assert_eq!(world.end(service).await.code, 0);
+    let status = world.loops(["status", "--format", "json"]).await.json();
+    assert_eq!(status["loops"][0]["backing_off"], Value::Null);
+    assert_eq!(status["loops"][0]["open_proposals"], 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_loop_that_is_silent_is_said_so_until_it_is_served_again() {
+    let world = world("{ every: 1s, catch_up: none }").await;
+    world.write("feedback.jsonl", "");
+    let mut service = world.spawn(["serve"]);
+    said(&mut service, "starts").await;
+    service.interrupt();
+    assert_eq!(world.end(service).await.code, 0);
+    let down = world.loops(["status"]).await;
+    assert!(down.stdout.contains("no service is up"), "{down}");
+    assert!(
+        !down.stdout.contains("silent"),
+        "a minute of silence is nothing: {down}"
     );
-    assert!(troubles <= starts, "each tick is tried once: {ran}");
+    // Ten minutes later, by another clock than ours.
+    let later = ["status", "--format", "json"];
+    let status = world
+        .loops_with(later, |command| {
+            command.env("LOOPS_TEST_LATER", "600");
+        })
+        .await
+        .json();
+    let ticks = status["loops"][0]["silent"]["ticks"].as_u64().unwrap_or_default();
+    assert!((590..=1_000).contains(&ticks), "{status:#}");
+    let mut service = world.spawn_with(["serve"], |command| {
+        command.env("LOOPS_TEST_LATER", "600");
+    });
+    said(&mut service, "ticks were missed").await;
+    said(&mut service, "missed while nothing was running here").await;
+    service.interrupt();
+    assert_eq!(world.end(service).await.code, 0);
     world.close().await;
 }
 

@@ -120,7 +120,7 @@ impl Attempt<'_> {
                 if let Some(sandbox) = &self.machine.sandbox {
                     // Each check has a folder of its own in there, laid out alike.
                     let scratch = self.order.scratch.join("checks");
-                    let policy = self.policy(scratch.join("workspace"), scratch, true, None);
+                    let policy = self.policy(scratch.join("workspace"), scratch, true);
                     self.keep(sandbox, &policy);
                 }
                 Ok(checks::prove(prove, self.order, self.machine, self.reports).await)
@@ -204,23 +204,24 @@ impl Attempt<'_> {
     ) -> Result<(Workspace, ToolHost), Failure> {
         let order = self.order;
         self.stage("workspace");
-        let workspace = Workspace::create_for(
+        let sandboxed = order.sandbox.is_some();
+        let (workspace, caveat) = Workspace::create_in(
+            sandbox,
+            sandboxed,
             &order.mirror,
             &order.base,
             start,
             &order.scratch,
-            order.sandbox.is_some(),
         )
         .await
         .map_err(Failure::Workspace)?;
-        let objects = Some(workspace.mirror_objects());
-        let policy = self.policy(
-            workspace.root().to_owned(),
-            order.scratch.clone(),
-            writable,
-            objects,
-        );
+        let policy = Policy {
+            layers: workspace.layers(),
+            mirror_objects: Some(workspace.mirror_objects()),
+            ..self.policy(workspace.root().to_owned(), order.scratch.clone(), writable)
+        };
         self.keep(sandbox, &policy);
+        self.caveats.extend(caveat);
         if let Some(setup) = &order.setup {
             self.stage("setup");
             workspace
@@ -232,17 +233,12 @@ impl Attempt<'_> {
         Ok((workspace, host))
     }
 
-    fn policy(
-        &self,
-        workspace: PathBuf,
-        scratch: PathBuf,
-        writable: bool,
-        mirror_objects: Option<PathBuf>,
-    ) -> Policy {
+    fn policy(&self, workspace: PathBuf, scratch: PathBuf, writable: bool) -> Policy {
         Policy {
             workspace,
+            layers: None,
             writable,
-            mirror_objects,
+            mirror_objects: None,
             relay: None,
             limits: self.order.sandbox.clone(),
             scratch,

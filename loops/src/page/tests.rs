@@ -68,7 +68,7 @@ fn page() -> Page {
                 input_tokens: 100,
                 output_tokens: 50,
                 cache_read_tokens: 900,
-                cache_write_tokens: 0,
+                ..Usage::default()
             },
             attempts: 1,
             rehearsed: false,

@@ -129,6 +129,23 @@ fn a_day_begins_at_the_first_moment_that_clocks_show() {
     );
 }
 
+#[test]
+fn a_month_begins_with_its_first_day_in_the_loops_zone() {
+    assert_eq!(
+        month_start("Europe/Berlin", at("2026-03-29T12:00:00Z")),
+        at("2026-02-28T23:00:00Z")
+    );
+    // Still October in New York.
+    assert_eq!(
+        month_start("America/New_York", at("2026-11-01T03:00:00Z")),
+        at("2026-10-01T04:00:00Z")
+    );
+    assert_eq!(
+        month_start("no such zone", at("2026-03-01T00:00:00Z")),
+        at("2026-03-01T00:00:00Z")
+    );
+}
+
 const ZONES: [&str; 7] = [
     "UTC",
     "Europe/Berlin",

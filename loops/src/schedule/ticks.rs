@@ -1,6 +1,8 @@
 //! Which ticks of a schedule have come, and what is to become of each. Every one gets a judgement, so that every one
 //! leaves a receipt.
 
+use std::time::Duration;
+
 use sha2::{Digest as _, Sha256};
 
 use super::next_due;
@@ -11,6 +13,10 @@ use crate::{
 
 /// After so many ticks without anybody looking, the older ones are not counted any more.
 const MOST: usize = 1_000;
+/// The same, and some for the delay of the first.
+const MOST_AT_ONCE: u32 = 1_100;
+/// The shortest time between two ticks of a cron line.
+const FINEST: Duration = Duration::from_secs(60);
 
 /// What is to become of a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,20 +32,34 @@ pub enum Judgement {
 }
 
 /// The ticks of loop `name` after `after` that have come by `now`, jitter included; oldest first. If there are more
-/// than a thousand, the latest thousand.
+/// than a thousand, the latest thousand. A tick whose delay has not passed holds up those after it, so that what left a
+/// receipt is always all up to some moment.
 pub fn come(schedule: &Schedule, name: &str, after: Timestamp, now: Timestamp) -> Vec<Timestamp> {
-    let mut ticks = std::collections::VecDeque::new();
+    // After years of silence nobody wants to count every minute of them: it is looked back twice as far each time.
+    let mut back = schedule
+        .every
+        .map_or(FINEST, |every| every.0)
+        .saturating_mul(MOST_AT_ONCE);
+    loop {
+        let from = now.minus(back).max(after);
+        let ticks = come_since(schedule, name, from, now);
+        if from == after || ticks.len() >= MOST {
+            let older = ticks.len().saturating_sub(MOST);
+            return ticks[older..].to_vec();
+        }
+        back = back.saturating_mul(2);
+    }
+}
+
+fn come_since(schedule: &Schedule, name: &str, after: Timestamp, now: Timestamp) -> Vec<Timestamp> {
+    let mut ticks = Vec::new();
     let mut from = after;
-    while let Some(due) = next_due(schedule, name, from).filter(|due| *due <= now) {
-        if starts_at(schedule, name, due) <= now {
-            ticks.push_back(due);
-        }
-        if ticks.len() > MOST {
-            ticks.pop_front();
-        }
+    while let Some(due) = next_due(schedule, name, from).filter(|due| starts_at(schedule, name, *due) <= now)
+    {
+        ticks.push(due);
         from = due;
     }
-    ticks.into()
+    ticks
 }
 
 /// When a tick starts: at its due time and a delay that is random over loops and ticks, and always the same for this
@@ -108,7 +128,7 @@ mod tests {
 
     fn every_minute(catch_up: CatchUp, overlap: Overlap) -> Schedule {
         Schedule {
-            every: Some(Span(std::time::Duration::from_secs(60))),
+            every: Some(Span(Duration::from_secs(60))),
             catch_up,
             overlap,
             timezone: "UTC".to_owned(),
@@ -143,9 +163,48 @@ mod tests {
     }
 
     #[test]
+    fn years_of_silence_are_counted_from_their_end() {
+        let seconds = Schedule {
+            every: Some(Span(Duration::from_secs(1))),
+            timezone: "UTC".to_owned(),
+            ..Schedule::default()
+        };
+        let now = Timestamp(1_790_000_000_500);
+        let ticks = come(&seconds, "shop", Timestamp(0), now);
+        assert_eq!(ticks.len(), MOST);
+        assert!(now.since(ticks[MOST - 1]).as_secs() < 1);
+        let yearly = Schedule {
+            every: None,
+            cron: Some("0 0 1 1 *".to_owned()),
+            ..seconds
+        };
+        assert_eq!(come(&yearly, "shop", Timestamp(0), now).len(), 56);
+    }
+
+    #[test]
+    fn a_tick_whose_delay_has_not_passed_holds_up_those_after_it() {
+        let mut schedule = every_minute(CatchUp::Latest, Overlap::Skip);
+        schedule.jitter = Some(Span(Duration::from_secs(600)));
+        let last = Timestamp(100 * MINUTE);
+        let mut known = last;
+        let mut all = Vec::new();
+        // Looked at every second, the ticks are those of one look at the end, in their order and without a gap.
+        for second in 0..3_600 {
+            let came = come(&schedule, "shop", known, Timestamp(last.0 + second * 1_000));
+            known = came.last().copied().unwrap_or(known);
+            all.extend(came);
+        }
+        assert!(
+            all.windows(2).all(|pair| pair[1].0 - pair[0].0 == MINUTE),
+            "{all:?}"
+        );
+        assert!(all.len() >= 49, "{}", all.len());
+    }
+
+    #[test]
     fn jitter_delays_by_the_same_amount_every_time_and_by_no_more_than_asked() {
         let mut schedule = every_minute(CatchUp::Latest, Overlap::Skip);
-        schedule.jitter = Some(Span(std::time::Duration::from_secs(30)));
+        schedule.jitter = Some(Span(Duration::from_secs(30)));
         let delays: Vec<i64> = (0..50)
             .map(|n| {
                 let due = Timestamp(n * MINUTE);

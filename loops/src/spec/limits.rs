@@ -159,6 +159,9 @@ pub struct Budget {
     pub run: Dollars,
     /// One day, in the loop's zone.
     pub day: Dollars,
+    /// One month, in the loop's zone; none: as much as its days may spend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub month: Option<Dollars>,
 }
 
 impl Default for Budget {
@@ -168,6 +171,7 @@ impl Default for Budget {
             task: Dollars(Money::usd(3.0)),
             run: Dollars(Money::usd(10.0)),
             day: Dollars(Money::usd(50.0)),
+            month: None,
         }
     }
 }

@@ -144,8 +144,9 @@ fn money(spec: &LoopSpec, allowance: &Allowance, spent: Money, list: &mut List) 
         list.add("budget.day", words);
     } else if Money(budget.day.0.0.saturating_add(spent.0)) > allowance.day.0 {
         let words = format!(
-            "with the repository's other loops ({spent} a day) it would be more than the {} that the operator lets \
+            "with the repository's other loops ({} a day) it would be more than the {} that the operator lets \
              this repository spend; write less",
+            Dollars(spent),
             allowance.day
         );
         list.add("budget.day", words);

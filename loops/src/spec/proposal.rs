@@ -21,6 +21,26 @@ pub struct Proposal {
     pub max_open: u32,
     /// How far it goes by itself.
     pub autonomy: Autonomy,
+    /// How often a pull request goes back to a worker before it only waits for a person.
+    pub rounds: Rounds,
+}
+
+/// How often a pull request goes back to a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rounds {
+    /// Because people with write access ask for something else.
+    #[schemars(range(min = 0, max = 100))]
+    pub people: u32,
+    /// Because the repository's own checks fail on it.
+    #[schemars(range(min = 0, max = 100))]
+    pub ci: u32,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self { people: 10, ci: 3 }
+    }
 }
 
 impl Proposal {
@@ -44,6 +64,7 @@ impl Default for Proposal {
             reviewers: Vec::new(),
             max_open: 5,
             autonomy: Autonomy::Propose,
+            rounds: Rounds::default(),
         }
     }
 }

@@ -140,7 +140,11 @@ fn outward(spec: &LoopSpec, on_github: bool, list: &mut List) {
     }
     match spec.proposal.autonomy {
         Autonomy::Report | Autonomy::PlanFirst | Autonomy::Propose => {}
-        Autonomy::MergeWhenGreen => list.add("proposal.autonomy", "merging by itself; use `propose`"),
+        Autonomy::MergeWhenGreen if on_github => {}
+        Autonomy::MergeWhenGreen => list.add(
+            "proposal.autonomy",
+            "merging by itself in a folder, where no branch is protected; use `propose`",
+        ),
     }
     if spec.notify.slack.is_some() {
         list.add("notify.slack", "messages to Slack");

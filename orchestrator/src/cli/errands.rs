@@ -1,6 +1,6 @@
 //! What is to leave for GitHub, and what came of what left: looked after between runs, and beside them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use loops::text::plain;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ const WATCH_EVERY: u32 = 15;
 
 /// Looks once at what became of pull requests, tries what waits, and tells of both.
 pub(super) async fn look(home: &Home, out: Out) -> Result<(), CliError> {
-    for news in engine::watch(home).await? {
+    for news in news_of(home).await? {
         out.note(line(&news));
     }
     for waiting in engine::send(home, true).await? {
@@ -55,7 +55,7 @@ pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
     if home.hub.is_none() {
         return;
     }
-    let mut told = Vec::new();
+    let mut told = Told::default();
     for round in 0.. {
         if let Err(error) = once(&home, out, round % WATCH_EVERY == 0, &mut told).await {
             out.note(format!("{}  trouble   GitHub: {error}", clock::now()));
@@ -67,18 +67,40 @@ pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
     }
 }
 
-async fn once(home: &Home, out: Out, watch: bool, told: &mut Vec<String>) -> Result<(), engine::EngineError> {
+/// What became of what is open on GitHub, and what follows from it.
+async fn news_of(home: &Home) -> Result<Vec<News>, engine::EngineError> {
+    let mut all = engine::watch(home).await?;
+    all.extend(engine::expire(home).await?);
+    all.extend(engine::keep_boards(home).await?);
+    Ok(all)
+}
+
+/// What was told already.
+#[derive(Default)]
+struct Told {
+    waiting: Vec<String>,
+    stays: BTreeSet<String>,
+}
+
+async fn once(home: &Home, out: Out, watch: bool, told: &mut Told) -> Result<(), engine::EngineError> {
     if watch {
-        for news in engine::watch(home).await? {
-            out.note(format!("{}  {}", clock::now(), line(&news)));
+        for news in news_of(home).await? {
+            let (words, again) = (
+                line(&news),
+                matches!(news, News::StaysOpen(..) | News::NoBoard(..)),
+            );
+            // What stays so is told once, not at every look.
+            if !again || told.stays.insert(words.clone()) {
+                out.note(format!("{}  {words}", clock::now()));
+            }
         }
     }
     let waiting: Vec<String> = engine::send(home, false).await?.iter().map(waits).collect();
     // What waits is told once, not at every look.
-    for words in waiting.iter().filter(|words| !told.contains(words)) {
+    for words in waiting.iter().filter(|words| !told.waiting.contains(words)) {
         out.note(format!("{}  {words}", clock::now()));
     }
-    *told = waiting;
+    told.waiting = waiting;
     Ok(())
 }
 
@@ -86,7 +108,19 @@ fn line(news: &News) -> String {
     plain(&match news {
         News::Merged(proposal) => format!("merged    {}: {}", proposal.id.short(), proposal.title),
         News::Closed(proposal, why) => format!("closed    {}: {why}", proposal.id.short()),
+        News::Reopened(proposal) => format!("reopened  {}: {}", proposal.id.short(), proposal.title),
+        News::Rebuilt(proposal, how) => format!("rebuilt   {}: {how}", proposal.id.short()),
+        News::SentBack(proposal, why) => format!("sent back {}: {why}", proposal.id.short()),
+        News::Answered(proposal, n) => format!("answered  {}: {n} on GitHub", proposal.id.short()),
         News::LeftAlone(proposal, why) => format!("left      {}: {why}", proposal.id.short()),
+        News::Expired(proposal, why) => format!("expired   {}: {why}", proposal.id.short()),
+        News::Ticked(repository, what) => format!("ticked    {repository}: {what}"),
+        News::NoBoard(repository, why) => format!("trouble   the dashboard of {repository}: {why}"),
+        News::Green(proposal) => format!(
+            "green     {}: everything that is required is green; it is merged",
+            proposal.id.short()
+        ),
+        News::StaysOpen(proposal, why) => format!("stays     {}: {why}", proposal.id.short()),
         News::Trouble(proposal, why) => format!("trouble   {}: {why}", proposal.id.short()),
     })
 }

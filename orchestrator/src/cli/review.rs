@@ -4,7 +4,7 @@ use loops::{id::ProposalId, page::in_terminal, text::plain};
 use serde_json::json;
 use workers::git::Git;
 
-use super::{CliError, Context, Exit, Format, Out, errands, plans as plan_pages, run};
+use super::{CliError, Context, Exit, Format, Out, errands, history, plans as plan_pages, run};
 use crate::{
     engine::{Answer, Answered, Start, answer, reconcile},
     store::{
@@ -140,6 +140,7 @@ async fn one(context: &Context, store: &Store, id: &str, markdown: bool) -> Resu
         let mut value = row(&proposal);
         value["page"] = json!(proposal.body);
         value["diff"] = json!(diff(context, &proposal).await.unwrap_or_default());
+        value["history"] = json!(history::lines(store, &proposal).await?);
         out.json(&value);
         return Ok(Exit::Done);
     }
@@ -160,6 +161,10 @@ async fn one(context: &Context, store: &Store, id: &str, markdown: bool) -> Resu
             )
         )
     ));
+    for line in history::lines(store, &proposal).await? {
+        out.line(plain(&line));
+    }
+    out.line("");
     match diff(context, &proposal).await {
         Some(diff) => colored(out, &diff),
         None => out.line("the diff is not here any more: the mirror was removed"),

@@ -92,6 +92,8 @@ pub(super) async fn drive(
     drop(watchers);
     shown.await;
     let finished = finished?;
+    // What came of it may be to be said on GitHub; what cannot be is told at the next look.
+    engine::send(&service.engine.home, false).await?;
     service
         .engine
         .gateway

@@ -46,6 +46,7 @@ pub(super) async fn sandbox(context: &Context, args: Args) -> Result<Exit, CliEr
         .map_err(|error| CliError::new("no folder could be made for its home").why(error))?;
     let policy = Policy {
         workspace: here,
+        layers: None,
         writable: args.write,
         mirror_objects: None,
         relay: None,

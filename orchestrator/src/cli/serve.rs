@@ -8,7 +8,7 @@ use ::loops::{run::RunState, text::plain};
 use tokio_util::sync::CancellationToken;
 
 use self::loops::{Loops, Shelf};
-use super::{CliError, Context, Exit, Out, errands, follow};
+use super::{CliError, Context, Exit, Out, errands, folder::Folder, follow};
 use crate::{
     clock,
     config::Config,
@@ -49,13 +49,14 @@ pub(super) struct CancelArgs {
 
 pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let service = context.service(args.cassette).await?;
+    let service = context.serving(args.cassette).await?;
     let stop = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(stop.clone()));
     let out = context.out;
     let home = service.engine.home.clone();
     let shelf = Shelf::new(&home, &config).await?;
-    let mut loops = Loops::new(context.global.specs.clone(), &config, shelf.clone());
+    let folder = Folder::new(context.global.specs.clone(), config.models.clone());
+    let mut loops = Loops::new(folder, shelf.clone());
     out.note(format!(
         "serving the loops {}; Ctrl-C ends it",
         where_from(context, &config)
@@ -97,6 +98,11 @@ fn say(out: Out, word: &Word) {
     let line = match word {
         Word::Loop(name, Some(next)) => format!("loop      {name}: next at {next}"),
         Word::Loop(name, None) => format!("loop      {name}: no tick is due any more"),
+        Word::Overdue(name, overdue) => format!(
+            "silent    {name}: no receipt since the tick of {}; {}",
+            overdue.since,
+            missed(overdue.ticks)
+        ),
         Word::Broken(words) => format!("spec      {words}; the last good one stays"),
         Word::Started(name, Some(due)) => format!("run       {name}: the tick of {due} starts"),
         Word::Started(name, None) => format!("run       {name}: what was under way goes on"),
@@ -107,6 +113,15 @@ fn say(out: Out, word: &Word) {
         Word::Trouble(name, why) => format!("trouble   {name}: {why}"),
     };
     out.note(format!("{}  {}", clock::now(), plain(&line)));
+}
+
+/// How many ticks nobody was there for.
+pub(super) fn missed(ticks: usize) -> String {
+    match ticks {
+        1 => "1 tick was missed".to_owned(),
+        1_000.. => "1000 ticks or more were missed".to_owned(),
+        _ => format!("{ticks} ticks were missed"),
+    }
 }
 
 /// Stops the schedule of a loop until it is resumed. A run under way goes on.
@@ -135,7 +150,12 @@ async fn steer(context: &Context, name: &str, pause: bool) -> Result<(), CliErro
     let (changed, kind) = if pause {
         (loop_rows::pause(&mut tx, name, now).await?, "loop.paused")
     } else {
-        (loop_rows::resume(&mut tx, name).await?, "loop.resumed")
+        // Who says that it shall go on does not mean tomorrow.
+        let recovered = loop_rows::recover(&mut tx, name).await?;
+        (
+            loop_rows::resume(&mut tx, name).await? || recovered,
+            "loop.resumed",
+        )
     };
     if changed {
         tx.record(now, kind, Some(name), None, name, serde_json::json!({}))

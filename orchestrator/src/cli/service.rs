@@ -35,10 +35,10 @@ impl Context {
     pub(super) async fn home(&self) -> Result<Home, CliError> {
         let config = self.config()?;
         let store = open(&config).await?;
-        let folder = config.state;
+        let (folder, review) = (config.state, config.review);
         let folder = folder.canonicalize().unwrap_or(folder);
         let hub = Hub::new(&config.github)?;
-        Ok(Home::new(store, Arc::new(machine()), folder, hub))
+        Ok(Home::new(store, Arc::new(machine()), folder, hub).with_review(review))
     }
 
     /// Everything: the lock, the store, the gateway.
@@ -59,12 +59,22 @@ impl Context {
             config.models.record.clone(),
         )
         .await?;
+        gateway.limit(config.budget);
         Ok(Service {
             engine: Engine {
                 home,
                 gateway: Arc::new(gateway),
             },
             _lock: lock,
+        })
+    }
+
+    /// The same, for who runs loops by their schedules: others can see that.
+    pub(super) async fn serving(&self, cassette: Option<PathBuf>) -> Result<Service, CliError> {
+        let service = self.service(cassette).await?;
+        Ok(Service {
+            _lock: service._lock.serving()?,
+            ..service
         })
     }
 
@@ -188,10 +198,21 @@ impl Context {
         if config.database.is_some() || config.state.join(crate::store::FILE).exists() {
             open(&config).await?.copy_to(copy.path()).await?;
         }
+        // What was fetched before need not be fetched again; a mirror is locked while it is brought up to date.
+        let mirrors = config
+            .state
+            .canonicalize()
+            .unwrap_or_else(|_| config.state.clone())
+            .join("mirrors");
+        if mirrors.is_dir() {
+            std::os::unix::fs::symlink(mirrors, copy.path().join("mirrors")).map_err(failed)?;
+        }
         let store = Store::open(copy.path()).await?;
         let hub = Hub::new(&config.github)?;
-        let home = Home::new(store.clone(), Arc::new(machine()), copy.path().to_owned(), hub);
+        let folder = copy.path().to_owned();
+        let home = Home::new(store.clone(), Arc::new(machine()), folder, hub).with_review(config.review);
         let gateway = Gateway::start(&config.models, store, None, None).await?;
+        gateway.limit(config.budget);
         let engine = Engine {
             home,
             gateway: Arc::new(gateway),

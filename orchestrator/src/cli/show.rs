@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{CliError, Context, Exit, Format, Out, report, review, sandbox};
 use crate::engine;
 use crate::store::{
-    Store, attempts, evidence, findings, ledger, loops as loop_rows,
+    Store, attempts, egress, evidence, findings, ledger, loops as loop_rows,
     plans::{self, PlanState},
     resolve::{Kind, resolve},
     signals, tasks,
@@ -303,6 +303,7 @@ async fn attempt(store: &Store, out: Out, id: loops::id::AttemptId) -> Result<()
         .await?
         .ok_or_else(|| CliError::new("it is gone"))?;
     let begun = &found.begun;
+    let exchanged = egress::of_attempt(store, id).await?;
     if out.format == Format::Json {
         out.json(&json!({
             "id": id, "task": begun.task, "run": begun.run, "role": begun.role.as_str(), "number": begun.number,
@@ -310,7 +311,7 @@ async fn attempt(store: &Store, out: Out, id: loops::id::AttemptId) -> Result<()
             "spec_version": begun.spec_version, "prompt_version": begun.prompt_version, "rehearsed": begun.rehearsed,
             "words": begun.words, "base": begun.base, "tree": found.ended.tree, "summary": found.ended.summary,
             "ending": found.ended.ending, "caveats": found.ended.caveats, "todo": found.todo, "doing": found.doing,
-            "started_at": begun.started_at, "ended_at": found.ended_at,
+            "started_at": begun.started_at, "ended_at": found.ended_at, "egress": exchanged,
         }));
         return Ok(());
     }
@@ -349,6 +350,21 @@ async fn attempt(store: &Store, out: Out, id: loops::id::AttemptId) -> Result<()
     }
     if let Some(summary) = &found.ended.summary {
         out.line(format!("it said: {}", plain(summary)));
+    }
+    for one in &exchanged {
+        let uncounted = if one.uncounted > 0 {
+            ", some not counted yet"
+        } else {
+            ""
+        };
+        out.line(format!(
+            "reached {}:{}: {} connections, {} bytes to it, {} bytes from it{uncounted}",
+            plain(&one.host),
+            one.port,
+            one.connections,
+            one.sent,
+            one.received
+        ));
     }
     out.line(format!("transcript: loops logs {}", id.short()));
     Ok(())

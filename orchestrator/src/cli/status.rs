@@ -1,20 +1,21 @@
 //! `loops status`, `loops runs`: what is under way, and what was.
 
-use loops::{schedule::next_due, spec::LoopSpec, text::plain, time::Timestamp};
-use serde::Serialize;
+use loops::{text::plain, trouble::Trouble};
 use serde_json::json;
 
 use super::{
     CliError, Context, Exit, Format, report,
     review::{notice_merges, row},
+    served::{self, Served},
 };
 use crate::{
     clock,
+    engine::{self, Burden},
     store::{
-        Store, findings, loops as loop_rows, outbox,
+        findings, lock, outbox,
         plans::{self, PlanState},
         proposals::{self, Proposal, ProposalState},
-        runs, tasks, ticks,
+        runs, tasks,
     },
 };
 
@@ -76,32 +77,41 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
         },
     )
     .await?;
-    let served = served(&store).await?;
+    let holder = lock::at_work(&context.config()?.state, &store).await?;
+    let served = served::served(&store, holder.as_ref(), &open, &waiting).await?;
     // What was never tried is on its way; what was tried in vain is worth a word.
     let mut unsent = outbox::pending(&store, 1000).await?;
     unsent.retain(|effect| effect.tries > 0);
+    let home = context.home().await?;
+    let burden = engine::burden(&home).await?;
+    let troubles = engine::troubles(&store, None, |_| true).await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
             "now": clock::now(),
-            "loops": served,
+            "service": {
+                "up": holder.as_ref().is_some_and(|holder| holder.serves),
+                "process": holder.as_ref().and_then(|holder| holder.process),
+                "elsewhere": holder.as_ref().and_then(|holder| holder.elsewhere.clone()),
+            },
+            "loops": served.iter().map(Served::json).collect::<Vec<_>>(),
             "runs": runs,
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
+            "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
+            "troubles": troubles,
             "unsent": unsent.iter().map(|effect| json!({ "key": effect.key, "why": effect.why, "next_at": effect.next_at })).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Done);
     }
-    for known in &served {
-        let next = match (known.paused_at, known.next) {
-            (Some(_), _) => "paused".to_owned(),
-            (None, Some(next)) => format!("next tick {next}"),
-            (None, None) => "no schedule".to_owned(),
-        };
-        let last = known.last.as_deref().unwrap_or("no tick yet");
-        out.line(format!("loop {}  {next}; {last}", plain(&known.name)));
+    if served.iter().any(|known| known.row.served_since.is_some()) || holder.is_some() {
+        out.line(served::who(holder.as_ref()));
     }
+    served
+        .iter()
+        .flat_map(Served::lines)
+        .for_each(|line| out.line(line));
     for run in &open {
         out.line(format!(
             "{}  {}  {} since {}",
@@ -131,6 +141,12 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             plain(effect.why.as_deref().unwrap_or_default())
         ));
     }
+    for told in burden.iter().filter(|told| told.full) {
+        out.line(format!("nothing is started: {}", plain(&told.words)));
+    }
+    for trouble in &troubles {
+        out.line(format!("does not work: {}", plain(&words_of(trouble))));
+    }
     let (waits, open) = (waiting.len(), known.len());
     let proposals = if waits == 1 {
         "1 proposal waits".to_owned()
@@ -151,36 +167,27 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// A loop that was served or run here.
-#[derive(Debug, Serialize)]
-struct Served {
-    name: String,
-    paused_at: Option<Timestamp>,
-    /// When its schedule is due next, whether or not anybody serves it.
-    next: Option<Timestamp>,
-    /// The receipt of its last tick.
-    last: Option<String>,
+/// What waits for a reviewer, for a script.
+fn reviewer(told: &Burden) -> serde_json::Value {
+    json!({
+        "reviewer": told.load.reviewer.to_string().replace('`', ""), "waiting": told.load.waiting, "weight": told.load.weight,
+        "oldest_seconds": told.load.oldest.as_secs(), "full": told.full, "words": told.words,
+    })
 }
 
-async fn served(store: &Store) -> Result<Vec<Served>, CliError> {
-    let mut all = Vec::new();
-    for row in loop_rows::list(store).await? {
-        let schedule = serde_json::from_value::<LoopSpec>(row.spec)
-            .ok()
-            .and_then(|spec| spec.schedule);
-        let last = ticks::list(store, &row.name, 1).await?.into_iter().next();
-        all.push(Served {
-            next: schedule.and_then(|schedule| next_due(&schedule, &row.name, clock::now())),
-            last: last.map(|tick| {
-                let why = tick
-                    .why
-                    .map(|why| format!(", {}", plain(&why).replace('_', " ")))
-                    .unwrap_or_default();
-                format!("the tick of {} {}{why}", tick.due_at, tick.receipt.as_str())
-            }),
-            name: row.name,
-            paused_at: row.paused_at,
-        });
+/// Failures of one cause in one line.
+fn words_of(trouble: &Trouble) -> String {
+    let times = if trouble.count == 1 {
+        "once".to_owned()
+    } else {
+        format!("{} times", trouble.count)
+    };
+    let mut text = format!("{}: {times} since {}", trouble.cause.words(), trouble.since);
+    if !trouble.loops.is_empty() {
+        text += &format!(", in {}", trouble.loops.join(", "));
     }
-    Ok(all)
+    if !trouble.words.is_empty() {
+        text += &format!("; the last time: {}", trouble.words);
+    }
+    text
 }

@@ -1,12 +1,13 @@
 //! What is known of models without anybody writing it down: names, prices, sizes.
 //!
-//! Prices are dollars per million tokens, from the provider's public list
-//! (<https://platform.claude.com/docs/en/about-claude/pricing>) as it stood on [`AS_OF`]; cache writes are those
-//! with the five-minute lifetime, the only one that the gateway lets through. `loops.yaml` overrides any of it.
+//! Prices are dollars per million tokens, from the providers' public lists
+//! (<https://platform.claude.com/docs/en/about-claude/pricing>, <https://developers.openai.com/api/docs/pricing>) as they
+//! stood on [`AS_OF`]; cache writes at Anthropic are those with the five-minute lifetime, the only one that the gateway
+//! lets through. `loops.yaml` overrides any of it.
 
 use loops::budget::{LongPrompt, Price};
 
-use super::Model;
+use super::{Model, Vendor};
 
 /// The day when the table was compared with the provider's list.
 pub const AS_OF: &str = "2026-11-21";
@@ -80,17 +81,38 @@ const TABLE: [Row; 15] = [
     ),
 ];
 
+/// OpenAI's: a prompt of more than 272,000 tokens doubles what input costs, and output costs half as much again.
+const OPENAI: [Row; 6] = [
+    ("gpt-6.2-astra", [8.0, 40.0, 0.4, 10.0], 1_050_000, 128_000, true),
+    ("gpt-6.2-sol", [2.0, 10.0, 0.1, 2.5], 1_050_000, 128_000, true),
+    ("gpt-6.1-sol", [2.0, 10.0, 0.1, 2.5], 1_050_000, 128_000, true),
+    ("gpt-6-astra", [10.0, 50.0, 1.0, 12.5], 1_050_000, 128_000, true),
+    ("gpt-6-sol", [2.0, 10.0, 0.2, 2.5], 1_050_000, 128_000, true),
+    ("gpt-6-luna", [0.1, 0.5, 0.01, 0.125], 1_050_000, 128_000, true),
+];
+
 /// The models that are known.
 pub fn models() -> impl Iterator<Item = (String, Model)> {
-    TABLE.iter().map(
-        |&(name, [input, output, cache_read, cache_write], context, max_output, effort)| {
-            let long_prompt = (name == "claude-haiku-5-5").then_some(LongPrompt {
-                over_tokens: 100_000,
-                input: 0.5,
-                output: 2.5,
-                cache_read: 0.05,
-                cache_write: 0.625,
-            });
+    let anthropic = TABLE.iter().map(|row| (Vendor::Anthropic, row));
+    let openai = OPENAI.iter().map(|row| (Vendor::Openai, row));
+    anthropic.chain(openai).map(
+        |(provider, &(name, [input, output, cache_read, cache_write], context, max_output, effort))| {
+            let long_prompt = match provider {
+                Vendor::Openai => Some(LongPrompt {
+                    over_tokens: 272_000,
+                    input: 2.0 * input,
+                    output: 1.5 * output,
+                    cache_read: 2.0 * cache_read,
+                    cache_write: 2.0 * cache_write,
+                }),
+                Vendor::Anthropic => (name == "claude-haiku-5-5").then_some(LongPrompt {
+                    over_tokens: 100_000,
+                    input: 0.5,
+                    output: 2.5,
+                    cache_read: 0.05,
+                    cache_write: 0.625,
+                }),
+            };
             let price = Price {
                 input,
                 output,
@@ -100,6 +122,7 @@ pub fn models() -> impl Iterator<Item = (String, Model)> {
                 long_prompt,
             };
             let model = Model {
+                provider,
                 price: Some(price),
                 context,
                 max_output,

@@ -20,8 +20,10 @@ pub struct Models {
     pub aliases: BTreeMap<String, String>,
     /// What is known of each model, by name.
     pub known: BTreeMap<String, Model>,
-    /// Who answers for the models.
+    /// Who answers for models of [`Vendor::Anthropic`].
     pub anthropic: Provider,
+    /// Who answers for models of [`Vendor::Openai`].
+    pub openai: Provider,
     /// Answers are played back from this cassette; no provider is asked.
     pub play: Option<PathBuf>,
     /// Answers are written to this cassette.
@@ -33,22 +35,44 @@ pub struct Models {
 /// What is known of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
+    /// Who answers for it, and so which API it is asked through.
+    pub provider: Vendor,
     /// What it costs; a model without a price is refused.
     pub price: Option<Price>,
     /// Its context window, tokens.
     pub context: u64,
     /// The most that it writes in one answer, tokens.
     pub max_output: u64,
-    /// Whether it takes an effort (`output_config.effort` in the API); the field is dropped for one that does not.
+    /// Whether it takes an effort (`output_config.effort`, `reasoning.effort` or `reasoning_effort` in the APIs); the field
+    /// is dropped for one that does not.
     pub effort: bool,
     /// How many calls to it run at once.
     pub max_concurrent: usize,
 }
 
+/// Whose API a model is asked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Vendor {
+    /// The Messages API.
+    Anthropic,
+    /// The Responses and Chat Completions APIs, of OpenAI or of a service that speaks them.
+    Openai,
+}
+
+impl std::fmt::Display for Vendor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Anthropic => "anthropic",
+            Self::Openai => "openai",
+        })
+    }
+}
+
 /// Somebody who answers for models.
 #[derive(Debug, Clone)]
 pub struct Provider {
-    /// `https://api.anthropic.com`, without a slash at its end.
+    /// `https://api.anthropic.com` or `https://api.openai.com/v1`, without a slash at its end.
     pub base_url: String,
     /// The environment variable that holds the key.
     pub key_name: String,
@@ -82,6 +106,7 @@ pub(super) struct File {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct KnownFile {
+    provider: Option<Vendor>,
     price: Option<Price>,
     context: Option<u64>,
     max_output: Option<u64>,
@@ -93,21 +118,36 @@ struct KnownFile {
 #[serde(deny_unknown_fields, default)]
 struct ProvidersFile {
     anthropic: ProviderFile,
+    openai: ProviderFile,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ProviderFile {
-    base_url: String,
-    key: SecretRef,
+    base_url: Option<String>,
+    key: Option<SecretRef>,
 }
 
-impl Default for ProviderFile {
-    fn default() -> Self {
-        Self {
-            base_url: "https://api.anthropic.com".to_owned(),
-            key: SecretRef("ANTHROPIC_API_KEY".to_owned()),
-        }
+impl ProviderFile {
+    /// What is written, over what is usual (address, name of the key); and whether it may be asked.
+    fn resolve(
+        self,
+        usual: (&str, &str),
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> (Provider, Result<(), String>) {
+        let base_url = self.base_url.unwrap_or_else(|| usual.0.to_owned());
+        let key_name = self
+            .key
+            .map_or_else(|| usual.1.to_owned(), |SecretRef(name)| name);
+        let key = env(&key_name).map(|value| value.trim().to_owned());
+        let key = key.filter(|value| !value.is_empty()).map(Secret::new);
+        let checked = check_url(&base_url);
+        let provider = Provider {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            key_name,
+            key,
+        };
+        (provider, checked)
     }
 }
 
@@ -125,6 +165,7 @@ impl File {
                 say(format!("`models.known.{name}.{wrong}"));
             }
             let before = known.remove(&name).unwrap_or(Model {
+                provider: Vendor::Anthropic,
                 price: None,
                 context: 200_000,
                 max_output: 8_192,
@@ -155,12 +196,15 @@ impl File {
             }
             aliases.insert(alias, name);
         }
-        let ProviderFile {
-            base_url,
-            key: SecretRef(key_name),
-        } = self.providers.anthropic;
-        if let Err(why) = check_url(&base_url) {
+        let usual = ("https://api.anthropic.com", "ANTHROPIC_API_KEY");
+        let (anthropic, checked) = self.providers.anthropic.resolve(usual, env);
+        if let Err(why) = checked {
             say(format!("`models.providers.anthropic.base_url`: {why}"));
+        }
+        let usual = ("https://api.openai.com/v1", "OPENAI_API_KEY");
+        let (openai, checked) = self.providers.openai.resolve(usual, env);
+        if let Err(why) = checked {
+            say(format!("`models.providers.openai.base_url`: {why}"));
         }
         if self.play.is_some() && self.record.is_some() {
             say(
@@ -168,17 +212,11 @@ impl File {
                     .to_owned(),
             );
         }
-        let key = env(&key_name).map(|value| value.trim().to_owned());
-        let key = key.filter(|value| !value.is_empty()).map(Secret::new);
-        let anthropic = Provider {
-            base_url: base_url.trim_end_matches('/').to_owned(),
-            key_name,
-            key,
-        };
         Models {
             aliases,
             known,
             anthropic,
+            openai,
             play: self.play.map(|path| folder.join(path)),
             record: self.record.map(|path| folder.join(path)),
             patience: self.patience.unwrap_or(PATIENCE),
@@ -189,6 +227,7 @@ impl File {
 impl KnownFile {
     fn over(self, before: Model) -> Model {
         Model {
+            provider: self.provider.unwrap_or(before.provider),
             price: self.price.or(before.price),
             context: self.context.unwrap_or(before.context),
             max_output: self.max_output.unwrap_or(before.max_output),

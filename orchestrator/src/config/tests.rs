@@ -118,3 +118,41 @@ fn a_database_is_named_by_the_variable_that_holds_its_address_and_never_shown() 
         "{written}"
     );
 }
+
+#[test]
+fn a_provider_of_the_other_apis_is_asked_with_a_key_of_its_own() {
+    let config = config(
+        "models:\n  providers: { openai: { base_url: 'http://127.0.0.1:9/v1/', key: '${MODEL_KEY}' } }\n  known:\n    \
+         mine: { provider: openai }\n",
+    )
+    .unwrap();
+    let models = config.models;
+    assert_eq!(models.openai.base_url, "http://127.0.0.1:9/v1");
+    assert_eq!(models.openai.key.as_ref().unwrap().expose(), "sk-very-secret");
+    assert_eq!(models.anthropic.key, None);
+    assert_eq!(models.find("mine").unwrap().1.provider, Vendor::Openai);
+    assert_eq!(models.find("gpt-6.1-sol").unwrap().1.provider, Vendor::Openai);
+    assert_eq!(models.find("top").unwrap().1.provider, Vendor::Anthropic);
+    assert!(
+        models
+            .known
+            .values()
+            .all(|model| model.price.is_some() || model.max_output == 8_192)
+    );
+}
+
+#[test]
+fn caps_that_hold_nothing_or_contradict_each_other_are_named() {
+    insta::assert_snapshot!(problems("budget:\n  day: 9 USD\n  month: 5 USD\n  teams:\n    a: { loops: [] }\n    b: { loops: [x], day: 3 USD, month: 2 USD }\n"), @r"
+    the settings file `/etc/loops/loops.yaml` has errors:
+      `budget.day`: a day may spend $9.00, more than the whole month ($5.00)
+      `budget.teams.b.day`: a day may spend $3.00, more than the whole month ($2.00)
+      `budget.teams.a.loops` names no loop
+      `budget.teams.a` has neither a `day` nor a `month`, so it holds nothing back
+    ");
+    assert!(
+        problems("budget: { roles: { boss: { day: 3 USD } } }")
+            .contains("expected one of lead, work, review")
+    );
+    assert!(problems("budget: { day: much }").contains("not an amount of money"));
+}

@@ -6,10 +6,12 @@ mod again;
 mod local;
 mod pull;
 
+pub(crate) use self::again::on_base;
+
 use loops::{
     evidence::Evidence,
     finding::Event as FindingEvent,
-    id::{DecisionId, RunId},
+    id::{DecisionId, FindingId, RunId},
     run::{Event, RunState},
 };
 use serde_json::json;
@@ -26,7 +28,8 @@ use crate::{
         decisions::{self, Decision, Said},
         findings,
         proposals::{self, Proposal, ProposalState},
-        runs, tasks,
+        runs::{self, Run},
+        tasks,
     },
 };
 
@@ -123,6 +126,30 @@ async fn merged(home: &Home, proposal: &Proposal, commit: &str, who: &str) -> Re
 }
 
 async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Result<Answered, EngineError> {
+    let ready = ready(home, proposal).await?;
+    let run = ready.run.id;
+    let request = format!("A person looked at it and asks for this:\n\n{words}");
+    let mut tx = home.store.begin().await?;
+    ready
+        .send(&mut tx, proposal, &request, Some((words, who)))
+        .await?;
+    super::talk::begun(&mut tx, proposal, who).await?;
+    tx.commit().await?;
+    Ok(Answered::SentBack(run))
+}
+
+/// What another attempt at a proposal takes, looked up before anything is written down.
+pub(crate) struct Ready {
+    run: Run,
+    base: String,
+    findings: Vec<FindingId>,
+}
+
+/// Looks whether a proposal can go back to a worker now.
+///
+/// # Errors
+/// If another run of the loop is under way, or the base cannot be reached.
+pub(crate) async fn ready(home: &Home, proposal: &Proposal) -> Result<Ready, EngineError> {
     let store = &home.store;
     let run = runs::get(store, proposal.run)
         .await?
@@ -140,38 +167,58 @@ async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Res
     // is still open keeps its base, which others of its tasks work on.
     let place = Place::parse(&repository_of(store, proposal).await?);
     let (_, base) = home.fetch(&place, &proposal.base_branch).await?;
-    let state: RunState = run.state()?;
-    let (state, _) = state.decide(&Event::SentBack { task: proposal.task });
-    let now = clock::now();
-    let affected = findings_of(store, proposal).await?;
-    let mut tx = store.begin().await?;
-    decide(&mut tx, proposal, Said::Revise, Some(words), who).await?;
-    proposals::set_state(&mut tx, proposal.id, proposal.state, ProposalState::Revising, now).await?;
-    for finding in affected {
-        move_finding(&mut tx, finding, FindingEvent::Revised).await?;
-    }
-    runs::reopen(&mut tx, run.id, &state, state.phase.as_str()).await?;
-    if run.ended_at.is_some() {
-        runs::set_base(&mut tx, run.id, &base).await?;
-    }
-    tasks::set_state(&mut tx, proposal.task, "queued", None, now).await?;
-    let words = format!("A person looked at it and asks for this:\n\n{words}");
-    tasks::set_words(&mut tx, proposal.task, &words, now).await?;
-    let event = Event::SentBack { task: proposal.task };
-    tx.record(
-        now,
-        event.kind(),
-        Some(&proposal.loop_name),
-        Some(run.id),
-        &proposal.task.to_string(),
-        json!(event),
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(Answered::SentBack(run.id))
+    let findings = findings_of(store, proposal).await?;
+    Ok(Ready { run, base, findings })
 }
 
-async fn reject(
+impl Ready {
+    /// The base as it is now.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Opens the run again, with one more attempt to make. `request` is what its worker is told; `said`: whose words they
+    /// are, if they are a person's.
+    pub(crate) async fn send(
+        self,
+        tx: &mut Tx,
+        proposal: &Proposal,
+        request: &str,
+        said: Option<(&str, &str)>,
+    ) -> Result<(), EngineError> {
+        let run = self.run;
+        let state: RunState = run.state()?;
+        let event = Event::SentBack { task: proposal.task };
+        let (state, _) = state.decide(&event);
+        let now = clock::now();
+        if let Some((words, who)) = said {
+            decide(tx, proposal, Said::Revise, Some(words), who).await?;
+        }
+        proposals::set_state(tx, proposal.id, proposal.state, ProposalState::Revising, now).await?;
+        for finding in self.findings {
+            move_finding(tx, finding, FindingEvent::Revised).await?;
+        }
+        runs::reopen(tx, run.id, &state, state.phase.as_str()).await?;
+        if run.ended_at.is_some() {
+            runs::set_base(tx, run.id, &self.base).await?;
+        }
+        tasks::set_state(tx, proposal.task, "queued", None, now).await?;
+        tasks::set_words(tx, proposal.task, request, now).await?;
+        let (name, id) = (Some(proposal.loop_name.as_str()), Some(run.id));
+        tx.record(
+            now,
+            event.kind(),
+            name,
+            id,
+            &proposal.task.to_string(),
+            json!(event),
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+pub(crate) async fn reject(
     home: &Home,
     proposal: &Proposal,
     reason: &str,
@@ -218,7 +265,7 @@ pub(crate) async fn refuse(
     Ok(())
 }
 
-async fn decide(
+pub(crate) async fn decide(
     tx: &mut Tx,
     proposal: &Proposal,
     said: Said,

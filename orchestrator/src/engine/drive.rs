@@ -15,13 +15,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Definition, Engine, EngineError, Progress, Running, Watchers, approval};
+use super::{Definition, Engine, EngineError, Progress, Running, Watchers, approval, talk};
 use crate::{
     clock, lead,
-    store::{
-        attempts, loops as loop_rows, runs, tasks,
-        ticks::{self, Receipt, Tick},
-    },
+    store::{attempts, loops as loop_rows, runs, tasks, ticks},
 };
 
 /// How many proofs run at once: each is a test suite, which wants the machine for itself.
@@ -67,6 +64,9 @@ pub async fn run(
     watchers: &Watchers,
     cancel: &CancellationToken,
 ) -> Result<Finished, EngineError> {
+    if matches!(start, Start::NewOrOpen | Start::Approved(_)) {
+        forgive(engine, &definition.spec.name).await?;
+    }
     let start = with_approved(engine, definition, start).await?;
     let (running, mut actions) = begin(engine, definition, start, watchers, cancel).await?;
     let running = Arc::new(running);
@@ -80,7 +80,7 @@ pub async fn run(
     }
     let mut trouble = None;
     let mut looks = tokio::time::interval(LOOK);
-    let mut cancelled = false;
+    let (mut cancelled, mut dropped) = (false, false);
     while !(jobs.is_empty() && actions.is_empty()) {
         tokio::select! {
             biased;
@@ -91,6 +91,11 @@ pub async fn run(
                     break;
                 }
                 running.take_answers().await?;
+                let stopped = running.drop_what_is_left_alone().await?;
+                if stopped && running.state().await.end().is_some() {
+                    dropped = true;
+                    break;
+                }
             }
             Some(action) = actions.recv() => { jobs.spawn(perform(Arc::clone(&running), action)); }
             Some(done) = jobs.join_next() => {
@@ -109,6 +114,8 @@ pub async fn run(
     jobs.shutdown().await;
     if cancelled {
         running.happen(Event::Stopped { end: End::Cancelled }).await?;
+    }
+    if cancelled || dropped {
         recover(&running).await?;
     }
     Ok(Finished {
@@ -185,7 +192,8 @@ async fn begin(
             (run.id, state, base)
         }
         None => {
-            let (_, base) = engine.home.fetch(&place, &definition.spec.base).await?;
+            let (mirror, base) = engine.home.fetch(&place, &definition.spec.base).await?;
+            talk::reverted(&engine.home, name, &workers::git::Git::at(&mirror), &base).await?;
             let tick = if let Start::Tick(due) = start {
                 Some(due)
             } else {
@@ -285,19 +293,12 @@ async fn record_new(
         ended_at: None,
     };
     runs::insert(&mut tx, &run).await?;
-    if let Some(due_at) = due {
-        let tick = Tick {
-            loop_name: name.clone(),
-            due_at,
-            receipt: Receipt::Running,
-            why: None,
-            run: Some(id),
-        };
-        if !ticks::claim(&mut tx, &tick).await? {
-            return Err(EngineError::Record(format!(
-                "the tick of {due_at} was taken by somebody else"
-            )));
-        }
+    if let Some(due_at) = due
+        && !ticks::begin(&mut tx, name, due_at, id).await?
+    {
+        return Err(EngineError::Record(format!(
+            "the tick of {due_at} was taken by somebody else"
+        )));
     }
     let data = serde_json::json!({ "version": definition.version, "base": base, "due_at": due });
     tx.record(now, "run.started", Some(name), Some(id), &id.to_string(), data)
@@ -348,17 +349,18 @@ pub(super) async fn look(
     Ok(found)
 }
 
+/// Who runs a loop by hand, or approves its plan, wants its ticks tried again, too.
+async fn forgive(engine: &Engine, name: &str) -> Result<(), EngineError> {
+    let mut tx = engine.home.store.begin().await?;
+    loop_rows::recover(&mut tx, name).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// A tick that found a run to go on with is that run's, too.
 async fn take_tick(engine: &Engine, name: &str, due_at: Timestamp, run: RunId) -> Result<(), EngineError> {
-    let tick = Tick {
-        loop_name: name.to_owned(),
-        due_at,
-        receipt: Receipt::Running,
-        why: None,
-        run: Some(run),
-    };
     let mut tx = engine.home.store.begin().await?;
-    ticks::claim(&mut tx, &tick).await?;
+    ticks::begin(&mut tx, name, due_at, run).await?;
     tx.commit().await?;
     Ok(())
 }

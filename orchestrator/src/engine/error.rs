@@ -1,5 +1,6 @@
 //! Why a run cannot go on.
 
+use loops::schedule::Cause;
 use workers::git::GitError;
 
 use crate::{
@@ -77,6 +78,20 @@ pub enum Remedy {
 }
 
 impl EngineError {
+    /// Which part of the machinery it is about.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Store(_) | Self::Record(_) => Cause::State,
+            Self::Git(_) | Self::Branch(_) | Self::GitHub(_) => Cause::Repository,
+            Self::Source { .. } => Cause::Source,
+            Self::Prompt { .. }
+            | Self::File { .. }
+            | Self::NotYet(_)
+            | Self::NoCassette(_)
+            | Self::NoLogin(_) => Cause::Settings,
+        }
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {

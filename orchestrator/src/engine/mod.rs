@@ -5,11 +5,15 @@
 
 mod answer;
 mod approval;
+mod board;
 pub(crate) mod brief;
+mod capacity;
 mod carry;
 mod collect;
 mod drive;
 mod error;
+mod expiry;
+mod green;
 mod news;
 mod outbox;
 mod place;
@@ -21,7 +25,9 @@ mod review;
 mod serve;
 mod settle;
 mod step;
+mod talk;
 mod triage;
+mod trouble;
 mod trust;
 mod work;
 
@@ -36,26 +42,32 @@ use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use workers::{Machine, git::Git};
 
+pub use self::capacity::Burden;
 pub use self::collect::{Read, import};
 pub(crate) use self::place::Place;
 pub(crate) use self::triage::recount;
 pub use self::{
     answer::{Answer, Answered, answer},
     approval::{PlanAnswered, answer_plan, expire_plan},
+    board::keep_boards,
+    capacity::burden,
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
+    expiry::expire,
+    green::lowered,
     news::{News, watch},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
     serve::{Broken, ServeError, Service, Specs, Word},
     settle::{cancel, end_cancelled, reconcile},
+    trouble::troubles,
 };
 pub(crate) use self::{
     propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
-use crate::{gateway::Gateway, github::Hub, store::Store};
+use crate::{config::Review, gateway::Gateway, github::Hub, store::Store};
 
 /// What stands on this machine, whether or not a model can be asked.
 #[derive(Debug, Clone)]
@@ -68,8 +80,12 @@ pub struct Home {
     pub folder: PathBuf,
     /// GitHub, if somebody said how to log in there.
     pub hub: Option<Hub>,
+    /// How much review people can bear.
+    pub review: Review,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
+    /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
+    starting: Arc<Mutex<()>>,
 }
 
 /// What every run of this process shares.
@@ -89,8 +105,16 @@ impl Home {
             machine,
             folder,
             hub,
+            review: Review::default(),
             sending: Arc::default(),
+            starting: Arc::default(),
         }
+    }
+
+    /// The same, where people can bear so much review.
+    #[must_use]
+    pub fn with_review(self, review: Review) -> Self {
+        Self { review, ..self }
     }
 
     /// The bare mirror of a repository.

@@ -1,12 +1,17 @@
 //! Looks at what became of proposals that stand as pull requests, and writes it down. An unchanged one costs nothing of
 //! GitHub's rate limit.
 
-use loops::text::one_line;
-
-use super::{EngineError, Home, Place, answer::refuse, settle::record_merged};
+use super::{
+    EngineError, Home, Place,
+    answer::{decide, refuse},
+    green::green,
+    settle::record_merged,
+    talk,
+};
 use crate::{
-    github::{Permission, Pull, PullState, Repository},
+    github::{Pull, PullState, Repository},
     store::{
+        decisions::Said,
         proposals::{self, Proposal, ProposalState},
         pulls::{self, PullRow},
     },
@@ -19,8 +24,26 @@ pub enum News {
     Merged(Proposal),
     /// It was closed; its finding is refused with it.
     Closed(Proposal, String),
+    /// A person opened it again after it was closed.
+    Reopened(Proposal),
+    /// It was made anew on a base that had moved, and holds there.
+    Rebuilt(Proposal, String),
+    /// It goes back to a worker, for this reason.
+    SentBack(Proposal, String),
+    /// So many answers are given there.
+    Answered(Proposal, usize),
     /// It is left alone from now on.
     LeftAlone(Proposal, String),
+    /// Nobody answered it in time; it is over, and no refusal.
+    Expired(Proposal, String),
+    /// A box on a dashboard was ticked, and this came of it.
+    Ticked(String, String),
+    /// A dashboard could not be kept.
+    NoBoard(String, String),
+    /// Everything that its base requires is green, and it is on its way to be merged.
+    Green(Proposal),
+    /// Its loop merges when green, and it is left to a person for this reason.
+    StaysOpen(Proposal, String),
     /// It could not be looked at.
     Trouble(Proposal, String),
 }
@@ -41,28 +64,33 @@ pub async fn watch(home: &Home) -> Result<Vec<News>, EngineError> {
             Err(error) => news.push(News::Trouble(proposal, error.to_string())),
         }
     }
+    news.extend(talk::reopened(home).await?);
     Ok(news)
 }
 
-async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Option<News>, EngineError> {
+async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Vec<News>, EngineError> {
     let Some(repository) = home.on_github(&Place::parse(&row.repository))? else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let pull = repository.pull(row.number).await?;
     match pull.state {
         PullState::Merged => {
             let commit = pull.merge_commit.as_deref().unwrap_or(&pull.head);
             let mut tx = home.store.begin().await?;
+            // What was approved here was decided then; who merges there decides by that.
+            if let (Some(who), false) = (&pull.merged_by, proposal.state == ProposalState::Approved) {
+                decide(&mut tx, proposal, Said::Approve, None, &talk::on_github(who)).await?;
+            }
             record_merged(&mut tx, proposal, commit).await?;
             tx.commit().await?;
-            Ok(Some(News::Merged(proposal.clone())))
+            Ok(vec![News::Merged(proposal.clone())])
         }
         PullState::Closed => {
-            let (who, why) = reason(&repository, &pull).await?;
+            let (who, why, never) = reason(&repository, &pull).await?;
             let mut tx = home.store.begin().await?;
-            refuse(&mut tx, proposal, &why, false, &who).await?;
+            refuse(&mut tx, proposal, &why, never, &who).await?;
             tx.commit().await?;
-            Ok(Some(News::Closed(proposal.clone(), why)))
+            Ok(vec![News::Closed(proposal.clone(), why)])
         }
         PullState::Open if pull.head != proposal.head && proposal.state == ProposalState::Open => {
             let why = format!(
@@ -73,21 +101,34 @@ async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Option<
             let mut tx = home.store.begin().await?;
             let first = pulls::leave_alone(&mut tx, proposal.id, &why).await?;
             tx.commit().await?;
-            Ok(first.then(|| News::LeftAlone(proposal.clone(), why)))
+            let mut news = talk::look(home, &repository, row, proposal, &pull).await?;
+            if first {
+                news.push(News::LeftAlone(proposal.clone(), why));
+            }
+            Ok(news)
         }
-        PullState::Open => Ok(None),
+        PullState::Open => {
+            let mut news = talk::look(home, &repository, row, proposal, &pull).await?;
+            if news.is_empty() && proposal.state == ProposalState::Open && row.hands_off.is_none() {
+                news.extend(green(home, &repository, &pull, proposal).await?);
+            }
+            Ok(news)
+        }
     }
 }
 
-/// Who closed it, and why: the last words there of somebody with write access.
-async fn reason(repository: &Repository, pull: &Pull) -> Result<(String, String), EngineError> {
-    let who = repository.closed_by(pull.number).await?;
-    let who = who.unwrap_or_else(|| "somebody".to_owned());
-    for comment in repository.comments(pull.number, None).await?.iter().rev() {
-        let ours = comment.author_is_bot || comment.body.contains("<!-- loops:");
-        if !ours && repository.permission(&comment.author).await? >= Permission::Write {
-            return Ok((who, one_line(&comment.body, 1000)));
-        }
-    }
-    Ok((who, "closed on GitHub without a word".to_owned()))
+/// Who closed it, why, and whether nothing of the kind is wanted again: the last words there of somebody with write
+/// access.
+async fn reason(repository: &Repository, pull: &Pull) -> Result<(String, String, bool), EngineError> {
+    let said = talk::closing_words(repository, pull.number).await?;
+    let who = match (repository.closed_by(pull.number).await?, &said) {
+        (Some(who), _) => who,
+        (None, Some((author, _))) => author.clone(),
+        (None, None) => "somebody".to_owned(),
+    };
+    let (why, never) = match said {
+        Some((_, words)) => talk::refusal(&words),
+        None => ("closed on GitHub without a word".to_owned(), false),
+    };
+    Ok((talk::on_github(&who), why, never))
 }

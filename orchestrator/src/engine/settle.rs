@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     EngineError, Place,
     propose::{move_finding, repository_of},
+    talk,
 };
 use crate::{
     clock,
@@ -117,6 +118,12 @@ pub(super) async fn at_the_end(tx: &mut Tx, run: RunId, state: &RunState) -> Res
         if proposal.state == ProposalState::Revising && over {
             proposals::set_state(tx, proposal.id, ProposalState::Revising, ProposalState::Open, now).await?;
             move_finding(tx, proposal.finding, FindingEvent::Proposed).await?;
+            let why = match state.tasks.get(&proposal.task).map(|task| task.step) {
+                Some(Step::Failed(why)) => why.words(),
+                Some(Step::Cancelled) => "it was stopped",
+                _ => "the run ended before it",
+            };
+            talk::came_to_nothing(tx, &proposal, why).await?;
         }
     }
     for finding in handed {

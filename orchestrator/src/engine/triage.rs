@@ -17,7 +17,7 @@ use loops::{
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::{EngineError, Progress, Running, trust::held_back};
+use super::{EngineError, Progress, Running, capacity, trust::held_back};
 use crate::{
     clock,
     store::{Tx, findings, handed, plans, proposals, signals, ticks},
@@ -31,6 +31,7 @@ const MAX_OF_FINDING: u32 = 10_000;
 impl Running {
     pub(crate) async fn triage(&self) -> Result<(), EngineError> {
         self.sort_in().await?;
+        let _turn = self.engine.home.starting.lock().await;
         let (ready, held) = self.choose().await?;
         let all = findings::list(
             &self.engine.home.store,
@@ -248,7 +249,35 @@ impl Running {
         }
         let room = spec.proposal.max_open.saturating_sub(waiting);
         ready.truncate(spec.triage.max_findings.min(room) as usize);
-        Ok((ready, None))
+        let held = self.not_above_capacity(&mut ready).await?;
+        Ok((ready, held))
+    }
+}
+
+impl Running {
+    /// Leaves of what is ready only as much as its reviewers can bear; and says why nothing is left, if that is so.
+    async fn not_above_capacity(&self, ready: &mut Vec<Finding>) -> Result<Option<String>, EngineError> {
+        let home = &self.engine.home;
+        let base = Some((self.mirror.as_path(), self.base.as_str()));
+        if ready.is_empty() {
+            return Ok(None);
+        }
+        let Some(room) = capacity::room(home, self.spec(), base).await? else {
+            return Ok(None);
+        };
+        let (all, start) = (ready.len(), room.start as usize);
+        if start >= all {
+            return Ok(None);
+        }
+        ready.truncate(start);
+        let why = room.load.words(&home.review.limits);
+        if start == 0 {
+            return Ok(Some(format!(
+                "{why}; nothing is started until some of it is answered"
+            )));
+        }
+        self.note(format!("{why}; {start} of {all} findings are started"));
+        Ok(None)
     }
 }
 

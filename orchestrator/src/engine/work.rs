@@ -211,6 +211,14 @@ impl Running {
                 run: Some(spec.budget.run.0),
                 day: Some(spec.budget.day.0),
                 day_start: loops::schedule::day_start(zone, clock::now()),
+                month: spec.budget.month.map(|month| month.0),
+                month_start: loops::schedule::month_start(zone, clock::now()),
+            },
+            zone: zone.to_owned(),
+            // Only who works needs more than a model: proofs and reviews are made offline.
+            network: match role {
+                gateway::Role::Work => spec.boundaries.network.clone(),
+                gateway::Role::Lead | gateway::Role::Review => Vec::new(),
             },
             models: None,
         })

@@ -11,10 +11,11 @@ use hyper::{
 use tokio::sync::mpsc;
 
 use super::{
+    api::Api,
     bill::{Bill, Held},
     bound::Measured,
     call::{Call, Sender},
-    meter::{self, Meter, Seen},
+    meter::{self, Failure, Meter, Seen},
     record,
     reply::{Body, whole},
     upstream::{Refused, Upstream},
@@ -27,7 +28,7 @@ const MAX_HEAD: usize = 1024 * 1024;
 const MAX_WHOLE: usize = 64 * 1024 * 1024;
 
 /// Headers of the provider that go on to the attempt.
-const PASSED: [&str; 2] = ["content-type", "request-id"];
+const PASSED: [&str; 3] = ["content-type", "request-id", "x-request-id"];
 
 /// Pieces that may wait for a slow reader.
 const WAITING: usize = 32;
@@ -52,7 +53,12 @@ pub(super) struct Ready {
 }
 
 /// Waits until an answer has properly begun (a stream), or is there (a whole one).
-pub(super) async fn open(provider: &Upstream, stream: bool, mut upstream: reqwest::Response) -> Opening {
+pub(super) async fn open(
+    provider: &Upstream,
+    api: Api,
+    stream: bool,
+    mut upstream: reqwest::Response,
+) -> Opening {
     let mut response = Response::new(());
     for name in PASSED {
         if let Some(value) = upstream.headers().get(name)
@@ -64,7 +70,7 @@ pub(super) async fn open(provider: &Upstream, stream: bool, mut upstream: reqwes
         }
     }
     let limit = if stream { MAX_HEAD } else { MAX_WHOLE };
-    let (mut head, mut meter) = (BytesMut::new(), Meter::default());
+    let (mut head, mut meter) = (BytesMut::new(), Meter::new(api));
     loop {
         let piece = match provider.piece(&mut upstream, stream).await {
             Ok(Some(piece)) => piece,
@@ -82,8 +88,8 @@ pub(super) async fn open(provider: &Upstream, stream: bool, mut upstream: reqwes
         head.extend_from_slice(&piece);
         if stream {
             meter.feed(&piece);
-            if let Some(kind) = meter.refused() {
-                return Opening::Refused(refused(kind));
+            if let Some(failure) = meter.refused() {
+                return Opening::Refused(refused(api, failure));
             }
         }
         if stream && (meter.begun() || head.len() > limit) {
@@ -101,19 +107,13 @@ pub(super) async fn open(provider: &Upstream, stream: bool, mut upstream: reqwes
 }
 
 /// An error that came as the first event of a stream, as the answer that it would have been.
-fn refused(kind: &str) -> Refused {
-    let code = match kind {
-        "overloaded_error" => 529,
-        "rate_limit_error" => 429,
-        "invalid_request_error" => 400,
-        "authentication_error" => 401,
-        "permission_error" => 403,
-        _ => 500,
-    };
-    let body = serde_json::json!({"type": "error", "error": {"type": kind, "message": "the provider refused the call"}});
+fn refused(api: Api, failure: &Failure) -> Refused {
     Refused {
-        status: StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        body: body.to_string().into(),
+        status: StatusCode::from_u16(failure.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        body: api
+            .error(&failure.kind, "the provider refused the call")
+            .to_string()
+            .into(),
         json: true,
         retry_after: None,
     }
@@ -131,7 +131,7 @@ impl Ready {
             rest,
         } = self;
         let Some(mut rest) = rest else {
-            let seen = meter::whole(&head);
+            let seen = meter::whole(call.api, &head);
             learn(call, measured, seen);
             record(call, &head, seen);
             let bill = held.settle(call, seen).await;
@@ -157,7 +157,7 @@ impl Ready {
                 break;
             }
             let next = tokio::select! {
-                next = call.gateway.upstream.piece(&mut rest, true) => next,
+                next = call.upstream().piece(&mut rest, true) => next,
                 () = call.guest.gone.cancelled() => break,
                 () = pieces.closed() => break,
             };
@@ -217,7 +217,7 @@ fn learn(call: &Call, measured: &Measured, seen: Seen) {
 }
 
 fn record(call: &Call, answer: &[u8], seen: Seen) {
-    let (Some(recorder), Seen::All(usage)) = (&call.gateway.recorder, seen) else {
+    let (Some(recorder), Seen::All(usage), Api::Messages) = (&call.gateway.recorder, seen, call.api) else {
         return;
     };
     let turn = if call.stream {

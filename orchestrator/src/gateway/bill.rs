@@ -36,9 +36,15 @@ impl Held {
     /// Sets aside what the call may cost at most, or says which cap does not bear it.
     pub(super) async fn reserve(call: &Call, input: u64, wanted: u64, floor: u64) -> Result<Self, Refusal> {
         let new = new_call(call, clock::now());
-        let caps = &call.guest.admission.caps;
+        let who = &call.guest.admission;
+        let caps = &who.caps;
+        let shared = call
+            .gateway
+            .budget()
+            .shared(&who.loop_name, &new.role, &who.zone, new.at);
         let wish = Wish {
             caps,
+            shared: &shared,
             price: &call.price,
             input_tokens: input,
             wanted,
@@ -147,6 +153,7 @@ fn new_call(call: &Call, at: Timestamp) -> NewCall {
         run: who.run,
         loop_name: who.loop_name.clone(),
         model: call.model.clone(),
+        role: who.role.to_string(),
         at,
     }
 }

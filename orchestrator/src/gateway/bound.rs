@@ -10,11 +10,10 @@
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::api::Api;
+
 /// What a provider puts around a request at most: with tools, prompts of 300 to 800 tokens are documented.
 const FRAME: u64 = 1_500;
-
-/// More than the largest image costs on any model in the table (about 4,800 tokens).
-const IMAGE: u64 = 6_000;
 
 /// A part of a conversation whose length in tokens is known.
 #[derive(Debug, Clone)]
@@ -48,19 +47,25 @@ impl Measured {
 }
 
 /// Measures a request that goes to `model`.
-pub(super) fn measure(model: &str, body: &Value, known: Option<&Known>) -> Measured {
+pub(super) fn measure(api: Api, model: &str, body: &Value, known: Option<&Known>) -> Measured {
+    let prompt = api.prompt();
     let mut digest = Sha256::new();
+    digest.update(api.path().as_bytes());
     digest.update(model.as_bytes());
     // Whatever else than messages makes up the prompt; a change of it makes all that is known worthless.
     let mut prompt_bytes = 0;
-    for key in ["system", "tools", "tool_choice", "thinking", "output_config"] {
-        let part = body.get(key).map(unmarked).unwrap_or_default();
+    for key in prompt.before {
+        let part = body.get(*key).map(unmarked).unwrap_or_default();
         digest.update([0]);
         digest.update(part.as_bytes());
         prompt_bytes += part.len() as u64;
     }
-    let empty = Vec::new();
-    let messages = body.get("messages").and_then(Value::as_array).unwrap_or(&empty);
+    let messages = match body.get(prompt.conversation) {
+        Some(Value::Array(messages)) => messages.as_slice(),
+        // A conversation may be a single text.
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
     let mut bytes = prompt_bytes;
     let mut pictures = 0;
     let mut from_known = None;
@@ -79,7 +84,7 @@ pub(super) fn measure(model: &str, body: &Value, known: Option<&Known>) -> Measu
         }
     }
     Measured {
-        at_most: FRAME + from_known.unwrap_or(0) + bytes + IMAGE * pictures,
+        at_most: FRAME + from_known.unwrap_or(0) + bytes + prompt.picture * pictures,
         messages: messages.len(),
         digest: digest.finalize().into(),
     }
@@ -116,7 +121,8 @@ fn images(value: &Value) -> u64 {
     match value {
         Value::Array(items) => items.iter().map(images).sum(),
         Value::Object(fields) => {
-            let this = fields.get("type").and_then(Value::as_str) == Some("image");
+            let kind = fields.get("type").and_then(Value::as_str);
+            let this = matches!(kind, Some("image" | "input_image" | "image_url"));
             u64::from(this) + fields.values().map(images).sum::<u64>()
         }
         _ => 0,
@@ -140,7 +146,7 @@ mod tests {
     #[test]
     fn a_request_counts_at_least_one_token_a_byte() {
         let text = "é🦀".repeat(500);
-        assert!(measure("m", &request(&[&text]), None).at_most >= text.len() as u64 + FRAME);
+        assert!(measure(Api::Messages, "m", &request(&[&text]), None).at_most >= text.len() as u64 + FRAME);
     }
 
     #[test]
@@ -151,14 +157,14 @@ mod tests {
             {"role": "user", "content": [image]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [image]}]},
         ]});
-        assert!(measure("m", &body, None).at_most > 2 * IMAGE);
+        assert!(measure(Api::Messages, "m", &body, None).at_most > 2 * Api::Messages.prompt().picture);
     }
 
     #[test]
     fn what_the_provider_said_of_a_conversation_bounds_its_next_call() {
         let long = "words ".repeat(10_000);
-        let known = measure("m", &request(&[&long]), None).learned(12_000);
-        let next = measure("m", &request(&[&long, "and now?"]), Some(&known)).at_most;
+        let known = measure(Api::Messages, "m", &request(&[&long]), None).learned(12_000);
+        let next = measure(Api::Messages, "m", &request(&[&long, "and now?"]), Some(&known)).at_most;
         assert!((12_000..14_000).contains(&next), "{next}");
     }
 
@@ -174,28 +180,28 @@ mod tests {
         let long = "words ".repeat(10_000);
         let before = json!({"messages": [turn(&long, true)]});
         let after = json!({"messages": [turn(&long, false), turn("x", true)]});
-        let known = measure("m", &before, None).learned(12_000);
-        assert!(measure("m", &after, Some(&known)).at_most < 15_000);
+        let known = measure(Api::Messages, "m", &before, None).learned(12_000);
+        assert!(measure(Api::Messages, "m", &after, Some(&known)).at_most < 15_000);
 
         let call = |input: Value| {
             json!({"messages": [{"role": "assistant", "content": [
             {"type": "tool_use", "id": "t", "name": "n", "input": input}]}]})
         };
-        let known = measure("m", &call(json!({})), None).learned(10);
+        let known = measure(Api::Messages, "m", &call(json!({})), None).learned(10);
         let hidden = call(json!({"cache_control": long}));
-        assert!(measure("m", &hidden, Some(&known)).at_most > long.len() as u64);
+        assert!(measure(Api::Messages, "m", &hidden, Some(&known)).at_most > long.len() as u64);
     }
 
     #[test]
     fn a_changed_conversation_is_measured_anew() {
         let long = "words ".repeat(10_000);
-        let known = measure("m", &request(&[&long]), None).learned(12_000);
+        let known = measure(Api::Messages, "m", &request(&[&long]), None).learned(12_000);
         let whole = long.len() as u64;
-        assert!(measure("other", &request(&[&long]), Some(&known)).at_most > whole);
+        assert!(measure(Api::Messages, "other", &request(&[&long]), Some(&known)).at_most > whole);
         let other = long.replacen('w', "v", 1);
-        assert!(measure("m", &request(&[&other, "x"]), Some(&known)).at_most > whole);
+        assert!(measure(Api::Messages, "m", &request(&[&other, "x"]), Some(&known)).at_most > whole);
         let mut prompt = request(&[&long, "x"]);
         prompt["system"] = json!("be long");
-        assert!(measure("m", &prompt, Some(&known)).at_most > whole);
+        assert!(measure(Api::Messages, "m", &prompt, Some(&known)).at_most > whole);
     }
 }

@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     Inner,
     answer::{self, Opening},
+    api::Api,
     bill::Held,
     bound::{Measured, measure},
     cassette::Cassette,
@@ -27,7 +28,7 @@ use super::{
     reply::{Body, Refusal, whole},
     request::Asked,
     token::Guest,
-    upstream::{Refused, Try},
+    upstream::{Refused, Try, Upstream},
 };
 
 /// An answer of fewer tokens than this is not worth its input.
@@ -62,6 +63,7 @@ impl Patience {
 pub(super) struct Call {
     pub(super) gateway: Arc<Inner>,
     pub(super) guest: Arc<Guest>,
+    pub(super) api: Api,
     /// The model's name, no alias.
     pub(super) model: String,
     pub(super) price: Price,
@@ -83,7 +85,12 @@ pub(super) type Sender = oneshot::Sender<Response<Body>>;
 
 impl Call {
     /// Settles which model is meant, and what it may write at most.
-    pub(super) fn prepare(gateway: Arc<Inner>, guest: Arc<Guest>, asked: Asked) -> Result<Self, Refusal> {
+    pub(super) fn prepare(
+        gateway: Arc<Inner>,
+        guest: Arc<Guest>,
+        api: Api,
+        asked: Asked,
+    ) -> Result<Self, Refusal> {
         let models = &gateway.models;
         let Some((name, model)) = models.find(&asked.model) else {
             let message = format!("the gateway knows no model `{}`", asked.model.escape_debug());
@@ -103,8 +110,19 @@ impl Call {
                 "the model `{name}` has no price, so no budget can hold it: add `models.known.{name}.price` to loops.yaml"
             )));
         };
+        if model.provider != api.vendor() {
+            return Err(Refusal::invalid(format!(
+                "the model `{name}` is one of `{}`, which does not speak the {api}",
+                model.provider
+            )));
+        }
+        if gateway.cassette.is_some() && api != Api::Messages {
+            return Err(Refusal::invalid(format!(
+                "cassettes do not hold answers of the {api}"
+            )));
+        }
         if gateway.cassette.is_none()
-            && let Some(why) = gateway.upstream.lacks_key()
+            && let Some(why) = gateway.upstreams.of(model.provider).lacks_key()
         {
             gateway.trouble(&why);
             return Err(Refusal::new(
@@ -123,11 +141,12 @@ impl Call {
         let name = name.to_owned();
         body["model"] = json!(name);
         if !model.effort {
-            drop_effort(&mut body);
+            api.drop_effort(&mut body);
         }
-        let wanted = max_tokens.min(model.max_output);
+        let wanted = max_tokens.unwrap_or(u64::MAX).min(model.max_output);
         let floor = FLOOR.max(thinking.saturating_add(1));
         Ok(Self {
+            api,
             model: name,
             price,
             stream,
@@ -138,6 +157,11 @@ impl Call {
             gateway,
             guest,
         })
+    }
+
+    /// Who answers for its model.
+    pub(super) fn upstream(&self) -> &Upstream {
+        self.gateway.upstreams.of(self.api.vendor())
     }
 
     /// Resolves when nobody waits for the answer any more.
@@ -171,7 +195,7 @@ pub(super) async fn make(call: Call, mut sender: Sender) {
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .clone();
-    let measured = measure(&call.model, &call.body, known.as_ref());
+    let measured = measure(call.api, &call.model, &call.body, known.as_ref());
     let patience = call.gateway.patience;
     let deadline = Instant::now() + patience.total;
     let mut waits = ExponentialBuilder::new()
@@ -180,16 +204,17 @@ pub(super) async fn make(call: Call, mut sender: Sender) {
         .without_max_times()
         .with_jitter()
         .build();
+    let who = &call.guest.admission;
     for tries in 1.. {
         let lane = tokio::select! {
-            lane = call.gateway.lanes.enter(&call.model) => lane,
+            lane = call.gateway.lanes.enter(&call.model, &who.loop_name, who.attempt) => lane,
             () = call.abandoned(&mut sender) => return,
         };
         let held = match Held::reserve(&call, measured.at_most, call.wanted, call.floor).await {
             Ok(held) => held,
             Err(refusal) => {
                 tracing::info!(run = %call.guest.admission.run, kind = refusal.kind, "model call refused");
-                let _ = sender.send(refusal.into_response());
+                let _ = sender.send(refusal.into_response(call.api));
                 return;
             }
         };
@@ -230,14 +255,14 @@ enum Ended {
 
 async fn attempt(call: &Call, measured: &Measured, held: Held, tries: u32, mut sender: Sender) -> Ended {
     let mut body = call.body.clone();
-    body["max_tokens"] = json!(held.grant.max_tokens);
+    call.api.bound(&mut body, held.grant.max_tokens);
     let asked = tokio::select! {
-        asked = call.gateway.upstream.ask(body.to_string()) => asked,
+        asked = call.upstream().ask(call.api, body.to_string()) => asked,
         () = call.abandoned(&mut sender) => Try::Lost("nobody waits for it any more".to_owned()),
     };
     let opening = match asked {
         Try::Answers(response) => tokio::select! {
-            opening = answer::open(&call.gateway.upstream, call.stream, response) => opening,
+            opening = answer::open(call.upstream(), call.api, call.stream, response) => opening,
             () = call.abandoned(&mut sender) => Opening::Cut("nobody waits for it any more".to_owned()),
         },
         Try::Refused(refused) => Opening::Refused(refused),
@@ -274,17 +299,17 @@ fn give_up(call: &Call, failure: Failure) -> Response<Body> {
     match failure {
         Failure::Unreachable(why) => {
             let message = format!("the model could not be reached: {why}");
-            Refusal::new(StatusCode::BAD_GATEWAY, "api_error", message).into_response()
+            Refusal::new(StatusCode::BAD_GATEWAY, "api_error", message).into_response(call.api)
         }
         Failure::Refused(refused) if matches!(refused.status.as_u16(), 401 | 403) => {
-            let message = call.gateway.upstream.refused_key(refused.status);
+            let message = call.upstream().refused_key(refused.status);
             call.gateway.trouble(&message);
             let kind = if refused.status == StatusCode::FORBIDDEN {
                 "permission_error"
             } else {
                 "authentication_error"
             };
-            Refusal::new(refused.status, kind, message).into_response()
+            Refusal::new(refused.status, kind, message).into_response(call.api)
         }
         Failure::Refused(refused) if !refused.json => {
             let message = format!(
@@ -296,7 +321,7 @@ fn give_up(call: &Call, failure: Failure) -> Response<Body> {
                 retry_after: refused.retry_after,
                 ..Refusal::new(status, "api_error", message)
             }
-            .into_response()
+            .into_response(call.api)
         }
         Failure::Refused(refused) => {
             let mut response = Response::new(whole(refused.body));
@@ -315,7 +340,7 @@ async fn rehearse(call: &Call, cassette: &Cassette, mut sender: Sender) {
     let found = match cassette.find(&who.label, who.number, &call.body) {
         Ok(found) => found,
         Err(why) => {
-            let _ = sender.send(Refusal::invalid(why).into_response());
+            let _ = sender.send(Refusal::invalid(why).into_response(call.api));
             return;
         }
     };
@@ -329,20 +354,7 @@ async fn rehearse(call: &Call, cassette: &Cassette, mut sender: Sender) {
             call.log(StatusCode::OK, 1, &bill);
             played.into_response(call.stream)
         }
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => refusal.into_response(call.api),
     };
     let _ = sender.send(response);
-}
-
-/// Models that take no effort refuse requests that name one; the field is dropped, and no more than it.
-fn drop_effort(body: &mut Value) {
-    let Some(fields) = body.as_object_mut() else {
-        return;
-    };
-    if let Some(config) = fields.get_mut("output_config").and_then(Value::as_object_mut) {
-        config.shift_remove("effort");
-        if config.is_empty() {
-            fields.shift_remove("output_config");
-        }
-    }
 }

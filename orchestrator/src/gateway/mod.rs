@@ -1,4 +1,4 @@
-//! The gateway: one small proxy in front of every model, for every agent.
+//! The gateway: one small proxy in front of every model, for every agent, and the way out to the hosts that a loop allows.
 //!
 //! It alone holds the key, knows prices and keeps budgets. An attempt is admitted and gets a token that is worth
 //! nothing elsewhere; what it may ask is an allow-list; what it may spend is reserved before each call and settled
@@ -20,15 +20,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock,
-    config::Models,
+    config::{Budget, Models},
     store::{Store, StoreError, calls},
 };
 
 mod answer;
+mod api;
 mod bill;
 mod bound;
 mod call;
 mod cassette;
+mod egress;
 mod lanes;
 mod meter;
 mod play;
@@ -43,6 +45,7 @@ mod upstream;
 
 pub use call::Patience;
 pub use cassette::{Cassette, CassetteError, Session, Turn};
+pub use egress::{Outside, is_public};
 pub use loops::budget::Caps;
 pub use reply::{OVER_BUDGET, REHEARSED};
 pub use token::{Admission, Role, Token};
@@ -76,13 +79,15 @@ pub struct Gateway {
 #[derive(Debug)]
 struct Inner {
     models: Models,
+    budget: Mutex<Arc<Budget>>,
     store: Store,
-    upstream: upstream::Upstream,
+    upstreams: upstream::Upstreams,
     cassette: Option<Cassette>,
     recorder: Option<record::Recorder>,
     lanes: lanes::Lanes,
     door: token::Door,
     patience: Patience,
+    outside: Outside,
     spend: watch::Sender<u64>,
     trouble: Mutex<Option<String>>,
     over_budget: Mutex<Option<String>>,
@@ -103,16 +108,18 @@ impl Gateway {
         playback: Option<Cassette>,
         record: Option<PathBuf>,
     ) -> Result<Self, GatewayError> {
-        Self::start_with(models, store, playback, record, Patience::of(models.patience.0)).await
+        let patience = Patience::of(models.patience.0);
+        Self::start_with(models, store, playback, record, patience, Outside::system()).await
     }
 
-    /// As [`Gateway::start`], with other waits between tries.
+    /// As [`Gateway::start`], with other waits between tries, and another way to the hosts that loops allow.
     pub async fn start_with(
         models: &Models,
         store: Store,
         playback: Option<Cassette>,
         record: Option<PathBuf>,
         patience: Patience,
+        outside: Outside,
     ) -> Result<Self, GatewayError> {
         let mut tx = store.begin().await?;
         let left_open = calls::estimate_open(&mut tx, clock::now()).await?;
@@ -124,14 +131,16 @@ impl Gateway {
             );
         }
         let inner = Arc::new(Inner {
-            upstream: upstream::Upstream::new(models.anthropic.clone()).map_err(GatewayError::Client)?,
+            upstreams: upstream::Upstreams::new(models).map_err(GatewayError::Client)?,
             lanes: lanes::Lanes::new(models),
             models: models.clone(),
+            budget: Mutex::default(),
             store,
             cassette: playback,
             recorder: record.as_deref().map(record::Recorder::begin).transpose()?,
             door: token::Door::default(),
             patience,
+            outside,
             spend: watch::Sender::new(0),
             trouble: Mutex::new(None),
             over_budget: Mutex::new(None),
@@ -145,6 +154,11 @@ impl Gateway {
         let address = format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?);
         inner.tasks.spawn(server::serve(Arc::clone(&inner), listener));
         Ok(Self { address, inner })
+    }
+
+    /// From now on all loops together may spend no more than this.
+    pub fn limit(&self, budget: Budget) {
+        *self.inner.budget.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(budget);
     }
 
     /// Lets an attempt ask, until it is dismissed.
@@ -205,6 +219,10 @@ impl Gateway {
 impl Inner {
     fn spend_changed(&self) {
         self.spend.send_modify(|version| *version += 1);
+    }
+
+    fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn trouble(&self, why: &str) {

@@ -157,6 +157,7 @@ fn in_pieces(block: &Value) -> (Value, Vec<Value>) {
 mod tests {
     use super::*;
     use crate::gateway::{
+        api::Api,
         cassette::Turn,
         meter::{Meter, Seen},
         record::assemble,
@@ -194,7 +195,7 @@ mod tests {
             (message.stop_reason.as_deref(), usage),
             (Some("tool_use"), played.usage)
         );
-        let mut meter = Meter::default();
+        let mut meter = Meter::new(Api::Messages);
         meter.feed(stream.as_bytes());
         assert_eq!(meter.seen(1), Seen::All(played.usage));
     }

@@ -135,7 +135,7 @@ pub(super) fn turn_of(message: &Value, usage: Usage) -> Option<Turn> {
 
 /// Puts an answer together that came as a stream; none if it is not a whole one.
 pub(super) fn assemble(stream: &[u8]) -> Option<(Turn, Usage)> {
-    let mut meter = super::meter::Meter::default();
+    let mut meter = super::meter::Meter::new(super::api::Api::Messages);
     meter.feed(stream);
     let super::meter::Seen::All(usage) = meter.seen(u64::MAX) else {
         return None;

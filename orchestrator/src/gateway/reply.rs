@@ -8,7 +8,8 @@ use hyper::{
     Response, StatusCode,
     header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
-use serde_json::json;
+
+use super::api::Api;
 
 /// A body that ends with an error cuts the connection, so that nobody takes a cut answer for a whole one.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -49,9 +50,8 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api_error", message)
     }
 
-    pub(super) fn into_response(self) -> Response<Body> {
-        let body = json!({"type": "error", "error": {"type": self.kind, "message": self.message}});
-        let mut response = json_response(self.status, body.to_string());
+    pub(super) fn into_response(self, api: Api) -> Response<Body> {
+        let mut response = json_response(self.status, api.error(self.kind, &self.message).to_string());
         if let Some(after) = self.retry_after
             && let Ok(value) = HeaderValue::from_str(&after.as_secs().max(1).to_string())
         {

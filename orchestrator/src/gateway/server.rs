@@ -15,13 +15,19 @@ use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 
 use super::{
     Inner,
+    api::Api,
     call::{self, Call},
+    egress,
     reply::{Body, Refusal},
-    request,
 };
 
 /// The largest request that is read: a full context window and some images.
 const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// What is said of every other endpoint.
+const OFFERED: &str = "the gateway offers `POST /v1/messages`, `POST /v1/responses` and `POST /v1/chat/completions`, and \
+                       nothing else: what a provider stores, fetches or does later (files, batches, stored answers) is out of \
+                       the budget's sight";
 
 /// How long a client may take to send its request's head, and the rest.
 const HEAD: Duration = Duration::from_secs(30);
@@ -56,7 +62,9 @@ async fn connection(gateway: Arc<Inner>, stream: tokio::net::TcpStream) {
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
+    let connection = http
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -71,6 +79,11 @@ async fn connection(gateway: Arc<Inner>, stream: tokio::net::TcpStream) {
 }
 
 async fn answer(gateway: Arc<Inner>, request: Request<Incoming>) -> Response<Body> {
+    if request.method() == Method::CONNECT {
+        return egress::open(gateway, request).await;
+    }
+    let anthropic = request.headers().contains_key("anthropic-version");
+    let api = Api::nearest(request.uri().path(), anthropic);
     match admit(gateway, request).await {
         Ok(response) => response,
         Err(refusal) => {
@@ -79,16 +92,16 @@ async fn answer(gateway: Arc<Inner>, request: Request<Incoming>) -> Response<Bod
                 kind = refusal.kind,
                 "model call refused"
             );
-            refusal.into_response()
+            refusal.into_response(api)
         }
     }
 }
 
 async fn admit(gateway: Arc<Inner>, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
-    if request.method() != Method::POST || request.uri().path() != "/v1/messages" {
-        let message = "the gateway offers `POST /v1/messages` and nothing else";
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found_error", message));
-    }
+    let api = Api::at(request.uri().path()).filter(|_| request.method() == Method::POST);
+    let Some(api) = api else {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found_error", OFFERED));
+    };
     let guest = token(request.headers())
         .and_then(|token| gateway.door.find(token))
         .ok_or_else(|| {
@@ -104,8 +117,8 @@ async fn admit(gateway: Arc<Inner>, request: Request<Incoming>) -> Result<Respon
         }
     })?;
     let bytes = body(request.into_body()).await?;
-    let asked = request::read(&bytes)?;
-    let call = Call::prepare(Arc::clone(&gateway), guest, asked)?;
+    let asked = api.read(&bytes)?;
+    let call = Call::prepare(Arc::clone(&gateway), guest, api, asked)?;
     // A task of its own: when the client goes away, what was reserved must still be settled.
     let (sender, answer) = oneshot::channel();
     gateway.tasks.spawn(async move {

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
 };
 
 use loops::{
@@ -22,6 +22,9 @@ use super::bound::Known;
 /// How many calls one attempt may have under way: more than an agent needs, few enough that a hostile one cannot
 /// fill the memory with them.
 const SEATS: usize = 8;
+
+/// How many connections to hosts one attempt may have open: package managers take 16 at most unless told otherwise.
+const TUNNELS: usize = 16;
 
 /// What an attempt does; the gateway only shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,10 @@ pub struct Admission {
     pub role: Role,
     /// What may be spent.
     pub caps: Caps,
+    /// The zone of its loop: days and months of what the service may spend end there.
+    pub zone: String,
+    /// The hosts that it may reach besides the models, as its loop says.
+    pub network: Vec<String>,
     /// The models (aliases or names) that it may ask; none: any that has a price.
     pub models: Option<Vec<String>>,
     /// What kind of session it is (`lead`, `fix`, `review`): cassettes are told apart by it.
@@ -92,6 +99,10 @@ pub(super) struct Guest {
     pub(super) gone: CancellationToken,
     /// How many calls it may have under way.
     pub(super) seats: Arc<Semaphore>,
+    /// How many connections to hosts it may have open.
+    pub(super) tunnels: Arc<Semaphore>,
+    /// How many connections it was refused.
+    pub(super) refusals: AtomicUsize,
     /// What its last call taught about how many tokens its conversation has.
     pub(super) known: Mutex<Option<Known>>,
 }
@@ -110,6 +121,8 @@ impl Door {
             admission,
             gone: all.child_token(),
             seats: Arc::new(Semaphore::new(SEATS)),
+            tunnels: Arc::new(Semaphore::new(TUNNELS)),
+            refusals: AtomicUsize::new(0),
             known: Mutex::new(None),
         };
         self.lock().insert(hash(&token.0), Arc::new(guest));

@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use hyper::{StatusCode, header::HeaderValue};
 use reqwest::{Client, Url, redirect};
 
-use crate::config::{Provider, models::is_loopback};
+use super::api::Api;
+use crate::config::{Models, Provider, Vendor, models::is_loopback};
 
 /// The version of the API that the allow-list was written against.
 const API_VERSION: &str = "2023-06-01";
@@ -21,11 +22,33 @@ const CONNECT: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(180);
 const WHOLE: Duration = Duration::from_secs(11 * 60);
 
-/// The provider.
+/// Everybody who answers for models.
+#[derive(Debug)]
+pub(super) struct Upstreams {
+    anthropic: Upstream,
+    openai: Upstream,
+}
+
+impl Upstreams {
+    pub(super) fn new(models: &Models) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            anthropic: Upstream::new(models.anthropic.clone(), "")?,
+            openai: Upstream::new(models.openai.clone(), "Bearer ")?,
+        })
+    }
+
+    pub(super) fn of(&self, vendor: Vendor) -> &Upstream {
+        match vendor {
+            Vendor::Anthropic => &self.anthropic,
+            Vendor::Openai => &self.openai,
+        }
+    }
+}
+
+/// A provider.
 #[derive(Debug)]
 pub(super) struct Upstream {
     client: Client,
-    url: String,
     provider: Provider,
     /// The key as it is sent; none if there is none, or if it cannot be sent.
     key: Option<HeaderValue>,
@@ -57,32 +80,35 @@ pub(super) struct Refused {
 impl Refused {
     /// Whether the same may go well later.
     pub(super) fn passes(&self) -> bool {
-        matches!(self.status.as_u16(), 429 | 500 | 502 | 503 | 504 | 529)
+        // An account without money answers like one that asks too fast; waiting does not fill it.
+        let spent = self.status == StatusCode::TOO_MANY_REQUESTS
+            && serde_json::from_slice::<serde_json::Value>(&self.body)
+                .is_ok_and(|body| body["error"]["code"] == "insufficient_quota");
+        !spent && matches!(self.status.as_u16(), 429 | 500 | 502 | 503 | 504 | 529)
     }
 }
 
 impl Upstream {
-    pub(super) fn new(provider: Provider) -> Result<Self, reqwest::Error> {
+    /// `bearer` stands before the key.
+    fn new(provider: Provider, bearer: &str) -> Result<Self, reqwest::Error> {
         // Whoever came first chose the same one; a process has only one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let url = format!("{}/v1/messages", provider.base_url);
         let mut client = Client::builder()
             .connect_timeout(CONNECT)
             .read_timeout(WHOLE)
             .pool_idle_timeout(Duration::from_secs(30))
             // A redirect would carry the key to wherever it points.
             .redirect(redirect::Policy::none());
-        if Url::parse(&url).is_ok_and(|url| is_loopback(&url)) {
+        if Url::parse(&provider.base_url).is_ok_and(|url| is_loopback(&url)) {
             client = client.no_proxy();
         }
         let key = provider.key.as_ref().and_then(|key| {
-            let mut value = HeaderValue::from_str(key.expose()).ok()?;
+            let mut value = HeaderValue::from_str(&format!("{bearer}{}", key.expose())).ok()?;
             value.set_sensitive(true);
             Some(value)
         });
         Ok(Self {
             client: client.build()?,
-            url,
             provider,
             key,
         })
@@ -112,14 +138,17 @@ impl Upstream {
     }
 
     /// Asks once.
-    pub(super) async fn ask(&self, body: String) -> Try {
-        let mut request = self
-            .client
-            .post(&self.url)
-            .header("content-type", "application/json")
-            .header("anthropic-version", API_VERSION);
+    pub(super) async fn ask(&self, api: Api, body: String) -> Try {
+        let url = format!("{}{}", self.provider.base_url, api.upstream());
+        let mut request = self.client.post(url).header("content-type", "application/json");
+        if api.vendor() == Vendor::Anthropic {
+            request = request.header("anthropic-version", API_VERSION);
+        }
         if let Some(key) = &self.key {
-            request = request.header("x-api-key", key);
+            request = match api.vendor() {
+                Vendor::Anthropic => request.header("x-api-key", key),
+                Vendor::Openai => request.header("authorization", key),
+            };
         }
         match request.body(body).send().await {
             Ok(response) if response.status().is_success() => Try::Answers(response),

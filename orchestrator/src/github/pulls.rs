@@ -176,6 +176,39 @@ struct Merged {
     sha: String,
 }
 
+#[cfg(test)]
+impl Pull {
+    /// An open one, for tests of what is decided about it.
+    pub(crate) fn of_test(base_branch: &str, head: &str) -> Self {
+        Self {
+            number: 1,
+            url: String::new(),
+            title: String::new(),
+            body: String::new(),
+            state: PullState::Open,
+            draft: false,
+            head_branch: "loops/fix/x".to_owned(),
+            head: head.to_owned(),
+            from_here: true,
+            base_branch: base_branch.to_owned(),
+            base: String::new(),
+            author: None,
+            merged_by: None,
+            merge_commit: None,
+            closed_by: None,
+            mergeable: None,
+            mergeable_state: String::new(),
+            labels: vec![],
+            requested_reviewers: vec![],
+            requested_teams: vec![],
+            created_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            closed_at: None,
+            node_id: String::new(),
+        }
+    }
+}
+
 impl From<Raw> for Pull {
     fn from(raw: Raw) -> Self {
         let here = raw.base.repo.as_ref().map(|repo| repo.full_name.clone());

@@ -5,7 +5,7 @@
 //! a row in the ledger when it ends.
 
 use ::loops::{
-    budget::{Cap, Caps, Grant, Limit, Money, OverCap, Price, Usage, grant},
+    budget::{Cap, Caps, Grant, Limit, Money, OverCap, Price, Shared, Usage, Whose, grant},
     id::{AttemptId, RunId, TaskId},
     time::Timestamp,
 };
@@ -40,6 +40,7 @@ macro_rules! spend_where {
              CAST(COALESCE(SUM(input_tokens), 0) AS BIGINT) AS input_tokens, CAST(COALESCE(SUM(output_tokens), 0) AS BIGINT) AS output_tokens, \
              CAST(COALESCE(SUM(cache_read_tokens), 0) AS BIGINT) AS cache_read_tokens, \
              CAST(COALESCE(SUM(cache_write_tokens), 0) AS BIGINT) AS cache_write_tokens, \
+             CAST(COALESCE(SUM(reasoning_tokens), 0) AS BIGINT) AS reasoning_tokens, \
              CAST(COALESCE(SUM(rehearsed), 0) AS BIGINT) AS rehearsed, \
              CAST(COALESCE(SUM(CASE WHEN state = 'estimated' THEN 1 ELSE 0 END), 0) AS BIGINT) AS estimated \
              FROM calls WHERE ",
@@ -53,15 +54,19 @@ statements! { "calls":
     /// What already counts against a task, in whichever runs it was worked on.
     TASK = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE task = $1";
     RUN = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE run = $1";
+    /// Since the day, or the month, began.
     DAY = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE loop = $1 AND at >= $2";
-    BEGIN = "INSERT INTO calls (id, attempt, task, run, loop, model, state, reserved, cost, at) \
-             VALUES ($1, $2, $3, $4, $5, $6, 'reserved', $7, $7, $8)";
-    REHEARSE = "INSERT INTO calls (id, attempt, task, run, loop, model, state, reserved, cost, input_tokens, \
-                output_tokens, cache_read_tokens, cache_write_tokens, rehearsed, at, ended_at) \
-                VALUES ($1, $2, $3, $4, $5, $6, 'settled', 0, 0, $7, $8, $9, $10, 1, $11, $12)";
+    BEGIN = "INSERT INTO calls (id, attempt, task, run, loop, model, role, state, reserved, cost, at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'reserved', $8, $8, $9)";
+    REHEARSE = "INSERT INTO calls (id, attempt, task, run, loop, model, role, state, reserved, cost, input_tokens, \
+                output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, rehearsed, at, ended_at) \
+                VALUES ($1, $2, $3, $4, $5, $6, $7, 'settled', 0, 0, $8, $9, $10, $11, $12, 1, $13, $14)";
     END = "UPDATE calls SET state = $2, cost = $3, input_tokens = $4, output_tokens = $5, cache_read_tokens = $6, \
-           cache_write_tokens = $7, ended_at = $8 WHERE id = $1 AND state = 'reserved'";
-    OPEN = "SELECT id, attempt, task, run, loop, model, at, reserved FROM calls WHERE state = 'reserved'";
+           cache_write_tokens = $7, reasoning_tokens = $8, ended_at = $9 WHERE id = $1 AND state = 'reserved'";
+    EVERYBODY = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE at >= $1";
+    ROLE = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE role = $1 AND at >= $2";
+    ROLE_IN_RUN = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE run = $1 AND role = $2";
+    OPEN = "SELECT id, attempt, task, run, loop, model, role, at, reserved FROM calls WHERE state = 'reserved'";
     SPEND_OF_RUN = spend_where!("run");
     SPEND_OF_TASK = spend_where!("task");
     SPEND_OF_ATTEMPT = spend_where!("attempt");
@@ -82,6 +87,8 @@ pub struct NewCall {
     pub loop_name: String,
     /// The model's name.
     pub model: String,
+    /// What the attempt does: `lead`, `work` or `review`.
+    pub role: String,
     /// Now.
     pub at: Timestamp,
 }
@@ -91,6 +98,8 @@ pub struct NewCall {
 pub struct Wish<'a> {
     /// What may be spent.
     pub caps: &'a Caps,
+    /// What may be spent together with others.
+    pub shared: &'a [Shared],
     /// What the model costs.
     pub price: &'a Price,
     /// It has at most so many input tokens.
@@ -123,7 +132,7 @@ pub async fn reserve(
     call: &NewCall,
     wish: &Wish<'_>,
 ) -> Result<Result<Grant, OverCap>, StoreError> {
-    let mut limits = Vec::with_capacity(3);
+    let mut limits = Vec::with_capacity(4 + wish.shared.len());
     if let (Some(limit), Some(task)) = (wish.caps.task, call.task) {
         let spent = TASK
             .first(&mut *tx, |query| query.bind(task.to_string()), spent)
@@ -145,18 +154,26 @@ pub async fn reserve(
         });
     }
     if let Some(limit) = wish.caps.day {
-        let since = wish.caps.day_start.0;
-        let spent = DAY
-            .first(
-                &mut *tx,
-                |query| query.bind(call.loop_name.clone()).bind(since),
-                spent,
-            )
-            .await?;
+        let spent = of_loop(tx, &call.loop_name, wish.caps.day_start).await?;
         limits.push(Limit {
             cap: Cap::Day,
             limit,
-            spent: spent.unwrap_or_default(),
+            spent,
+        });
+    }
+    if let Some(limit) = wish.caps.month {
+        let spent = of_loop(tx, &call.loop_name, wish.caps.month_start).await?;
+        limits.push(Limit {
+            cap: Cap::Month,
+            limit,
+            spent,
+        });
+    }
+    for shared in wish.shared {
+        limits.push(Limit {
+            cap: shared.cap.clone(),
+            limit: shared.limit,
+            spent: spent_together(tx, call, shared).await?,
         });
     }
     let grant = match grant(wish.price, wish.input_tokens, wish.wanted, wish.floor, &limits) {
@@ -169,6 +186,38 @@ pub async fn reserve(
         })
         .await?;
     Ok(Ok(grant))
+}
+
+/// What counts against a cap that several loops or runs share.
+async fn spent_together(tx: &mut Tx, call: &NewCall, shared: &Shared) -> Result<Money, StoreError> {
+    let found = match &shared.of {
+        Whose::Everybody => {
+            EVERYBODY
+                .first(&mut *tx, |query| query.bind(shared.since.0), spent)
+                .await?
+        }
+        Whose::Loops(loops) => {
+            let mut sum = Money::ZERO;
+            for name in loops {
+                sum += of_loop(tx, name, shared.since).await?;
+            }
+            Some(sum)
+        }
+        Whose::Role(role) => {
+            let bind = |query: Query| query.bind(role.clone()).bind(shared.since.0);
+            ROLE.first(&mut *tx, bind, spent).await?
+        }
+        Whose::RoleInRun(role) => {
+            let bind = |query: Query| query.bind(call.run.to_string()).bind(role.clone());
+            ROLE_IN_RUN.first(&mut *tx, bind, spent).await?
+        }
+    };
+    Ok(found.unwrap_or_default())
+}
+
+async fn of_loop(tx: &mut Tx, name: &str, since: Timestamp) -> Result<Money, StoreError> {
+    let bind = |query: Query| query.bind(name.to_owned()).bind(since.0);
+    Ok(DAY.first(&mut *tx, bind, spent).await?.unwrap_or_default())
 }
 
 /// Ends a call that was reserved: what it cost counts from here on. A call that has ended already stays as it is.
@@ -246,6 +295,14 @@ async fn record(
     .await
 }
 
+/// What all runs of a loop spent since a moment.
+pub async fn spend_since(from: impl Reader, loop_name: &str, since: Timestamp) -> Result<Money, StoreError> {
+    let sum = DAY
+        .first(from, |query| query.bind(loop_name).bind(since.0), spent)
+        .await?;
+    Ok(sum.unwrap_or_default())
+}
+
 /// What a run spent so far.
 pub async fn spend_of_run(from: impl Reader, run: RunId) -> Result<Spend, StoreError> {
     let row = SPEND_OF_RUN
@@ -278,6 +335,7 @@ fn whose(query: Query, call: &NewCall) -> Query {
         .bind(call.run.to_string())
         .bind(call.loop_name.clone())
         .bind(call.model.clone())
+        .bind(call.role.clone())
 }
 
 fn tokens(query: Query, usage: &Usage) -> Query {
@@ -286,6 +344,7 @@ fn tokens(query: Query, usage: &Usage) -> Query {
         usage.output_tokens,
         usage.cache_read_tokens,
         usage.cache_write_tokens,
+        usage.reasoning_tokens,
     ];
     counts.into_iter().fold(query, |query, count| {
         query.bind(i64::try_from(count).unwrap_or(i64::MAX))
@@ -300,6 +359,7 @@ fn open_call(row: &Row) -> Result<NewCall, StoreError> {
         run: row.parsed("run")?,
         loop_name: row.text("loop")?,
         model: row.text("model")?,
+        role: row.text("role")?,
         at: row.time("at")?,
     })
 }
@@ -317,6 +377,7 @@ fn spend(row: &Row) -> Result<Spend, StoreError> {
             output_tokens: row.number("output_tokens")?,
             cache_read_tokens: row.number("cache_read_tokens")?,
             cache_write_tokens: row.number("cache_write_tokens")?,
+            reasoning_tokens: row.number("reasoning_tokens")?,
         },
         rehearsed: row.number("rehearsed")?,
         estimated: row.number("estimated")?,

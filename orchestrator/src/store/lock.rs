@@ -22,7 +22,7 @@ use super::{Store, StoreError, file, server};
 /// The right to work on a state folder; dropping it gives it back.
 #[derive(Debug)]
 pub struct StateLock {
-    _file: Flock<File>,
+    file: Flock<File>,
     /// Ends with the process, too: the server sees the connection break.
     _claim: Option<PgConnection>,
 }
@@ -39,7 +39,7 @@ impl StateLock {
                     source,
                 })?;
                 Ok(Self {
-                    _file: lock,
+                    file: lock,
                     _claim: None,
                 })
             }
@@ -50,12 +50,51 @@ impl StateLock {
         }
     }
 
+    /// Lets others see that its holder runs loops by their schedules.
+    pub fn serving(mut self) -> Result<Self, StoreError> {
+        writeln!(self.file, "{SERVES}").map_err(|source| StoreError::Folder {
+            path: Path::new(FILE).to_owned(),
+            source,
+        })?;
+        Ok(self)
+    }
+
     /// Takes the lock of the state in a Postgres besides, which other machines may know of. Does not wait: if another
     /// process has it, the error is [`StoreError::Claimed`]. Nothing else is to be taken for a SQLite file.
     pub async fn also_in(self, store: &Store) -> Result<Self, StoreError> {
         let _claim = server::claim(store).await?;
         Ok(Self { _claim, ..self })
     }
+}
+
+/// Who works on a state now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Holder {
+    /// Its process id on this machine, if it is on this one and can be read.
+    pub process: Option<u32>,
+    /// What the database calls it, if only the database knows it: another machine's.
+    pub elsewhere: Option<String>,
+    /// Whether it runs loops by their schedules.
+    pub serves: bool,
+}
+
+/// Who works on the state in `folder`, or in the database of `store`, now; none: nobody.
+pub async fn at_work(folder: &Path, store: &Store) -> Result<Option<Holder>, StoreError> {
+    let Some(process) = holder(folder)? else {
+        let elsewhere = server::claimed(store).await?;
+        return Ok(elsewhere.map(|who| Holder {
+            process: None,
+            elsewhere: Some(who),
+            // Only what stays long claims it: a run in the foreground, or the service. Nobody can tell from here.
+            serves: true,
+        }));
+    };
+    let text = std::fs::read_to_string(folder.join(FILE)).unwrap_or_default();
+    Ok(Some(Holder {
+        process,
+        elsewhere: None,
+        serves: text.lines().nth(1) == Some(SERVES),
+    }))
 }
 
 /// Who works on the state in `folder` now; none: nobody. The inner value is its process id, if it can be read.
@@ -67,6 +106,8 @@ pub fn holder(folder: &Path) -> Result<Option<Option<u32>>, StoreError> {
 }
 
 const FILE: &str = "lock";
+/// The second line of a service's lock.
+const SERVES: &str = "serves";
 
 /// The lock, or the process that has it.
 fn try_lock(folder: &Path) -> Result<Result<Flock<File>, Option<u32>>, StoreError> {
@@ -100,7 +141,7 @@ fn write_pid(file: &mut File) -> std::io::Result<()> {
 fn read_pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    text.lines().next()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@
 
 pub mod attempts;
 pub mod baselines;
+pub mod boards;
 pub mod calls;
 pub mod cursors;
 pub mod decisions;
+pub mod egress;
 mod error;
 pub mod evidence;
 mod file;

@@ -62,6 +62,13 @@ macro_rules! columns {
 
 statements! { "outbox":
     PUT = "INSERT INTO outbox (key, effect, state, decided_at) VALUES ($1, $2, 'pending', $3) ON CONFLICT (key) DO NOTHING";
+    /// What was given up stays so until something else is wanted; what waits keeps its place.
+    RENEW = "INSERT INTO outbox (key, effect, state, decided_at) VALUES ($1, $2, 'pending', $3)
+        ON CONFLICT (key) DO UPDATE SET effect = excluded.effect, state = 'pending', decided_at = excluded.decided_at,
+            done_at = NULL, why = CASE WHEN outbox.state = 'pending' THEN outbox.why ELSE NULL END,
+            tries = CASE WHEN outbox.state = 'pending' THEN outbox.tries ELSE 0 END,
+            next_at = CASE WHEN outbox.state = 'pending' THEN outbox.next_at ELSE 0 END
+        WHERE outbox.state = 'done' OR outbox.effect <> excluded.effect";
     AMEND = "UPDATE outbox SET effect = $2 WHERE key = $1 AND state = 'pending'";
     DONE = "UPDATE outbox SET state = 'done', why = NULL, done_at = $2 WHERE key = $1 AND state = 'pending'";
     TRIED = "UPDATE outbox SET tries = tries + 1, why = $2, next_at = $3 WHERE key = $1 AND state = 'pending'";
@@ -75,6 +82,18 @@ statements! { "outbox":
 pub async fn put(tx: &mut Tx, key: &str, effect: &impl Serialize, at: Timestamp) -> Result<bool, StoreError> {
     let effect = serde_json::to_string(effect)?;
     Ok(PUT.run(tx, |q| q.bind(key).bind(effect).bind(at.0)).await? > 0)
+}
+
+/// Decides an effect of which only the last form counts, like the text of the dashboard: what was carried out under this
+/// key before is history. False: the same waits already, or was given up.
+pub async fn renew(
+    tx: &mut Tx,
+    key: &str,
+    effect: &impl Serialize,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let effect = serde_json::to_string(effect)?;
+    Ok(RENEW.run(tx, |q| q.bind(key).bind(effect).bind(at.0)).await? > 0)
 }
 
 /// It was carried out. False: it was not pending.

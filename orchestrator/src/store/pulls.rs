@@ -55,8 +55,12 @@ statements! { "pulls":
     ONE_MORE_ROUND = "UPDATE pulls SET rounds = rounds + 1 WHERE proposal = $1";
     ONE_MORE_REBUILD = "UPDATE pulls SET rebuilds = rebuilds + 1 WHERE proposal = $1";
     LEAVE_ALONE = "UPDATE pulls SET hands_off = $2 WHERE proposal = $1 AND hands_off IS NULL";
+    TAKE_UP_AGAIN = "UPDATE pulls SET hands_off = NULL WHERE proposal = $1";
     GET = concat!("SELECT ", columns!(), " FROM pulls WHERE proposal = $1");
     OF_REPOSITORY = concat!("SELECT ", columns!(), " FROM pulls WHERE repository = $1 ORDER BY number");
+    REFUSED_SINCE = "SELECT p.proposal, p.repository, p.number, p.url, p.draft, p.talk, p.rounds, p.rebuilds, p.hands_off, p.opened_at
+        FROM pulls p JOIN proposals o ON o.id = p.proposal
+        WHERE o.state = 'rejected' AND o.updated_at >= $1 ORDER BY o.updated_at DESC LIMIT $2";
     OPEN = "SELECT p.proposal, p.repository, p.number, p.url, p.draft, p.talk, p.rounds, p.rebuilds, p.hands_off, p.opened_at
         FROM pulls p JOIN proposals o ON o.id = p.proposal
         WHERE o.state IN ('preparing', 'open', 'revising', 'approved') ORDER BY p.repository, p.number";
@@ -108,6 +112,14 @@ pub async fn leave_alone(tx: &mut Tx, proposal: ProposalId, why: &str) -> Result
         > 0)
 }
 
+/// It is not left alone any more.
+pub async fn take_up_again(tx: &mut Tx, proposal: ProposalId) -> Result<(), StoreError> {
+    TAKE_UP_AGAIN
+        .run(tx, |q| q.bind(proposal.to_string()))
+        .await
+        .map(drop)
+}
+
 /// The pull request of a proposal.
 pub async fn get(from: impl Reader, proposal: ProposalId) -> Result<Option<PullRow>, StoreError> {
     GET.first(from, |q| q.bind(proposal.to_string()), read).await
@@ -116,6 +128,17 @@ pub async fn get(from: impl Reader, proposal: ProposalId) -> Result<Option<PullR
 /// The pull requests of proposals in a repository, oldest first, whatever became of them.
 pub async fn of_repository(from: impl Reader, repository: &str) -> Result<Vec<PullRow>, StoreError> {
     OF_REPOSITORY.all(from, |q| q.bind(repository), read).await
+}
+
+/// The pull requests of proposals that were refused since a moment, the last first, at most `limit`.
+pub async fn refused_since(
+    from: impl Reader,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<PullRow>, StoreError> {
+    REFUSED_SINCE
+        .all(from, |q| q.bind(since.0).bind(i64::from(limit)), read)
+        .await
 }
 
 /// The pull requests of proposals that are neither merged nor refused nor expired, by repository.

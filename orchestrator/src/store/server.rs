@@ -99,7 +99,26 @@ pub(super) async fn claim_with(connection: &mut PgConnection, place: &Path) -> R
     if taken {
         return Ok(());
     }
-    let who: Option<String> = sqlx::query_scalar(
+    let who = who_claims(connection).await.map_err(failed)?;
+    Err(StoreError::Claimed {
+        path: place.to_owned(),
+        who: who.unwrap_or_else(|| "which has just ended".to_owned()),
+    })
+}
+
+/// What whoever has the right to work on a state calls itself; none: nobody has it, or it is a file.
+pub(super) async fn claimed(store: &Store) -> Result<Option<String>, StoreError> {
+    let Engine::Postgres { readers, .. } = &store.engine else {
+        return Ok(None);
+    };
+    let mut connection = readers.acquire().await.map_err(|error| store.sort(error))?;
+    who_claims(&mut connection)
+        .await
+        .map_err(|error| store.sort(error))
+}
+
+async fn who_claims(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
         "SELECT a.application_name FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid \
          WHERE l.locktype = 'advisory' AND l.granted AND l.classid::bigint = $1 \
          AND l.objid = current_schema()::regnamespace::oid \
@@ -108,11 +127,6 @@ pub(super) async fn claim_with(connection: &mut PgConnection, place: &Path) -> R
     .bind(i64::from(LOCKS))
     .fetch_optional(connection)
     .await
-    .map_err(failed)?;
-    Err(StoreError::Claimed {
-        path: place.to_owned(),
-        who: who.unwrap_or_else(|| "which has just ended".to_owned()),
-    })
 }
 
 /// Gives back what [`claim_with`] took.

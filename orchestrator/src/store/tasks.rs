@@ -1,7 +1,7 @@
 //! Table `tasks`: what workers are asked for, numbered within their run.
 
 use ::loops::{
-    id::{RunId, TaskId},
+    id::{FindingId, RunId, TaskId},
     task::Task,
     time::Timestamp,
 };
@@ -53,6 +53,8 @@ statements! { "tasks":
     SET_GOAL = "UPDATE tasks SET goal = $2, updated_at = $3 WHERE id = $1";
     GET = concat!("SELECT ", columns!(), " FROM tasks WHERE id = $1");
     BY_CALL = concat!("SELECT ", columns!(), " FROM tasks WHERE run = $1 AND call_id = $2");
+    LAST_OF_FINDING = concat!("SELECT ", columns!(), " FROM tasks WHERE findings LIKE '%\"' || $1 || '\"%'
+        ORDER BY created_at DESC, id DESC LIMIT 1");
     OF_RUN = concat!("SELECT ", columns!(), " FROM tasks WHERE run = $1 ORDER BY number");
 }
 
@@ -152,6 +154,13 @@ pub async fn get(from: impl Reader, id: TaskId) -> Result<Option<Kept>, StoreErr
 pub async fn by_call(from: impl Reader, run: RunId, call_id: &str) -> Result<Option<Kept>, StoreError> {
     BY_CALL
         .first(from, |q| q.bind(run.to_string()).bind(call_id), read)
+        .await
+}
+
+/// The task that was spawned last of those that are for a finding.
+pub async fn last_of_finding(from: impl Reader, finding: FindingId) -> Result<Option<Kept>, StoreError> {
+    LAST_OF_FINDING
+        .first(from, |q| q.bind(finding.to_string()), read)
         .await
 }
 

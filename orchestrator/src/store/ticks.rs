@@ -45,6 +45,12 @@ macro_rules! columns {
 
 statements! { "ticks":
     CLAIM = "INSERT INTO ticks (loop, due_at, receipt, why, run) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    BEGIN = "INSERT INTO ticks (loop, due_at, receipt, run) VALUES ($1, $2, 'running', $3)
+        ON CONFLICT (loop, due_at) DO UPDATE SET run = excluded.run WHERE ticks.receipt = 'running' AND ticks.run IS NULL";
+    FAIL = "INSERT INTO ticks (loop, due_at, receipt, why) VALUES ($1, $2, 'failed', $3)
+        ON CONFLICT (loop, due_at) DO UPDATE SET receipt = 'failed', why = excluded.why
+        WHERE ticks.receipt = 'running' AND ticks.run IS NULL";
+    UNBEGUN = concat!("SELECT ", columns!(), " FROM ticks WHERE receipt = 'running' AND run IS NULL ORDER BY loop, due_at");
     RECEIPT = "UPDATE ticks SET receipt = $3, why = $4, run = COALESCE($5, run) WHERE loop = $1 AND due_at = $2";
     END_OF_RUN = "UPDATE ticks SET receipt = $2, why = $3 WHERE run = $1 AND receipt = 'running'";
     GET = concat!("SELECT ", columns!(), " FROM ticks WHERE loop = $1 AND due_at = $2");
@@ -61,6 +67,28 @@ pub async fn claim(tx: &mut Tx, tick: &Tick) -> Result<bool, StoreError> {
             .bind(tick.run.map(|run| run.to_string()))
     };
     Ok(CLAIM.run(tx, bind).await? > 0)
+}
+
+/// Gives a tick to its run, whether or not it was taken before; false: it has another, or is over.
+pub async fn begin(tx: &mut Tx, loop_name: &str, due_at: Timestamp, run: RunId) -> Result<bool, StoreError> {
+    let run = run.to_string();
+    Ok(BEGIN
+        .run(tx, |q| q.bind(loop_name).bind(due_at.0).bind(run))
+        .await?
+        > 0)
+}
+
+/// A tick could not start its run; false: it has one, or is over.
+pub async fn fail(tx: &mut Tx, loop_name: &str, due_at: Timestamp, why: &str) -> Result<bool, StoreError> {
+    Ok(FAIL
+        .run(tx, |q| q.bind(loop_name).bind(due_at.0).bind(why))
+        .await?
+        > 0)
+}
+
+/// Ticks that were taken and whose run was never written down: whoever took them died in between, or is about to.
+pub async fn unbegun(from: impl Reader) -> Result<Vec<Tick>, StoreError> {
+    UNBEGUN.all(from, |q| q, read).await
 }
 
 /// Says what became of a tick; without a run, the one that it has stays.

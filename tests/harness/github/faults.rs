@@ -6,11 +6,12 @@ use std::fmt;
 
 use super::world::World;
 
-/// Which requests something meets: a method (any, if empty) and the beginning of the path.
+/// Which requests something meets: a method (any, if empty) and the beginning of the path, or all of it.
 #[derive(Debug, Clone)]
 pub struct Match {
     method: String,
     path_prefix: String,
+    whole: bool,
 }
 
 impl Match {
@@ -19,11 +20,20 @@ impl Match {
         Self {
             method: method.to_owned(),
             path_prefix: path_prefix.to_owned(),
+            whole: false,
         }
     }
 
+    /// The same, for this path and none below it.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        Self { whole: true, ..self }
+    }
+
     fn meets(&self, method: &str, path: &str) -> bool {
-        (self.method.is_empty() || self.method == method) && path.starts_with(&self.path_prefix)
+        (self.method.is_empty() || self.method == method)
+            && path.starts_with(&self.path_prefix)
+            && (!self.whole || path == self.path_prefix)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    things::{Job, Workflow, WorkflowRun},
+    things::{CheckRun, Job, Workflow, WorkflowRun},
     world::World,
 };
 
@@ -103,11 +103,37 @@ impl World {
             .find(|word| ends.contains(word));
         run.conclusion = Some(worst.unwrap_or("success").to_owned());
         let by = run.actor.clone();
+        self.show_jobs(at, id);
         let payload = json!({
             "action": "completed",
             "workflow_run": self.run_json(at, id),
             "workflow": self.workflow_json(at, self.repositories[at].runs[&id].workflow),
         });
         self.emit(at, "workflow_run", payload, &by);
+    }
+
+    /// Each job of the last try stands as a check run of its number at the commit.
+    fn show_jobs(&mut self, at: usize, id: u64) {
+        const ACTIONS: &str = "github-actions";
+        let known = self.apps.iter().find(|app| app.slug == ACTIONS).map(|app| app.id);
+        let app = known.unwrap_or_else(|| self.add_app(ACTIONS, "github", super::APP_PUBLIC_KEY));
+        let run = self.repositories[at].runs[&id].clone();
+        for job in run.jobs.iter().filter(|job| job.attempt == run.attempt) {
+            let check = CheckRun {
+                id: job.id,
+                app: Some(app),
+                name: job.name.clone(),
+                sha: run.sha.clone(),
+                status: "completed".to_owned(),
+                conclusion: job.conclusion.clone(),
+                external_id: None,
+                details_url: None,
+                output: [None, None, None],
+                annotations: 0,
+                started: job.times.1,
+                completed: Some(job.times.2),
+            };
+            self.repositories[at].checks.insert(check.id, check);
+        }
     }
 }

@@ -91,6 +91,7 @@ impl Cache {
             output_tokens: 0,
             cache_read_tokens,
             cache_write_tokens: written_to - cache_read_tokens,
+            reasoning_tokens: 0,
         }
     }
 }

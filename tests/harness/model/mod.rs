@@ -1,4 +1,5 @@
-//! The scripted model: a provider of the Messages API on a loopback port, which says what a test wrote down.
+//! The scripted model: a provider of the Messages, Responses and Chat Completions APIs on a loopback port, which says what
+//! a test wrote down.
 //!
 //! It checks each request as strictly as the provider does (`validate`), counts prompt caches by the provider's
 //! documented rules (`cache`), and misbehaves on demand (`Fault`). Which turn of a session is played follows from the
@@ -15,6 +16,7 @@
 //! ```
 
 mod cache;
+mod openai;
 mod script;
 mod server;
 mod validate;
@@ -41,7 +43,7 @@ pub struct Recorded {
     pub session: Option<String>,
     /// How many answers it already held: the turn that it asks for.
     pub turn: usize,
-    /// The value of `x-api-key`.
+    /// The value of `x-api-key`, or the bearer token.
     pub key: String,
     /// The request.
     pub body: Value,

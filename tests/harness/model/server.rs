@@ -21,6 +21,8 @@ use workers::agent::OVER_BUDGET;
 
 use super::{
     Inner, Recorded, State,
+    cache::tokens,
+    openai::{self, Asked, Face},
     script::{Fault, Turn},
     validate::validate,
     wire,
@@ -57,6 +59,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
+    let bearer = header("authorization").and_then(|value| Some(value.strip_prefix("Bearer ")?.to_owned()));
     let (key, version) = (header("x-api-key"), header("anthropic-version"));
     let body = request
         .into_body()
@@ -64,18 +67,22 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
         .await
         .map_err(io::Error::other)?
         .to_bytes();
-    if path != "/v1/messages" {
-        return Ok(failure(404, "not_found_error", &format!("no such path `{path}`")));
-    }
+    let Some(face) = Face::at(&path) else {
+        let words = format!("no such path `{path}`");
+        return Ok(failure(Face::Messages, 404, "not_found_error", &words));
+    };
+    let key = if face == Face::Messages { key } else { bearer };
     let Some(key) = key else {
         return Ok(failure(
+            face,
             401,
             "authentication_error",
-            "x-api-key header is required",
+            "a key is required, in the API's own header",
         ));
     };
-    if version.as_deref() != Some("2023-06-01") {
+    if face == Face::Messages && version.as_deref() != Some("2023-06-01") {
         return Ok(failure(
+            face,
             400,
             "invalid_request_error",
             "anthropic-version: header is required",
@@ -83,12 +90,13 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
     }
     let Ok(body) = serde_json::from_slice::<Value>(&body) else {
         return Ok(failure(
+            face,
             400,
             "invalid_request_error",
             "the request body is not valid JSON",
         ));
     };
-    let play = state.lock().play(key, body);
+    let play = state.lock().play(face, key, body);
     state.came.send_modify(|count| *count += 1);
     let mut held = state.held.subscribe();
     // Who dropped the model needs no answer any more.
@@ -98,6 +106,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
 
 /// What is answered to one request.
 struct Play {
+    face: Face,
     body: Value,
     session: String,
     turn: usize,
@@ -108,17 +117,14 @@ struct Play {
 }
 
 impl Inner {
-    fn play(&mut self, key: String, body: Value) -> Play {
-        let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let turn = messages
-            .iter()
-            .filter(|message| message["role"] == "assistant")
-            .count();
-        let system = wire::texts(&body["system"]).join("\n");
-        let first = messages
-            .first()
-            .map(|message| wire::texts(&message["content"]).join("\n"))
-            .unwrap_or_default();
+    fn play(&mut self, face: Face, key: String, body: Value) -> Play {
+        let asked = match face {
+            Face::Messages => validate(&body).map(|()| asked(&body)),
+            Face::Responses => openai::responses_asked(&body),
+            Face::Chat => openai::chat_asked(&body),
+        };
+        let valid = asked.as_ref().map(drop).map_err(Clone::clone);
+        let Asked { system, first, turn } = asked.unwrap_or_else(|_| asked_badly(face, &body));
         let script = self
             .sessions
             .iter()
@@ -130,7 +136,7 @@ impl Inner {
         *met += usize::from(fault.is_some());
         let fault = self.outage.clone().or(fault);
 
-        let answer = validate(&body).and_then(|()| {
+        let answer = valid.and_then(|()| {
             let script =
                 script.ok_or_else(|| "no session of the script fits this conversation".to_owned())?;
             let words = || format!("the session `{}` has no turn {turn}", script.words());
@@ -139,7 +145,13 @@ impl Inner {
         let status = status(fault.as_ref(), answer.is_ok());
         let mut usage = Usage::default();
         if let (200, Ok(answer)) = (status, &answer) {
-            usage = self.cache.count(&body);
+            usage = match face {
+                Face::Messages => self.cache.count(&body),
+                Face::Responses | Face::Chat => Usage {
+                    input_tokens: tokens(body.to_string().len()),
+                    ..Usage::default()
+                },
+            };
             usage.output_tokens = wire::output_tokens(answer);
         }
         if let Err(why) = &answer {
@@ -156,6 +168,7 @@ impl Inner {
         };
         self.requests.push(recorded);
         Play {
+            face,
             body,
             session: session.unwrap_or_default(),
             turn,
@@ -163,6 +176,28 @@ impl Inner {
             fault,
             answer,
         }
+    }
+}
+
+/// What a request of the Messages API says.
+fn asked(body: &Value) -> Asked {
+    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let ours = messages.iter().filter(|message| message["role"] == "assistant");
+    let first = messages.first();
+    Asked {
+        turn: ours.count(),
+        system: wire::texts(&body["system"]).join("\n"),
+        first: first
+            .map(|message| wire::texts(&message["content"]).join("\n"))
+            .unwrap_or_default(),
+    }
+}
+
+/// What can be said of a request that is refused.
+fn asked_badly(face: Face, body: &Value) -> Asked {
+    match face {
+        Face::Messages => asked(body),
+        Face::Responses | Face::Chat => Asked::default(),
     }
 }
 
@@ -183,7 +218,7 @@ fn status(fault: Option<&Fault>, written: bool) -> u16 {
 impl Play {
     fn response(self) -> io::Result<Response<Body>> {
         let turn = match self.answer {
-            Err(why) => return Ok(failure(400, "invalid_request_error", &why)),
+            Err(why) => return Ok(failure(self.face, 400, "invalid_request_error", &why)),
             Ok(turn) => turn,
         };
         let id = |at| wire::call_id(&self.session, self.turn, at);
@@ -192,6 +227,7 @@ impl Play {
             Some(Fault::CutBeforeFirstByte) => return Err(io::ErrorKind::ConnectionReset.into()),
             Some(Fault::RateLimited(after)) => {
                 let mut response = failure(
+                    self.face,
                     429,
                     "rate_limit_error",
                     "This request would exceed the rate limit.",
@@ -199,18 +235,31 @@ impl Play {
                 response.headers_mut().insert("retry-after", (*after).into());
                 return Ok(response);
             }
-            Some(Fault::Overloaded) => return Ok(failure(529, "overloaded_error", "Overloaded")),
-            Some(Fault::ServerError) => return Ok(failure(500, "api_error", "Internal server error")),
-            Some(Fault::WrongKey) => return Ok(failure(401, "authentication_error", "invalid x-api-key")),
+            Some(Fault::Overloaded) => return Ok(failure(self.face, 529, "overloaded_error", "Overloaded")),
+            Some(Fault::ServerError) => {
+                return Ok(failure(self.face, 500, "api_error", "Internal server error"));
+            }
+            Some(Fault::WrongKey) => {
+                return Ok(failure(self.face, 401, "authentication_error", "invalid key"));
+            }
             Some(Fault::OutOfBudget) => {
-                return Ok(failure(400, OVER_BUDGET, "the task's budget is spent"));
+                return Ok(failure(self.face, 400, OVER_BUDGET, "the task's budget is spent"));
             }
             _ => {}
         }
         if self.body["stream"] != true {
-            return Ok(whole(200, &wire::message(model, &turn, id, &self.usage)));
+            let message = match self.face {
+                Face::Messages => wire::message(model, &turn, id, &self.usage),
+                Face::Responses => openai::responses_answer(&self.body, &turn, id, &self.usage),
+                Face::Chat => openai::chat_answer(&self.body, &turn, id, &self.usage),
+            };
+            return Ok(whole(200, &message));
         }
-        let events = wire::events(model, &turn, id, &self.usage);
+        let events = match self.face {
+            Face::Messages => wire::events(model, &turn, id, &self.usage),
+            Face::Responses => openai::responses_events(&self.body, &turn, id, &self.usage),
+            Face::Chat => openai::chat_events(&self.body, &turn, id, &self.usage),
+        };
         Ok(streamed(events, self.fault))
     }
 }
@@ -262,8 +311,12 @@ fn streamed(mut events: Vec<String>, fault: Option<Fault>) -> Response<Body> {
     response
 }
 
-fn failure(status: u16, kind: &str, words: &str) -> Response<Body> {
-    whole(status, &wire::error(kind, words))
+fn failure(face: Face, status: u16, kind: &str, words: &str) -> Response<Body> {
+    let error = match face {
+        Face::Messages => wire::error(kind, words),
+        Face::Responses | Face::Chat => openai::error(kind, words),
+    };
+    whole(status, &error)
 }
 
 fn whole(status: u16, body: &Value) -> Response<Body> {

@@ -149,7 +149,7 @@ mod tests {
     use crate::world::Ran;
 
     #[tokio::test]
-    #[should_panic(expected = "the key was written down")]
+    #[should_panic(expected = "a key was written down")]
     async fn a_key_that_was_written_down_is_found() {
         let world = World::start().await;
         world.write("state/deep/log.txt", &format!("asked with {}", world.key()));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    #[should_panic(expected = "the key was printed")]
+    #[should_panic(expected = "a key was printed")]
     async fn a_key_that_was_printed_is_found() {
         let world = World::start().await;
         let ran = Ran {

@@ -31,11 +31,16 @@ impl World {
 
     /// Writes settings with which the service logs in with this token.
     pub fn log_in(&self, hub: &GitHub, token: &str, more: &str) {
+        self.set_up(hub, more);
+        token.clone_into(&mut self.token());
+    }
+
+    /// Writes the settings anew, with `more`; the login stays.
+    pub fn set_up(&self, hub: &GitHub, more: &str) {
         self.settings(&format!(
             "github:\n  api: {}\n  token: ${{LOOPS_TEST_GITHUB}}\n  write_gap: 0s\n{more}",
             hub.url()
         ));
-        token.clone_into(&mut self.token());
     }
 }
 

@@ -72,6 +72,11 @@ pub struct Child {
 }
 
 impl World {
+    /// Where the binary is.
+    pub fn binary() -> PathBuf {
+        binary()
+    }
+
     /// Runs the binary to its end.
     pub async fn loops<const N: usize>(&self, args: [&str; N]) -> Ran {
         self.end(self.spawn(args)).await
@@ -91,7 +96,8 @@ impl World {
         self.spawn_with(args, |_| {})
     }
 
-    fn spawn_with<const N: usize>(&self, args: [&str; N], change: impl FnOnce(&mut Command)) -> Child {
+    /// Starts the binary, with something else about the process.
+    pub fn spawn_with<const N: usize>(&self, args: [&str; N], change: impl FnOnce(&mut Command)) -> Child {
         let mut command = self.command(args);
         change(&mut command);
         let mut child = command

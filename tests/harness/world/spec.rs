@@ -10,6 +10,7 @@ pub struct LoopFile {
     repository: String,
     sources: String,
     form: &'static str,
+    every: &'static str,
     write: Vec<String>,
     attempts: u32,
     max_open: u32,
@@ -25,6 +26,7 @@ impl LoopFile {
             repository: "../origin.git".to_owned(),
             sources: "[{ file: { path: ../feedback.jsonl } }]".to_owned(),
             form: "local",
+            every: "10m",
             write: vec!["**".to_owned()],
             attempts: 2,
             max_open: 5,
@@ -65,6 +67,12 @@ impl LoopFile {
         }
     }
 
+    /// How often it ticks; else every ten minutes.
+    #[must_use]
+    pub fn every(self, every: &'static str) -> Self {
+        Self { every, ..self }
+    }
+
     /// What may be changed.
     #[must_use]
     pub fn write<const N: usize>(self, globs: [&str; N]) -> Self {
@@ -103,6 +111,7 @@ impl LoopFile {
             repository,
             sources,
             form,
+            every,
             attempts,
             max_open,
             more,
@@ -114,7 +123,7 @@ impl LoopFile {
             let _ = write!(write, "{}{glob:?}", if write.is_empty() { "" } else { ", " });
         }
         format!(
-            "name: {name}\nkind: fix\nrepo: {repository}\nbase: main\nschedule: {{ every: 10m }}\nsources: \
+            "name: {name}\nkind: fix\nrepo: {repository}\nbase: main\nschedule: {{ every: {every} }}\nsources: \
              {sources}\nworkers:\n  fix: {{ model: standard, max_attempts: {attempts}, timeout: 2m \
              }}\nboundaries:\n  write: [{write}]\nchecks:\n  commands:\n    - {{ name: unit, run: {check:?}, timeout: \
              1m }}\nproposal: {{ as: {form}, max_open: {max_open} }}\n{more}"

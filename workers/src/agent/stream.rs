@@ -283,6 +283,7 @@ mod tests {
             output_tokens: 42,
             cache_read_tokens: 100,
             cache_write_tokens: 7,
+            reasoning_tokens: 0,
         };
         assert_eq!(reply.usage, usage);
         for at in 0..=WHOLE.len() {

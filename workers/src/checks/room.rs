@@ -55,16 +55,19 @@ impl<'a> Room<'a> {
             error,
         })?;
         let sandboxed = order.sandbox.is_some();
-        let workspace = Box::pin(Workspace::create_for(
+        // Whether it shares its base's files is no matter of evidence: what is said of it is said of the attempt.
+        let (workspace, _) = Box::pin(Workspace::create_in(
+            sandbox,
+            sandboxed,
             &order.mirror,
             &order.base,
             change,
             &scratch,
-            sandboxed,
         ))
         .await?;
         let policy = Policy {
             workspace: workspace.root().to_owned(),
+            layers: workspace.layers(),
             writable: true,
             mirror_objects: Some(workspace.mirror_objects()),
             relay: None,
@@ -102,9 +105,10 @@ impl<'a> Room<'a> {
     /// Runs one command and reads its results.
     pub(super) async fn check(&self, command: &CheckCommand) -> Result<CheckRun, CheckError> {
         let root = self.workspace.root().to_owned();
+        let written = self.workspace.written();
         // A report that is there before the command ran is not its own.
         let removed = match command.junit.clone() {
-            Some(glob) => blocking(root.clone(), move |root| reports::remove(root, &glob)).await,
+            Some(glob) => blocking(written.clone(), move |root| reports::remove(root, &glob)).await,
             None => Ok(()),
         };
         let mut policy = self.policy.clone();
@@ -123,7 +127,7 @@ impl<'a> Room<'a> {
         let mut notes = Vec::new();
         if let Some(glob) = command.junit.clone() {
             let read = match removed {
-                Ok(()) => blocking(root, move |root| reports::read(root, &glob)).await,
+                Ok(()) => blocking(written, move |root| reports::read(root, &glob)).await,
                 Err(why) => Err(why),
             };
             match read {

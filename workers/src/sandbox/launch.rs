@@ -7,18 +7,16 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{Seek as _, Write as _},
     os::{
-        fd::{AsRawFd as _, OwnedFd},
-        unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _, process::CommandExt as _},
+        fd::AsRawFd as _,
+        unix::{ffi::OsStrExt as _, process::CommandExt as _},
     },
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitCode},
 };
 
 use nix::{
-    errno::Errno,
-    fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
-    mount::{MsFlags, mount},
-    sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare},
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     sys::{
         prctl,
         resource::{Resource, getrlimit, setrlimit},
@@ -28,19 +26,16 @@ use nix::{
 };
 
 use super::{
-    landlock,
+    landlock, layers,
     plan::{BEGUN, Ceilings, Plan, Step},
-    seccomp,
+    seccomp, stage,
 };
-
-/// Folders that always exist, on one of which the sources are laid out. Only this process and bubblewrap see it.
-const STAGES: &[&str] = &["/mnt", "/media", "/srv", "/opt", "/tmp"];
 
 /// The exit code when the sandbox did not come up.
 const NOT_UP: u8 = 125;
 
 #[derive(Debug, thiserror::Error)]
-enum LaunchError {
+pub(super) enum LaunchError {
     #[error("{what}: {error}")]
     System { what: String, error: std::io::Error },
     #[error("the plan cannot be read: {0}")]
@@ -54,7 +49,7 @@ enum LaunchError {
 }
 
 /// Wraps what the system said.
-fn system<E: Into<std::io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> LaunchError {
+pub(super) fn system<E: Into<std::io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> LaunchError {
     move |error| LaunchError::System {
         what: what.into(),
         error: error.into(),
@@ -93,9 +88,10 @@ fn launch(path: &Path) -> Result<Never, LaunchError> {
         )))?;
     }
     if let Some(uid) = plan.uid {
-        stage(&mut plan)?;
+        stage::lay_out(&mut plan, uid)?;
         become_nobody(uid)?;
     }
+    layers::mount_all(&plan.steps)?;
     prctl::set_no_new_privs().map_err(system("giving up privileges"))?;
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(system("tying our life to our parent's"))?;
     let words = words(&plan)?;
@@ -107,88 +103,6 @@ fn launch(path: &Path) -> Result<Never, LaunchError> {
         .args(&plan.argv)
         .exec();
     Err(system(plan.bwrap.to_string_lossy())(error))
-}
-
-/// Makes every source reachable under one folder, whatever the rights of the folders above it: each is opened as root
-/// and mounted there, in a mount namespace of our own. Nothing on the disk changes.
-fn stage(plan: &mut Plan) -> Result<(), LaunchError> {
-    match unshare(CloneFlags::CLONE_NEWNS) {
-        Ok(()) => {}
-        // Root without the right to mount: what an ordinary user reaches is all that there can be.
-        Err(Errno::EPERM) => return Ok(()),
-        Err(error) => return Err(system("making a mount namespace")(error)),
-    }
-    let nothing = None::<&Path>;
-    mount(
-        nothing,
-        "/",
-        nothing,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        nothing,
-    )
-    .map_err(system("making mounts private"))?;
-    let opened = open_sources(plan)?;
-    let stage = STAGES
-        .iter()
-        .map(Path::new)
-        .find(|folder| folder.is_dir())
-        .unwrap_or(Path::new("/mnt"));
-    mount(
-        Some("tmpfs"),
-        stage,
-        Some("tmpfs"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-        Some("mode=0755,size=1m"),
-    )
-    .map_err(system(format!("mounting on `{}`", stage.display())))?;
-    for (number, (step, fd, folder)) in opened.into_iter().enumerate() {
-        let at = stage.join(number.to_string());
-        if folder {
-            fs::create_dir(&at)
-        } else {
-            File::create(&at).map(drop)
-        }
-        .map_err(system(at.to_string_lossy()))?;
-        let source = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-        mount(
-            Some(&source),
-            &at,
-            nothing,
-            MsFlags::MS_BIND | MsFlags::MS_REC,
-            nothing,
-        )
-        .map_err(system(format!("mounting `{}`", at.display())))?;
-        if let Some(Step::Bind { source, .. }) = plan.steps.get_mut(step) {
-            *source = at;
-        }
-    }
-    Ok(())
-}
-
-/// Opens every source without reading it: the step's number, the source, and whether it is a folder.
-fn open_sources(plan: &Plan) -> Result<Vec<(usize, OwnedFd, bool)>, LaunchError> {
-    let binds = plan
-        .steps
-        .iter()
-        .enumerate()
-        .filter_map(|(number, step)| match step {
-            Step::Bind { source, .. } => Some((number, source)),
-            Step::Tell(_) => None,
-        });
-    binds
-        .map(|(number, source)| {
-            let file = OpenOptions::new()
-                .read(true)
-                .custom_flags(OFlag::O_PATH.bits())
-                .open(source)
-                .map_err(system(source.to_string_lossy()))?;
-            let folder = file
-                .metadata()
-                .map_err(system(source.to_string_lossy()))?
-                .is_dir();
-            Ok((number, file.into(), folder))
-        })
-        .collect()
 }
 
 fn become_nobody(uid: u32) -> Result<(), LaunchError> {
@@ -205,13 +119,27 @@ fn words(plan: &Plan) -> Result<File, LaunchError> {
         bytes.extend_from_slice(word.as_bytes());
         bytes.push(0);
     };
+    if let Some(root) = &plan.root {
+        word(OsStr::new("--bind"));
+        word(root.as_os_str());
+        word(OsStr::new("/"));
+    }
+    let laid_out = |source: &Path| plan.root.as_ref().is_some_and(|root| source.starts_with(root));
     for step in &plan.steps {
         match step {
+            // It lies in the root already.
+            Step::Bind { source, .. } | Step::Layered { source, .. } if laid_out(source) => {}
             Step::Tell(words) => words.iter().for_each(|said| word(said)),
             Step::Bind {
                 source,
                 target,
                 writable,
+            }
+            | Step::Layered {
+                source,
+                target,
+                writable,
+                ..
             } => {
                 word(OsStr::new(if *writable { "--bind" } else { "--ro-bind" }));
                 word(source.as_os_str());

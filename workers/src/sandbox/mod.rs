@@ -6,6 +6,7 @@ mod disk;
 mod etc;
 mod landlock;
 mod launch;
+mod layers;
 mod output;
 mod plain;
 mod plan;
@@ -13,7 +14,9 @@ mod processes;
 mod seccomp;
 mod shown;
 mod spawner;
+mod stage;
 mod toolchains;
+mod try_layers;
 pub(crate) mod user;
 
 use std::{
@@ -29,6 +32,7 @@ use loops::spec::{Require, SandboxLimits};
 use tokio::process::{Child, Command};
 
 pub use launch::launch_main;
+pub use layers::Layers;
 pub use shown::{File as ShownFile, Limit as ShownLimit, Shown};
 
 /// Where the socket to the gateway is seen inside.
@@ -48,6 +52,8 @@ pub struct Sandbox {
     host: Arc<Host>,
     /// Where control groups are made; else why they are not.
     groups: Result<Arc<Cgroups>, String>,
+    /// Whether workspaces can be layered, where that was tried.
+    layers_tried: try_layers::Tried,
 }
 
 /// The bubblewrap of this machine.
@@ -63,6 +69,8 @@ struct Bwrap {
 pub struct Policy {
     /// The folder that is seen as `/workspace`.
     pub workspace: PathBuf,
+    /// What is laid over each other on that folder before it is seen; none: the folder itself is.
+    pub layers: Option<Layers>,
     /// Whether it may be written.
     pub writable: bool,
     /// The mirror's `objects` folder, seen read-only where the workspace's git looks for it.
@@ -75,6 +83,14 @@ pub struct Policy {
     pub scratch: PathBuf,
     /// Variables besides the few that every sandbox has.
     pub env: BTreeMap<String, String>,
+}
+
+impl Policy {
+    /// Whom the sandbox is on the host; none as an ordinary user, who can be nobody else.
+    pub(crate) fn uid(&self) -> Option<u32> {
+        let own = self.layers.as_ref().map(|layers| layers.writes.as_path());
+        user::for_attempt(own.unwrap_or(&self.workspace), &self.scratch)
+    }
 }
 
 /// What a command did.
@@ -156,6 +172,7 @@ impl Sandbox {
             helper,
             host: Arc::new(host),
             groups: Cgroups::find(),
+            layers_tried: try_layers::Tried::default(),
         })
     }
 
@@ -167,6 +184,7 @@ impl Sandbox {
             helper,
             host: Arc::new(Host::look()),
             groups: Err("there is no sandbox".to_owned()),
+            layers_tried: try_layers::Tried::default(),
         }
     }
 
@@ -185,7 +203,7 @@ impl Sandbox {
         let began = Instant::now();
         let (reader, writer) = std::io::pipe().map_err(SandboxError::file(Path::new("pipe")))?;
         if policy.limits.is_some()
-            && let Some(uid) = user::for_attempt(&policy.workspace, &policy.scratch)
+            && let Some(uid) = policy.uid()
         {
             // Who opens `/dev/stdout` opens the pipe anew, which only its owner may.
             std::os::unix::fs::fchown(&writer, Some(uid), Some(uid))
@@ -340,6 +358,7 @@ impl Sandbox {
         std::fs::create_dir(&workspace).map_err(SandboxError::file(&workspace))?;
         let policy = Policy {
             workspace,
+            layers: None,
             writable: true,
             mirror_objects: None,
             relay: None,

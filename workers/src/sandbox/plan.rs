@@ -4,6 +4,7 @@
 use std::{
     ffi::OsString,
     fs,
+    io::Write as _,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use std::{
 use loops::spec::{SandboxLimits, Toolchains};
 use serde::{Deserialize, Serialize};
 
-use super::{Bwrap, Policy, SandboxError, etc, toolchains::Host, user};
+use super::{Bwrap, Layers, Policy, SandboxError, etc, toolchains::Host, user};
 
 /// Where the workspace is seen.
 pub(crate) const WORKSPACE: &str = "/workspace";
@@ -44,6 +45,9 @@ pub(super) struct Plan {
     pub(super) entrances: Vec<PathBuf>,
     pub(super) steps: Vec<Step>,
     pub(super) argv: Vec<OsString>,
+    /// The folder in which the launcher has laid out the sandbox's root; none: bubblewrap makes all of it.
+    #[serde(skip)]
+    pub(super) root: Option<PathBuf>,
 }
 
 /// One thing that bubblewrap is told, in order.
@@ -57,6 +61,39 @@ pub(super) enum Step {
         target: PathBuf,
         writable: bool,
     },
+    /// A folder of the host on which others are laid over each other before it is seen inside.
+    Layered {
+        source: PathBuf,
+        layers: Layers,
+        target: PathBuf,
+        writable: bool,
+    },
+}
+
+impl Step {
+    /// The paths of the host that it takes.
+    pub(super) fn sources(&self) -> Vec<&PathBuf> {
+        match self {
+            Self::Tell(_) => Vec::new(),
+            Self::Bind { source, .. } => vec![source],
+            Self::Layered { source, layers, .. } => {
+                let own = [source, &layers.writes];
+                own.into_iter().chain(&layers.lower).collect()
+            }
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn sources_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Tell(_) => Vec::new(),
+            Self::Bind { source, .. } => vec![source],
+            Self::Layered { source, layers, .. } => {
+                let own = [source, &mut layers.writes];
+                own.into_iter().chain(&mut layers.lower).collect()
+            }
+        }
+    }
 }
 
 /// Limits that the first process inside puts on itself and on all that follows.
@@ -116,7 +153,7 @@ pub(super) fn prepare(
 ) -> Result<Prepared, SandboxError> {
     let scratch = &policy.scratch;
     fs::create_dir_all(scratch).map_err(SandboxError::file(scratch))?;
-    let uid = user::for_attempt(&policy.workspace, scratch);
+    let uid = policy.uid();
     own_workspace(policy, uid)?;
     for name in ["home", "tmp", "shm"] {
         own_folder(&scratch.join(name), uid)?;
@@ -144,15 +181,16 @@ pub(super) fn prepare(
         entrances,
         steps,
         argv: inside(limits, scratch, argv),
+        root: None,
     };
     let file = tempfile::Builder::new()
         .suffix(".json")
         .tempfile_in(&plans)
         .map_err(SandboxError::file(&plans))?;
-    serde_json::to_writer(file.as_file(), &plan).map_err(|error| SandboxError::File {
-        path: file.path().to_owned(),
-        error: error.into(),
-    })?;
+    // In one piece: each write to the file would be a call of the system.
+    let text = serde_json::to_vec(&plan).map_err(std::io::Error::from);
+    let written = text.and_then(|text| file.as_file().write_all(&text));
+    written.map_err(SandboxError::file(file.path()))?;
     let kept = |file: tempfile::NamedTempFile| {
         file.into_temp_path().keep().map_err(|error| SandboxError::File {
             path: plans.clone(),
@@ -276,7 +314,7 @@ pub(super) fn steps(
             steps.bind(source, Path::new(HOME).join(".cargo").join(name), false);
         }
     }
-    steps.bind(&policy.workspace, WORKSPACE, policy.writable);
+    steps.workspace(policy);
     if let Some(objects) = &policy.mirror_objects {
         steps.bind(objects, MIRROR_OBJECTS, false);
     }
@@ -313,6 +351,18 @@ impl Steps {
             source,
             target,
             writable,
+        });
+    }
+
+    fn workspace(&mut self, policy: &Policy) {
+        let Some(layers) = policy.layers.clone() else {
+            return self.bind(&policy.workspace, WORKSPACE, policy.writable);
+        };
+        self.0.push(Step::Layered {
+            source: policy.workspace.clone(),
+            layers,
+            target: WORKSPACE.into(),
+            writable: policy.writable,
         });
     }
 

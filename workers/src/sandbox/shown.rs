@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Policy, Sandbox, disk, landlock,
     plan::{self, Step},
-    seccomp, user,
+    seccomp,
 };
 
 /// A sandbox in words and figures.
@@ -80,7 +80,7 @@ impl Sandbox {
         let wall = landlock::support() != landlock::Support::None;
         Shown {
             sandbox: "bubblewrap".into(),
-            user: match user::for_attempt(&policy.workspace, &policy.scratch) {
+            user: match policy.uid() {
                 Some(uid) => format!("{uid}, who owns nothing else and has no privileges"),
                 None => "the one who runs `loops`, without privileges".into(),
             },
@@ -148,9 +148,34 @@ fn files(steps: &[Step]) -> Vec<File> {
             // The mark that a sandbox is up is a file of one word; the second wall closes it before anything runs.
             writable: *writable && target != Path::new(plan::BEGUN),
         }),
+        Step::Layered {
+            layers,
+            target,
+            writable,
+            ..
+        } => Some(File {
+            path: target.clone(),
+            from: layers.writes.clone(),
+            writable: *writable,
+        }),
         Step::Tell(_) => None,
     });
-    binds.collect()
+    binds.chain(below(steps)).collect()
+}
+
+/// The shared folders that lie below what a workspace writes.
+fn below(steps: &[Step]) -> impl Iterator<Item = File> {
+    steps.iter().flat_map(|step| {
+        let (lower, target) = match step {
+            Step::Layered { layers, target, .. } => (layers.lower.as_slice(), target.as_path()),
+            Step::Bind { .. } | Step::Tell(_) => (&[][..], Path::new("")),
+        };
+        lower.iter().map(|from| File {
+            path: target.to_owned(),
+            from: from.clone(),
+            writable: false,
+        })
+    })
 }
 
 fn variables(steps: &[Step]) -> Vec<String> {
@@ -159,7 +184,7 @@ fn variables(steps: &[Step]) -> Vec<String> {
             [option, name, _] if option == "--setenv" => Some(name.to_string_lossy().into_owned()),
             _ => None,
         },
-        Step::Bind { .. } => None,
+        Step::Bind { .. } | Step::Layered { .. } => None,
     });
     names.collect()
 }

@@ -4,11 +4,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::Arc,
+    sync::{Arc, PoisonError},
 };
 
 use super::{
-    Entry, Files, Name, Workspace, WorkspaceError, names,
+    CheckedOut, Entry, Name, Workspace, WorkspaceError,
+    listing::{Listing, above_and_itself, folded},
+    names,
+    upper::Upper,
     walk::{Folder, Found, Kind},
 };
 use crate::order::Change;
@@ -38,7 +41,16 @@ impl Workspace {
     /// If something cannot be part of a change (a name that misleads, a file that cannot be read), or it is too large.
     pub async fn capture(&self) -> Result<Option<Change>, WorkspaceError> {
         let _alone = self.capturing.lock().await;
-        let (root, files) = (self.root.clone(), self.files.clone());
+        let root = self.written();
+        if self.over.is_some() && self.checked_out.is_empty() && untouched(&root)? {
+            return Ok(None);
+        }
+        let files = Files {
+            listing: self.listing().await?.clone(),
+            checked_out: self.checked_out.clone(),
+            from_setup: self.left_by_setup(),
+            layered: self.over.is_some(),
+        };
         let walk = tokio::task::spawn_blocking(move || differences(&root, &files)).await;
         let differences =
             walk.map_err(|error| WorkspaceError::file(&self.root)(std::io::Error::other(error)))??;
@@ -58,6 +70,28 @@ impl Workspace {
         let pack = git.pack(&tree, &self.base).await?;
         Ok(Some(Change { tree, pack }))
     }
+}
+
+impl Workspace {
+    fn left_by_setup(&self) -> BTreeSet<Name> {
+        let names = self.from_setup.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().cloned().collect()
+    }
+}
+
+/// Whether nothing at all was written in a layer, but perhaps in git's own folder.
+fn untouched(upper: &Path) -> Result<bool, WorkspaceError> {
+    let written = Folder::root(upper)?.list(&mut 0)?;
+    Ok(written.iter().all(|found| found.last == b".git"))
+}
+
+/// What a workspace is compared with.
+struct Files {
+    listing: Arc<Listing>,
+    checked_out: Arc<CheckedOut>,
+    from_setup: BTreeSet<Name>,
+    /// Whether the folder holds only what was written.
+    layered: bool,
 }
 
 impl Differences {
@@ -107,42 +141,53 @@ fn quoted(name: &[u8]) -> Vec<u8> {
     out
 }
 
-fn differences(root: &Path, files: &Arc<Files>) -> Result<Differences, WorkspaceError> {
-    let from_setup = files
-        .from_setup
-        .lock()
-        .map(|names| names.iter().cloned().collect())
-        .unwrap_or_default();
+fn differences(root: &Path, files: &Files) -> Result<Differences, WorkspaceError> {
+    let listing = files.listing.as_ref();
     let mut walk = Walk {
         files,
-        from_setup,
+        listing,
+        upper: files.layered.then(|| Upper::over(listing)),
         seen: BTreeSet::new(),
         found: Differences::default(),
         bytes: 0,
         count: 0,
     };
     walk.folder(Folder::root(root)?, false)?;
-    let Walk { seen, mut found, .. } = walk;
+    let Walk {
+        seen,
+        mut found,
+        upper,
+        ..
+    } = walk;
+    found.removed = match upper {
+        Some(upper) => upper.hidden(),
+        None => listing.base.keys().cloned().collect(),
+    };
     // An empty folder stands for a submodule, and its absence is no removal.
-    let gone = files
-        .base
-        .iter()
-        .filter(|(name, entry)| entry.mode != 0o160_000 && !seen.contains(*name));
-    found.removed = gone.map(|(name, _)| name.clone()).collect();
-    let now = files.base.keys().filter(|name| !found.removed.contains(*name));
+    let submodule = |name: &Name| {
+        listing
+            .base
+            .get(name)
+            .is_some_and(|entry| entry.mode == 0o160_000)
+    };
+    found
+        .removed
+        .retain(|name| !seen.contains(name) && !submodule(name));
     let added: Vec<&Name> = found
         .written
         .keys()
         .chain(found.known.keys())
-        .filter(|name| !files.base.contains_key(*name))
+        .filter(|name| !listing.base.contains_key(*name))
         .collect();
-    refuse_case_twins(now.chain(added.iter().copied()), &added)?;
+    refuse_case_twins(listing, &found.removed, &added)?;
     Ok(found)
 }
 
 struct Walk<'a> {
     files: &'a Files,
-    from_setup: BTreeSet<Name>,
+    listing: &'a Listing,
+    /// What the folder hides of the base; none: the folder is the whole workspace.
+    upper: Option<Upper<'a>>,
     seen: BTreeSet<Name>,
     found: Differences,
     bytes: usize,
@@ -158,6 +203,9 @@ impl Walk<'_> {
             if found.last == b".git" {
                 continue;
             }
+            if let Some(upper) = &mut self.upper {
+                upper.meet(&folder, &found)?;
+            }
             match found.stamp.kind {
                 Kind::Folder => self.below(&folder, &found, ignored)?,
                 Kind::File { .. } | Kind::Symlink => self.file(&folder, &found, ignored)?,
@@ -170,14 +218,14 @@ impl Walk<'_> {
     fn below(&mut self, folder: &Folder, found: &Found, ignored: bool) -> Result<(), WorkspaceError> {
         // A submodule is not ours to look into.
         if self
-            .files
+            .listing
             .base
             .get(&found.name)
             .is_some_and(|entry| entry.mode == 0o160_000)
         {
             return Ok(());
         }
-        let known = self.files.has_below(&found.name);
+        let known = self.listing.has_below(&found.name);
         let ignored = ignored || self.left_out(&found.name, true);
         if ignored && !known {
             return Ok(());
@@ -192,7 +240,7 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, folder: &Folder, found: &Found, ignored: bool) -> Result<(), WorkspaceError> {
-        let base = self.files.base.get(&found.name);
+        let base = self.listing.base.get(&found.name);
         if base.is_none() && (ignored || self.left_out(&found.name, false)) {
             return Ok(());
         }
@@ -228,7 +276,7 @@ impl Walk<'_> {
     }
 
     fn left_out(&self, name: &[u8], folder: bool) -> bool {
-        self.from_setup.contains(name) || self.files.ignored.covers(name, folder)
+        self.files.from_setup.contains(name) || self.listing.ignored.covers(name, folder)
     }
 
     /// Every part of a new path must be one that we take; those above that the base has are taken as they are.
@@ -237,7 +285,7 @@ impl Walk<'_> {
         for part in name.split(|byte| *byte == b'/') {
             end += part.len();
             if let Some(why) = names::refusal(part)
-                && !self.files.has_below(&name[..end])
+                && !self.listing.has_below(&name[..end])
             {
                 return Err(WorkspaceError::refused(name, why));
             }
@@ -248,24 +296,30 @@ impl Walk<'_> {
 }
 
 /// Refuses new paths that differ from another one only in case: on some systems they are one file.
-fn refuse_case_twins<'a>(
-    all: impl Iterator<Item = &'a Name>,
-    added: &[&'a Name],
+fn refuse_case_twins(
+    listing: &Listing,
+    removed: &BTreeSet<Name>,
+    added: &[&Name],
 ) -> Result<(), WorkspaceError> {
-    if added.is_empty() {
+    let mut spelled: BTreeMap<String, &[u8]> = BTreeMap::new();
+    let mut parts = added.iter().flat_map(|name| above_and_itself(name));
+    // Mostly no name has a twin, and none of the base's need be looked at.
+    if parts.all(|part| *spelled.entry(folded(part)).or_insert(part) == part && !listing.has_twin(part)) {
         return Ok(());
     }
+    let now = listing.base.keys().filter(|name| !removed.contains(*name));
+    let all = now.chain(added.iter().copied());
     let mut spelled: BTreeMap<String, &[u8]> = BTreeMap::new();
     let mut twins: BTreeSet<String> = BTreeSet::new();
     for name in all {
         for part in above_and_itself(name) {
-            let folded = String::from_utf8_lossy(part).to_lowercase();
+            let folded = folded(part);
             if *spelled.entry(folded.clone()).or_insert(part) != part {
                 twins.insert(folded);
             }
         }
     }
-    let twin = |part: &[u8]| twins.contains(&String::from_utf8_lossy(part).to_lowercase());
+    let twin = |part: &[u8]| twins.contains(&folded(part));
     match added.iter().find(|name| above_and_itself(name).any(twin)) {
         Some(name) => Err(WorkspaceError::refused(
             name,
@@ -273,14 +327,4 @@ fn refuse_case_twins<'a>(
         )),
         None => Ok(()),
     }
-}
-
-/// `a`, `a/b`, `a/b/c` of `a/b/c`.
-fn above_and_itself(name: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ends = name
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'/')
-        .map(|(at, _)| at);
-    ends.chain([name.len()]).map(|end| &name[..end])
 }

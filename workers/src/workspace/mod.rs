@@ -2,11 +2,16 @@
 //! those inside and is never read; the trusted git directory stands beside it, where nobody inside reaches.
 
 mod capture;
+mod checkouts;
 mod ignored;
+mod layered;
+mod listing;
 mod names;
 mod setup;
+mod start;
 #[cfg(test)]
 mod tests;
+mod upper;
 mod walk;
 
 use std::{
@@ -17,13 +22,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use ignored::Ignored;
+use checkouts::Checkout;
+use listing::Listing;
+use tokio::sync::OnceCell;
 use walk::{Kind, Stamp};
 
 use crate::{
     git::{ATTRIBUTES, Git, GitError, TreeEntry},
     order::Change,
-    sandbox::{MIRROR_OBJECTS, SandboxError, user},
+    sandbox::{Layers, MIRROR_OBJECTS, SandboxError, user},
 };
 
 /// A path below the workspace's root, with `/`.
@@ -99,33 +106,27 @@ pub struct Workspace {
     mirror: PathBuf,
     base: String,
     base_tree: String,
-    files: Arc<Files>,
+    /// The base's files, read when they are first needed.
+    listing: OnceCell<Arc<Listing>>,
+    checked_out: Arc<CheckedOut>,
+    /// What `setup` left; never part of a change.
+    from_setup: Mutex<Vec<Name>>,
+    /// What it is laid over; none: all of it lies in the folder itself.
+    over: Option<Over>,
     /// One capture at a time: they share a ref.
     capturing: tokio::sync::Mutex<()>,
 }
 
-/// What capture compares the workspace with.
-#[derive(Debug)]
-struct Files {
-    /// The base's files.
-    base: BTreeMap<Name, Entry>,
-    /// What was checked out, and how its files looked right after: what looks the same is the same.
-    checked_out: BTreeMap<Name, (Entry, Option<Stamp>)>,
-    /// The base's `.gitignore` files.
-    ignored: Ignored,
-    /// What `setup` left; never part of a change.
-    from_setup: Mutex<Vec<Name>>,
-}
+/// What was laid out in the workspace's own folder, and how its files looked right after: what looks the same is the
+/// same.
+type CheckedOut = BTreeMap<Name, (Entry, Option<Stamp>)>;
 
-impl Files {
-    /// Whether a path is a folder in the base.
-    fn has_below(&self, name: &[u8]) -> bool {
-        let start = [name, b"/"].concat();
-        self.base
-            .range(start.clone()..)
-            .next()
-            .is_some_and(|(first, _)| first.starts_with(&start))
-    }
+/// A workspace that shares its base's files with others.
+#[derive(Debug)]
+struct Over {
+    layers: Layers,
+    /// Keeps the shared files where they are.
+    _checkout: Checkout,
 }
 
 /// A file as a tree has it.
@@ -164,16 +165,8 @@ impl Workspace {
     ) -> Result<Self, WorkspaceError> {
         let mirror = fs::canonicalize(mirror).map_err(WorkspaceError::file(mirror))?;
         let (root, git_dir) = (scratch.join("workspace"), scratch.join("git"));
-        for folder in [&root, &git_dir] {
-            match fs::remove_dir_all(folder) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(WorkspaceError::file(folder)(error));
-                }
-                _ => {}
-            }
-            fs::create_dir_all(folder).map_err(WorkspaceError::file(folder))?;
-        }
-        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).map_err(WorkspaceError::file(&root))?;
+        fresh(&root)?;
+        fresh(&git_dir)?;
         let objects = mirror.join("objects");
         lay_out(&git_dir, &mirror, &objects, TRUSTED_CONFIG)?;
         let git = Git::at(&git_dir);
@@ -203,30 +196,47 @@ impl Workspace {
         if sandboxed && user::are_we_root() {
             user::give(&root, user::from_path(scratch))?;
         }
-        let ignored = Ignored::read(&git, &base_files).await?;
+        let listing = Listing::of(&git, base_files).await?;
         let checked_out = walk::stamps(&root, now)?;
-        let files = Files {
-            base: base_files,
-            checked_out,
-            ignored,
-            from_setup: Mutex::default(),
-        };
-        let (base, files) = (base.to_owned(), Arc::new(files));
         Ok(Self {
             root,
             git,
             mirror,
-            base,
+            base: base.to_owned(),
             base_tree,
-            files,
+            listing: OnceCell::new_with(Some(Arc::new(listing))),
+            checked_out: Arc::new(checked_out),
+            from_setup: Mutex::default(),
+            over: None,
             capturing: tokio::sync::Mutex::default(),
         })
     }
 
-    /// The folder.
+    /// The folder. Where the workspace is layered it is empty to us; [`Self::written`] has what those inside wrote.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The folder with all that was written in the workspace: the workspace itself, or its own layer.
+    #[must_use]
+    pub fn written(&self) -> PathBuf {
+        match &self.over {
+            Some(over) => over.layers.upper(),
+            None => self.root.clone(),
+        }
+    }
+
+    /// What it is laid together from, for [`crate::sandbox::Policy::layers`].
+    #[must_use]
+    pub fn layers(&self) -> Option<Layers> {
+        self.over.as_ref().map(|over| over.layers.clone())
+    }
+
+    /// The base's files.
+    async fn listing(&self) -> Result<&Arc<Listing>, WorkspaceError> {
+        let read = || Listing::shared(&self.git, &self.mirror, &self.base_tree);
+        Ok(self.listing.get_or_try_init(read).await?)
     }
 
     /// The mirror's objects, for [`crate::sandbox::Policy::mirror_objects`].
@@ -270,6 +280,18 @@ fn lay_out(git_dir: &Path, mirror: &Path, objects: &Path, config: &str) -> Resul
         fs::copy(&shallow, git_dir.join("shallow")).map_err(WorkspaceError::file(&shallow))?;
     }
     Ok(())
+}
+
+/// Makes an empty folder of ours, in place of what an earlier attempt left there.
+fn fresh(folder: &Path) -> Result<(), WorkspaceError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(WorkspaceError::file(folder)(error));
+        }
+        _ => {}
+    }
+    fs::create_dir_all(folder).map_err(WorkspaceError::file(folder))?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(WorkspaceError::file(folder))
 }
 
 fn entries(listed: Vec<TreeEntry>) -> BTreeMap<Name, Entry> {

@@ -4,7 +4,10 @@
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{FileTypeExt as _, MetadataExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -12,8 +15,9 @@ use loops::spec::Setup;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Files, Name, Workspace, WorkspaceError,
-    walk::{Folder, Kind},
+    Name, Workspace, WorkspaceError,
+    listing::{Listing, above_and_itself},
+    walk::{Folder, Kind, OPAQUE},
 };
 use crate::sandbox::{Policy, Sandbox, user};
 
@@ -75,7 +79,7 @@ impl Workspace {
                 "`setup.network` is not available yet: setup runs without a network; leave it out, or install the dependencies on the host".into(),
             ));
         }
-        let kept = cache.join(self.key(setup, sandbox, policy));
+        let kept = cache.join(self.key(setup, sandbox, policy).await?);
         if !kept.is_dir() {
             self.run_setup(setup, cache, &kept, sandbox, policy).await?;
         }
@@ -83,7 +87,7 @@ impl Workspace {
     }
 
     /// What the result depends on, as a file name.
-    fn key(&self, setup: &Setup, sandbox: &Sandbox, policy: &Policy) -> String {
+    async fn key(&self, setup: &Setup, sandbox: &Sandbox, policy: &Policy) -> Result<String, WorkspaceError> {
         let mut hash = Sha256::new();
         let mut add = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());
@@ -95,14 +99,14 @@ impl Workspace {
             add(name.as_bytes());
             add(value.as_bytes());
         }
-        for (name, entry) in &self.files.base {
+        for (name, entry) in &self.listing().await?.base {
             let last = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
             if MANIFESTS.iter().any(|manifest| manifest.as_bytes() == last) {
                 add(name);
                 add(entry.id.as_bytes());
             }
         }
-        hex::encode(hash.finalize())
+        Ok(hex::encode(hash.finalize()))
     }
 
     async fn run_setup(
@@ -121,16 +125,15 @@ impl Workspace {
         let scratch = scratch.path();
         let sandboxed = policy.limits.is_some();
         // Boxed: a workspace's future is large, and this one is inside it.
-        let fresh = Box::pin(Self::create_for(
-            &self.mirror,
-            &self.base,
-            None,
-            scratch,
-            sandboxed,
-        ))
-        .await?;
+        let fresh = if self.over.is_some() {
+            Box::pin(Self::create_layered(&self.mirror, &self.base, None, scratch)).await?
+        } else {
+            let whole = Self::create_for(&self.mirror, &self.base, None, scratch, sandboxed);
+            Box::pin(whole).await?
+        };
         let policy = Policy {
             workspace: fresh.root.clone(),
+            layers: fresh.layers(),
             writable: true,
             mirror_objects: Some(fresh.mirror_objects()),
             relay: None,
@@ -151,10 +154,10 @@ impl Workspace {
                 tail: ran.output,
             });
         }
-        let files = fresh.files.clone();
-        let (root, staged) = (fresh.root.clone(), scratch.join("kept"));
+        let listing = fresh.listing().await?.clone();
+        let (root, staged) = (fresh.written(), scratch.join("kept"));
         let stage = staged.clone();
-        let left = tokio::task::spawn_blocking(move || stage_outputs(&root, &stage, &files)).await;
+        let left = tokio::task::spawn_blocking(move || stage_outputs(&root, &stage, &listing)).await;
         left.map_err(|error| WorkspaceError::file(&staged)(std::io::Error::other(error)))??;
         match fs::rename(&staged, kept) {
             // Somebody else was as fast, with the same result.
@@ -166,34 +169,65 @@ impl Workspace {
     /// Copies a cached result into the workspace. Files that the base has are never touched.
     async fn bring(&self, kept: &Path) -> Result<(), WorkspaceError> {
         let mut names = vec![];
-        list_outputs(Folder::root(&kept.join("files"))?, &self.files, &mut names)?;
-        let owner = fs::symlink_metadata(&self.root).map(|meta| meta.uid());
-        let owner = owner.map_err(WorkspaceError::file(&self.root))?;
+        list_outputs(
+            Folder::root(&kept.join("files"))?,
+            self.listing().await?,
+            &mut names,
+        )?;
+        let root = self.written();
+        let owner = fs::symlink_metadata(&root).map(|meta| meta.uid());
+        let owner = user::are_we_root().then_some(owner.map_err(WorkspaceError::file(&root))?);
         for name in &names {
             let name_path = Path::new(OsStr::from_bytes(name));
-            let (from, to) = (kept.join("files").join(name_path), self.root.join(name_path));
-            if fs::symlink_metadata(&to).is_ok() {
+            let (from, to) = (kept.join("files").join(name_path), root.join(name_path));
+            if fs::symlink_metadata(&to).is_ok() || !folders_above(&root, name, owner)? {
                 continue;
             }
-            if let Some(folder) = to.parent() {
-                fs::create_dir_all(folder).map_err(WorkspaceError::file(folder))?;
-            }
             copy(&from, &to).await?;
-            if user::are_we_root() {
+            if let Some(owner) = owner {
                 user::give(&to, owner)?;
             }
         }
-        if let Ok(mut from_setup) = self.files.from_setup.lock() {
+        if let Ok(mut from_setup) = self.from_setup.lock() {
             from_setup.extend(names);
         }
         Ok(())
     }
 }
 
+/// Makes the folders that a path stands in, as far as they are not there. False if something else stands in the way: a
+/// change that the workspace began from may have put a link there, which would lead out of it.
+fn folders_above(root: &Path, name: &[u8], owner: Option<u32>) -> Result<bool, WorkspaceError> {
+    for part in above_and_itself(name).take_while(|part| part.len() < name.len()) {
+        let at = root.join(OsStr::from_bytes(part));
+        let mut hides = false;
+        match fs::symlink_metadata(&at) {
+            Ok(meta) if meta.is_dir() => continue,
+            // The mark of a folder that is gone from the layers below.
+            Ok(meta) if meta.file_type().is_char_device() && meta.rdev() == 0 => {
+                fs::remove_file(&at).map_err(WorkspaceError::file(&at))?;
+                hides = true;
+            }
+            Ok(_) => return Ok(false),
+            Err(_) => {}
+        }
+        let wrong = || WorkspaceError::file(&at);
+        fs::create_dir(&at).map_err(wrong())?;
+        if hides {
+            let marked = rustix::fs::setxattr(&at, OPAQUE, b"y", rustix::fs::XattrFlags::empty());
+            marked.map_err(|error| wrong()(error.into()))?;
+        }
+        if let Some(owner) = owner {
+            user::give(&at, owner)?;
+        }
+    }
+    Ok(true)
+}
+
 /// Moves what the base does not have from the workspace to the cache's folder.
-fn stage_outputs(root: &Path, staged: &Path, files: &Files) -> Result<(), WorkspaceError> {
+fn stage_outputs(root: &Path, staged: &Path, listing: &Listing) -> Result<(), WorkspaceError> {
     let mut names = vec![];
-    list_outputs(Folder::root(root)?, files, &mut names)?;
+    list_outputs(Folder::root(root)?, listing, &mut names)?;
     let into = staged.join("files");
     fs::create_dir_all(&into).map_err(WorkspaceError::file(&into))?;
     for name in names {
@@ -208,17 +242,18 @@ fn stage_outputs(root: &Path, staged: &Path, files: &Files) -> Result<(), Worksp
 }
 
 /// The uppermost paths that the base has nothing of.
-fn list_outputs(mut folder: Folder, files: &Files, out: &mut Vec<Name>) -> Result<(), WorkspaceError> {
+fn list_outputs(mut folder: Folder, listing: &Listing, out: &mut Vec<Name>) -> Result<(), WorkspaceError> {
     for found in folder.list(&mut 0)? {
-        if found.last == b".git" || files.base.contains_key(&found.name) || found.stamp.kind == Kind::Other {
+        if found.last == b".git" || listing.base.contains_key(&found.name) || found.stamp.kind == Kind::Other
+        {
             continue;
         }
-        if !files.has_below(&found.name) {
+        if !listing.has_below(&found.name) {
             out.push(found.name);
         } else if found.stamp.kind == Kind::Folder
             && let Some(inner) = folder.enter(&found)?
         {
-            list_outputs(inner, files, out)?;
+            list_outputs(inner, listing, out)?;
         }
     }
     Ok(())
@@ -228,7 +263,13 @@ fn list_outputs(mut folder: Folder, files: &Files, out: &mut Vec<Name>) -> Resul
 async fn copy(from: &Path, to: &Path) -> Result<(), WorkspaceError> {
     let mut command = tokio::process::Command::new("cp");
     command
-        .args(["-a", "--reflink=auto", "--no-target-directory", "--"])
+        .args([
+            "-a",
+            "--no-preserve=xattr",
+            "--reflink=auto",
+            "--no-target-directory",
+            "--",
+        ])
         .arg(from)
         .arg(to)
         .kill_on_drop(true);

@@ -4,9 +4,9 @@ use super::*;
 use crate::git::Mirror;
 
 /// A repository with some files, its mirror, and a folder for workspaces.
-struct World {
+pub(super) struct World {
     folder: tempfile::TempDir,
-    base: String,
+    pub(super) base: String,
 }
 
 /// Git as a person uses it, in a repository of the test's own.
@@ -35,14 +35,14 @@ fn person(at: &Path, args: &[&str]) -> String {
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 
-fn put(root: &Path, name: &str, content: impl AsRef<[u8]>) {
+pub(super) fn put(root: &Path, name: &str, content: impl AsRef<[u8]>) {
     let at = root.join(name);
     fs::create_dir_all(at.parent().unwrap()).unwrap();
     fs::write(at, content).unwrap();
 }
 
 impl World {
-    async fn new(files: &[(&str, &str)]) -> Self {
+    pub(super) async fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let repository = folder.path().join("repository");
         fs::create_dir(&repository).unwrap();
@@ -62,7 +62,17 @@ impl World {
         Self { folder, base }
     }
 
-    fn mirror(&self) -> PathBuf {
+    /// Commits a file; the commit is in the mirror then.
+    pub(super) async fn commit(&self, name: &str, content: &str) -> String {
+        let repository = self.folder.path().join("repository");
+        put(&repository, name, content);
+        person(&repository, &["commit", "-q", "-a", "-m", "next"]);
+        Mirror::update(&repository.to_string_lossy(), &self.mirror(), "main")
+            .await
+            .unwrap()
+    }
+
+    pub(super) fn mirror(&self) -> PathBuf {
         self.folder.path().join("mirror")
     }
 

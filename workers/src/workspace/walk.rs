@@ -5,14 +5,17 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::Read as _,
-    os::unix::ffi::OsStrExt as _,
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
     path::Path,
 };
 
 use nix::{
     dir::Dir,
     errno::Errno,
-    fcntl::{AtFlags, OFlag, openat, readlinkat},
+    fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat},
     sys::stat::{FileStat, Mode, fstat, fstatat},
 };
 
@@ -24,6 +27,9 @@ const DEPTH: usize = 100;
 const COUNT: usize = 500_000;
 /// Two changes within the clock's step look the same: files that changed so close to the checkout's end are read.
 const RACY: i64 = 20_000_000;
+
+/// By what the kernel marks a folder that hides those below it, for who has no privileges.
+pub(super) const OPAQUE: &str = "user.overlay.opaque";
 
 /// What kind of thing a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +151,7 @@ impl Folder {
             ));
         }
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        match Dir::openat(&self.dir, found.last.as_slice(), flags, Mode::empty()) {
+        match open(&self.dir, &found.last, flags).and_then(Dir::from_fd) {
             Ok(dir) => {
                 let mut name = found.name.clone();
                 name.push(b'/');
@@ -205,7 +211,7 @@ impl Folder {
         // Without O_NONBLOCK a FIFO that took the file's place would hold us for ever.
         let flags =
             OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-        let file = match openat(&self.dir, found.last.as_slice(), flags, Mode::empty()) {
+        let file = match open(&self.dir, &found.last, flags) {
             Ok(fd) => File::from(fd),
             Err(error) => return gone(error, &found.name),
         };
@@ -228,12 +234,30 @@ impl Folder {
     }
 }
 
+/// Opens what is in a folder under one name: never what lies elsewhere, on another disk or behind a link.
+fn open(folder: &Dir, last: &[u8], flags: OFlag) -> Result<OwnedFd, Errno> {
+    let beneath =
+        ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV;
+    match openat2(folder, last, OpenHow::new().flags(flags).resolve(beneath)) {
+        // A kernel before 5.6, or a filter that does not know the call: one name without a link is beneath, too.
+        Err(Errno::ENOSYS | Errno::EPERM) => openat(folder, last, flags, Mode::empty()),
+        opened => opened,
+    }
+}
+
 impl Folder {
+    /// Whether it hides what the layers below have under its name.
+    pub(super) fn is_opaque(&self) -> bool {
+        let mut value = [0; 1];
+        let size = rustix::fs::fgetxattr(self.dir.as_fd(), OPAQUE, &mut value[..]);
+        size == Ok(1) && value == *b"y"
+    }
+
     /// Whether a plain file in it begins so.
     pub(super) fn starts_with(&self, last: &[u8], words: &[u8]) -> bool {
         let flags =
             OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-        let Ok(fd) = openat(&self.dir, last, flags, Mode::empty()) else {
+        let Ok(fd) = open(&self.dir, last, flags) else {
             return false;
         };
         let plain = fstat(&fd).is_ok_and(|stat| matches!(Kind::of_mode(stat.st_mode), Kind::File { .. }));
@@ -258,4 +282,57 @@ fn gone<T>(error: Errno, name: &[u8]) -> Result<Option<T>, WorkspaceError> {
 
 fn unreadable(error: Errno, name: &[u8]) -> WorkspaceError {
     WorkspaceError::refused(name, format!("it cannot be read ({})", error.desc()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Each is what it was when it was listed, and something else when it is opened: the moment that an attacker waits for.
+    #[test]
+    fn what_became_a_link_after_it_was_listed_is_not_followed() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::create_dir(outside.path().join("d")).unwrap();
+        fs::write(outside.path().join("f"), "Signature: SECRET").unwrap();
+        let inside = tempfile::tempdir().unwrap();
+        fs::create_dir(inside.path().join("d")).unwrap();
+        fs::write(inside.path().join("f"), "Signature: mine").unwrap();
+        let mut folder = Folder::root(inside.path()).unwrap();
+        let listed = folder.list(&mut 0).unwrap();
+        let found = |last: &str| listed.iter().find(|found| found.last == last.as_bytes()).unwrap();
+        // The control: as long as they are what they were, they are read.
+        assert!(folder.enter(found("d")).unwrap().is_some());
+        assert_eq!(
+            folder.read(found("f"), 100).unwrap().unwrap().1,
+            b"Signature: mine"
+        );
+        assert!(folder.starts_with(b"f", b"Signature"));
+        fs::remove_dir(inside.path().join("d")).unwrap();
+        fs::remove_file(inside.path().join("f")).unwrap();
+        for name in ["d", "f"] {
+            symlink(outside.path().join(name), inside.path().join(name)).unwrap();
+        }
+        assert!(folder.enter(found("d")).unwrap().is_none());
+        assert!(folder.read(found("f"), 100).unwrap().is_none());
+        assert!(!folder.starts_with(b"f", b"Signature"));
+        // And by path they would have been.
+        assert_eq!(
+            fs::read_to_string(inside.path().join("f")).unwrap(),
+            "Signature: SECRET"
+        );
+    }
+
+    #[test]
+    fn a_name_never_leads_up_or_down() {
+        let outer = tempfile::tempdir().unwrap();
+        fs::write(outer.path().join("secret"), "x").unwrap();
+        fs::create_dir_all(outer.path().join("in/deep")).unwrap();
+        fs::write(outer.path().join("in/deep/f"), "x").unwrap();
+        let folder = Folder::root(&outer.path().join("in")).unwrap();
+        assert!(open(&folder.dir, b"../secret", OFlag::O_RDONLY).is_err());
+        assert!(open(&folder.dir, b"/etc/passwd", OFlag::O_RDONLY).is_err());
+        assert!(open(&folder.dir, b"deep", OFlag::O_RDONLY).is_ok());
+    }
 }

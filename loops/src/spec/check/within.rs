@@ -130,6 +130,15 @@ fn budget(spec: &LoopSpec, finds: &mut Finds<'_>) {
         );
         finds.add("budget.run", message);
     }
+    if let Some(month) = budget.month.filter(|month| budget.day > *month)
+        && !finds.is_doubtful("budget.day")
+    {
+        let message = format!(
+            "a day may spend {}, more than the whole month ({month})",
+            budget.day
+        );
+        finds.add("budget.day", message);
+    }
 }
 
 fn is_command(text: &str) -> bool {

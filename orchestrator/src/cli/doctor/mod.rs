@@ -11,7 +11,7 @@ use tokio::process::Command;
 use workers::sandbox::Sandbox;
 
 use super::{CliError, Context, Exit, Format, Out, specs};
-use crate::config::{Config, Database, Models};
+use crate::config::{Config, Database, Models, Vendor};
 
 /// What is needed, what is there, and how to mend the rest.
 #[derive(Debug, clap::Args)]
@@ -59,7 +59,8 @@ impl Doctor {
     /// Looks at everything; the exit says whether something that is needed is missing.
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, CliError> {
         let mut looks = vec![git(version_of("git", "--version").await)];
-        looks.extend(sandbox().await);
+        let state = specs::config(context).map(|config| config.state).ok();
+        looks.extend(sandbox(state.as_deref()).await);
         match specs::config(context) {
             Err(error) => looks.push(Look::missing("settings", error.what, "mend `loops.yaml`")),
             Ok(config) => {
@@ -144,7 +145,7 @@ fn git(version: Option<String>) -> Look {
 }
 
 /// Starts a real sandbox: whether one comes up depends on the kernel, its settings and bubblewrap together.
-async fn sandbox() -> Vec<Look> {
+async fn sandbox(state: Option<&Path>) -> Vec<Look> {
     let missing = |found: String, mend: &str| vec![Look::missing("sandbox", found, mend)];
     let helper = match std::env::current_exe() {
         Ok(helper) => helper,
@@ -169,7 +170,32 @@ async fn sandbox() -> Vec<Look> {
             Some("a kernel of 5.13 or later, with `lsm=landlock,…` if it has none"),
         ),
     };
-    vec![first, wall, limits(found.exact_limits())]
+    vec![
+        first,
+        wall,
+        layers(&found, state).await,
+        limits(found.exact_limits()),
+    ]
+}
+
+/// Whether workspaces share their base's files, on the disk where they will lie.
+async fn layers(sandbox: &Sandbox, state: Option<&Path>) -> Look {
+    let temporary = std::env::temp_dir();
+    let state = state.unwrap_or(&temporary);
+    let existing = state
+        .ancestors()
+        .find(|folder| folder.is_dir())
+        .unwrap_or(&temporary);
+    match sandbox.layers_in(existing).await {
+        Ok(()) => Look::found("workspaces", "laid over one shared checkout"),
+        Err(why) => Look::absent(
+            "workspaces",
+            format!("each a whole checkout: {why}"),
+            Some(
+                "slower in large repositories; needs Linux 5.11, user namespaces for every program, and a state folder on a disk with user attributes (not an overlay itself)",
+            ),
+        ),
+    }
 }
 
 /// Whether limits hold exactly, or only about.
@@ -283,21 +309,36 @@ fn models(models: &Models) -> Look {
 }
 
 fn key(models: &Models) -> Look {
-    let name = &models.anthropic.key_name;
     if let Some(cassette) = &models.play {
         return Look::found(
             "model key",
             format!("none needed: answers are played from `{}`", cassette.display()),
         );
     }
-    match models.anthropic.key {
-        Some(_) => Look::found("model key", format!("`{name}` is set")),
-        None => Look::absent(
-            "model key",
-            format!("`{name}` is not set"),
-            Some(&format!("`export {name}=…`; `loops demo` works without")),
-        ),
+    let mut names = Vec::new();
+    for (vendor, provider) in [
+        (Vendor::Anthropic, &models.anthropic),
+        (Vendor::Openai, &models.openai),
+    ] {
+        let is_asked = |alias: &String| {
+            models
+                .find(alias)
+                .is_some_and(|(_, model)| model.provider == vendor)
+        };
+        if !models.aliases.keys().any(is_asked) {
+            continue;
+        }
+        let name = &provider.key_name;
+        if provider.key.is_none() {
+            return Look::absent(
+                "model key",
+                format!("`{name}` is not set"),
+                Some(&format!("`export {name}=…`; `loops demo` works without")),
+            );
+        }
+        names.push(format!("`{name}` is set"));
     }
+    Look::found("model key", names.join(", "))
 }
 
 fn loops_here(config: &Config, context: &Context) -> Look {

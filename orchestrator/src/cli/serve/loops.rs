@@ -3,24 +3,23 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
 };
 
-use ::loops::{spec, text::plain};
+use ::loops::text::plain;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{
-        CliError, Out, run,
+        CliError, Out,
+        folder::{Folder, serve_it},
         specs::{
-            self, SpecFile,
+            SpecFile,
             repositories::{Defined, Fresh, defined},
         },
     },
     clock,
-    config::{Config, Models},
+    config::Config,
     engine::{Broken, Definition, EngineError, Home, Specs},
 };
 
@@ -95,107 +94,70 @@ impl Shelf {
 
 /// All loops that are served, looked at as cheaply as can be.
 pub(super) struct Loops {
-    folder: PathBuf,
-    models: Models,
+    folder: Folder,
+    of_folder: (Vec<Definition>, Vec<Broken>),
     shelf: Shelf,
-    seen: Option<(BTreeMap<PathBuf, (SystemTime, u64)>, u64)>,
+    edition: Option<u64>,
     /// The last good form of each file of a repository. A new commit is a new folder, so a path does not tell.
     good: BTreeMap<String, Definition>,
 }
 
 impl Loops {
     /// Those in `folder`, and those on the shelf.
-    pub(super) fn new(folder: PathBuf, config: &Config, shelf: Shelf) -> Self {
+    pub(super) fn new(folder: Folder, shelf: Shelf) -> Self {
         Self {
             folder,
-            models: config.models.clone(),
+            of_folder: Default::default(),
             shelf,
-            seen: None,
+            edition: None,
             good: BTreeMap::new(),
         }
     }
 
-    /// The loops, if anything about them has changed.
+    /// The loops, if anything about them has changed. A name that the operator's folder has is no repository's.
     pub(super) fn changed(&mut self) -> Specs {
-        let paths = specs::files_in(&self.folder).unwrap_or_default();
-        let stamps: BTreeMap<PathBuf, (SystemTime, u64)> = paths
-            .iter()
-            .filter_map(|path| {
-                let there = path.metadata().ok()?;
-                Some((path.clone(), (there.modified().ok()?, there.len())))
-            })
-            .collect();
-        let now = (stamps, self.shelf.edition());
-        if self.seen.as_ref() == Some(&now) {
+        let (folder, edition) = (self.folder.look(), self.shelf.edition());
+        if folder.is_none() && self.edition == Some(edition) {
             return None;
         }
-        self.seen = Some(now);
-        let mut files = specs::read_all(&paths, &specs::known(&self.models)).unwrap_or_default();
-        let ours = files.len();
-        for file in self.shelf.files() {
-            specs::add(&mut files, file);
+        self.edition = Some(edition);
+        if let Some(folder) = folder {
+            self.of_folder = folder;
         }
-        let shown: BTreeSet<String> = files.iter().skip(ours).map(|file| file.shown.clone()).collect();
+        let (mut definitions, mut wrong) = self.of_folder.clone();
+        let mut taken: BTreeSet<String> = definitions.iter().map(|one| one.spec.name.clone()).collect();
+        let files = self.shelf.files();
+        let shown: BTreeSet<String> = files.iter().map(|file| file.shown.clone()).collect();
         self.good.retain(|file, _| shown.contains(file));
-        let (mut definitions, mut wrong): (Vec<Definition>, Vec<Broken>) = (Vec::new(), Vec::new());
-        for (at, file) in files.into_iter().enumerate() {
-            let shown = (at >= ours).then(|| file.shown.clone());
-            match (serve_it(file), shown) {
-                (Ok(definition), shown) => {
-                    if let Some(shown) = shown {
-                        self.good.insert(shown, definition.clone());
-                    }
-                    definitions.push(definition);
+        for file in files {
+            let shown = file.shown.clone();
+            let definition = match serve_it(file) {
+                Ok(definition) if taken.contains(&definition.spec.name) => {
+                    let words = format!(
+                        "`{shown}` is not served: another loop has its name, `{}`",
+                        definition.spec.name
+                    );
+                    wrong.push(Broken {
+                        path: definition.path,
+                        words,
+                    });
+                    continue;
                 }
-                (Err(broken), shown) => {
+                Ok(definition) => {
+                    self.good.insert(shown, definition.clone());
+                    Some(definition)
+                }
+                Err(broken) => {
                     wrong.push(broken);
-                    let good = shown.and_then(|shown| self.good.get(&shown));
-                    let free = |good: &&Definition| {
-                        definitions.iter().all(|other| other.spec.name != good.spec.name)
-                    };
-                    definitions.extend(good.filter(free).cloned());
+                    self.good.get(&shown).cloned()
                 }
+            };
+            if let Some(definition) = definition
+                && taken.insert(definition.spec.name.clone())
+            {
+                definitions.push(definition);
             }
         }
         Some((definitions, wrong))
-    }
-}
-
-fn serve_it(file: SpecFile) -> Result<Definition, Broken> {
-    let path = file.path.canonicalize().unwrap_or(file.path);
-    let spec = match file.spec {
-        Ok(spec) => Arc::new(spec),
-        Err(errors) => {
-            let words = format!(
-                "`{}` has {}; `loops validate` shows {}",
-                file.shown,
-                if errors.len() == 1 {
-                    "1 error".to_owned()
-                } else {
-                    format!("{} errors", errors.len())
-                },
-                if errors.len() == 1 { "it" } else { "them" }
-            );
-            return Err(Broken { path, words });
-        }
-    };
-    let version = spec::version(&spec);
-    let definition = Definition { spec, version, path };
-    if let Some(waits) = spec::unserved(&definition.spec) {
-        let words = format!("`{}` is not served: {waits}", definition.spec.name);
-        return Err(Broken {
-            path: definition.path,
-            words,
-        });
-    }
-    match run::refuse_what_is_not_there(&definition) {
-        Ok(()) => Ok(definition),
-        Err(error) => {
-            let words = format!("`{}` is not served: {error}", definition.spec.name);
-            Err(Broken {
-                path: definition.path,
-                words,
-            })
-        }
     }
 }

@@ -4,6 +4,7 @@
 pub mod repositories;
 
 use std::{
+    collections::{HashMap, hash_map::Entry},
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -192,10 +193,20 @@ pub fn files_in(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
 /// Reads files of loops together: two loops cannot have one name.
 pub fn read_all(files: &[PathBuf], known: &Known) -> Result<Vec<SpecFile>, CliError> {
     let mut all: Vec<SpecFile> = Vec::new();
+    let mut names: HashMap<String, usize> = HashMap::new();
     for path in files {
-        let file = SpecFile::read(path, known)
+        let mut file = SpecFile::read(path, known)
             .map_err(|error| CliError::usage(format!("cannot read `{}`", path.display())).why(error))?;
-        add(&mut all, file);
+        let name = file.spec.as_ref().ok().map(|spec| spec.name.clone());
+        match name.map(|name| names.entry(name)) {
+            Some(Entry::Occupied(twin)) => {
+                let twin = all[*twin.get()].path.display();
+                file.add("name", format!("another loop has this name: `{twin}`"));
+            }
+            Some(Entry::Vacant(first)) => drop(first.insert(all.len())),
+            None => {}
+        }
+        all.push(file);
     }
     Ok(all)
 }

@@ -31,7 +31,6 @@ pub(super) async fn merge_again(
     mirror: &Path,
     base: &str,
 ) -> Result<Result<(String, Vec<Evidence>), Answered>, EngineError> {
-    let git = Git::at(mirror);
     let no = |why: String, evidence| Ok(Err(Answered::DoesNotHold { why, evidence }));
     let Some(definition) = definition else {
         return no(
@@ -39,18 +38,9 @@ pub(super) async fn merge_again(
             vec![],
         );
     };
-    let tree = match git
-        .line(&[
-            "merge-tree",
-            "--write-tree",
-            "--no-messages",
-            base,
-            &proposal.head,
-        ])
-        .await
-    {
-        Ok(tree) => tree.lines().next().unwrap_or_default().to_owned(),
-        Err(_) => {
+    let (tree, evidence) = match there(home, definition, proposal, mirror, base).await? {
+        Ok(proven) => proven,
+        Err(No::Conflicts) => {
             let command = format!(
                 "loops revise {} \"the base has moved; do it again on it\"",
                 proposal.id.short()
@@ -60,6 +50,87 @@ pub(super) async fn merge_again(
                 vec![],
             );
         }
+        Err(No::Fails(evidence)) => {
+            return no(
+                "the base has moved, and the change does not pass its checks there".into(),
+                evidence,
+            );
+        }
+    };
+    let message = format!("Merge {}\n\n{}\n", proposal.branch, proposal.title);
+    let seconds = clock::now().0 / 1000;
+    let commit = Git::at(mirror)
+        .commit_tree(
+            &tree,
+            &[base, &proposal.head],
+            &message,
+            ("Loops", "loops@localhost"),
+            seconds,
+        )
+        .await?;
+    Ok(Ok((commit, evidence)))
+}
+
+/// Why a change is not good on another base.
+enum No {
+    Conflicts,
+    Fails(Vec<Evidence>),
+}
+
+/// The tree of the change on another base and what was found out about it there; or, in words, why it does not hold.
+///
+/// # Errors
+/// If it could not be tried.
+pub(crate) async fn on_base(
+    home: &Home,
+    definition: &Definition,
+    proposal: &Proposal,
+    mirror: &Path,
+    base: &str,
+) -> Result<Result<(String, Vec<Evidence>), String>, EngineError> {
+    Ok(match there(home, definition, proposal, mirror, base).await? {
+        Ok(proven) => Ok(proven),
+        Err(No::Conflicts) => Err("it conflicts with its base".to_owned()),
+        Err(No::Fails(_)) => Err("it does not pass its checks on its base as it is now".to_owned()),
+    })
+}
+
+async fn there(
+    home: &Home,
+    definition: &Definition,
+    proposal: &Proposal,
+    mirror: &Path,
+    base: &str,
+) -> Result<Result<(String, Vec<Evidence>), No>, EngineError> {
+    let git = Git::at(mirror);
+    // Of a base that was forced away only its tree is left to merge with, as if it had come after what we know.
+    let common = git.line(&["merge-base", &proposal.base, base]).await;
+    let stand_in = match common {
+        Ok(common) if common.trim() == proposal.base => base.to_owned(),
+        _ => {
+            let tree = git.line(&["rev-parse", &format!("{base}^{{tree}}")]).await?;
+            git.commit_tree(
+                tree.trim(),
+                &[&proposal.base],
+                "The base as it is now\n",
+                ("Loops", "loops@localhost"),
+                clock::now().0 / 1000,
+            )
+            .await?
+        }
+    };
+    let tree = match git
+        .line(&[
+            "merge-tree",
+            "--write-tree",
+            "--no-messages",
+            &stand_in,
+            &proposal.head,
+        ])
+        .await
+    {
+        Ok(tree) => tree.lines().next().unwrap_or_default().to_owned(),
+        Err(_) => return Ok(Err(No::Conflicts)),
     };
     let screened = match workers::checks::diff(&git, base, &tree).await {
         Ok(diff) => screen::judge(Leaving {
@@ -71,23 +142,9 @@ pub(super) async fn merge_again(
     let mut evidence = prove_tree(home, definition, proposal, mirror, base, &tree).await?;
     evidence.push(screened);
     if verdict(&evidence, &definition.spec.checks) != Verdict::Passed {
-        return no(
-            "the base has moved, and the change does not pass its checks there".into(),
-            evidence,
-        );
+        return Ok(Err(No::Fails(evidence)));
     }
-    let message = format!("Merge {}\n\n{}\n", proposal.branch, proposal.title);
-    let seconds = clock::now().0 / 1000;
-    let commit = git
-        .commit_tree(
-            &tree,
-            &[base, &proposal.head],
-            &message,
-            ("Loops", "loops@localhost"),
-            seconds,
-        )
-        .await?;
-    Ok(Ok((commit, evidence)))
+    Ok(Ok((tree, evidence)))
 }
 
 async fn prove_tree(

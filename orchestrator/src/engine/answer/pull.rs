@@ -9,6 +9,7 @@ use crate::{
     engine::{
         Definition, EngineError, Home, Place,
         outbox::{Outward, key},
+        talk,
     },
     github::Repository,
     store::{
@@ -81,7 +82,7 @@ pub(super) async fn close(
         ),
         head: proposal.head.clone(),
     };
-    let key = key("close", proposal.id, &"once");
+    let key = talk::closing_key(tx, proposal).await?;
     outbox::put(tx, &key, &close, clock::now()).await?;
     Ok(())
 }

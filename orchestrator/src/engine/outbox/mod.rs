@@ -4,14 +4,20 @@
 //!
 //! Branches in folders of this machine are made by the run itself ([`super::propose`]).
 
+mod board;
 mod branch;
 mod dress;
 mod end;
 mod pull;
+mod say;
+mod warn;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use loops::{id::ProposalId, time::Timestamp};
+use loops::{
+    id::{AttemptId, ProposalId},
+    time::Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{EngineError, Home, Place, error::Remedy, propose::PutBranch};
@@ -75,9 +81,38 @@ pub(crate) enum Outward {
         /// The commit that its branch is at, if it is still ours.
         head: String,
     },
+    /// The updating comment is to say this.
+    News {
+        /// Its edition; a later one takes the place of those before it.
+        number: u32,
+        /// What it says, Markdown, with its hidden marker.
+        body: String,
+    },
+    /// An answer is to stand there, once.
+    Say {
+        /// The thread's first comment; none: under the pull request.
+        thread: Option<u64>,
+        /// The words, Markdown.
+        words: String,
+        /// Not before the branch has the change of this attempt.
+        after: Option<AttemptId>,
+    },
+    /// It is to be said that it will be closed.
+    Warn {
+        /// When, and what keeps it.
+        words: String,
+    },
+    /// The dashboard issue of a repository is to be there, with this text. It is no proposal's.
+    Board {
+        /// Its text.
+        body: String,
+    },
 }
 
 pub(crate) use self::pull::with;
+
+/// How the keys of effects begin that are about the dashboard of a repository, which follows: `board:owner/name`.
+pub(crate) const BOARD: &str = "board:";
 
 /// The key of an effect of a proposal: `what:P…:attempt`.
 pub(crate) fn key(what: &str, proposal: ProposalId, which: &impl std::fmt::Display) -> String {
@@ -194,6 +229,12 @@ fn after(now: Timestamp, tries: u32) -> Timestamp {
 
 /// Tries one effect; none: it is not for us.
 async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineError> {
+    if let Some(name) = effect.key.strip_prefix(BOARD) {
+        let Outward::Board { body } = effect.effect()? else {
+            return Ok(None);
+        };
+        return board::board(home, &effect.key, name, &body).await;
+    }
     let mut parts = effect.key.splitn(3, ':');
     let (Some(what), Some(Ok(proposal))) = (parts.next(), parts.next().map(str::parse)) else {
         return Ok(None);
@@ -229,6 +270,10 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         } => sending.status(&head, context, description).await?,
         Outward::Merge { head, base } => sending.merge(&head, &base).await?,
         Outward::Close { words, head } => sending.close(&words, &head).await?,
+        Outward::News { number, body } => sending.news(number, &body).await?,
+        Outward::Say { thread, words, after } => sending.say(thread, &words, after).await?,
+        Outward::Warn { words } => sending.warn(&words).await?,
+        Outward::Board { .. } => return Ok(None),
     };
     Ok(Some(tried))
 }

@@ -1,12 +1,13 @@
 //! Hands a proposal to the outbox, which brings it to GitHub as a pull request.
 
-use loops::{evidence::Verdict, finding::Event as FindingEvent, page::Page, run::Event};
+use loops::{evidence::Verdict, finding::Event as FindingEvent, page::Page, run::Event, spec::Autonomy};
 
 use super::move_finding;
 use crate::{
     engine::{
-        EngineError, Place, Progress, Running,
+        EngineError, Place, Progress, Running, lowered,
         outbox::{Outward, send, with},
+        talk,
     },
     store::{
         proposals::{self, Proposal},
@@ -30,14 +31,17 @@ impl Running {
         let spec = &self.spec().proposal;
         let dress = Outward::Dress {
             labels: spec.labels.clone(),
-            reviewers: spec.reviewers.clone(),
+            reviewers: self.reviewers(page).await?,
         };
         let status = Outward::Status {
             head: proposal.head.clone(),
             context: format!("loops/{}", proposal.loop_name),
             description: in_short(page),
         };
-        Ok(with(proposal, spec.draft, dress, status).into())
+        // Nobody would make it ready that it could be merged.
+        let by_itself = spec.autonomy == Autonomy::MergeWhenGreen
+            && lowered(&self.engine.home.store, self.spec()).await?.is_none();
+        Ok(with(proposal, spec.draft && !by_itself, dress, status).into())
     }
 
     /// From here on it is the outbox's: it goes out now if it can, else as soon as it can.
@@ -47,6 +51,7 @@ impl Running {
         for finding in &self.task(task).await?.task.findings {
             move_finding(&mut step.tx, *finding, FindingEvent::Proposed).await?;
         }
+        talk::done(&mut step.tx, proposal).await?;
         step.commit(Event::Proposed { task, attempt }).await?;
         let home = &self.engine.home;
         let waiting = send(home, false).await?;

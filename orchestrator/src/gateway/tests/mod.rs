@@ -1,7 +1,10 @@
 //! The gateway from outside: real HTTP on both sides.
 
+mod apis;
+mod caps;
 mod cassettes;
 mod conduct;
+mod egress;
 mod money;
 mod provider;
 
@@ -15,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::provider::{Act, Came, Provider};
-use super::{Admission, Cassette, Gateway, Patience, Role, Token};
+use super::{Admission, Cassette, Gateway, Outside, Patience, Role, Token};
 use crate::{
     config::Config,
     store::{
@@ -45,6 +48,15 @@ impl World {
         playback: Option<Cassette>,
         record: bool,
     ) -> Self {
+        Self::build_with(act, playback, record, Outside::system()).await
+    }
+
+    async fn build_with(
+        act: impl Fn(usize, &Came) -> Act + Send + Sync + 'static,
+        playback: Option<Cassette>,
+        record: bool,
+        outside: Outside,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let provider = Provider::start(act).await;
         let store = Store::open(folder.path()).await.unwrap();
@@ -55,7 +67,7 @@ impl World {
             longest: Duration::from_millis(5),
             total: Duration::from_secs(20),
         };
-        let gateway = Gateway::start_with(&config.models, store.clone(), playback, record, patience)
+        let gateway = Gateway::start_with(&config.models, store.clone(), playback, record, patience, outside)
             .await
             .unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -73,7 +85,11 @@ impl World {
     }
 
     async fn post(&self, token: &str, body: &Value) -> reqwest::Response {
-        let request = self.client.post(format!("{}/v1/messages", self.gateway.address));
+        self.post_to("/v1/messages", token, body).await
+    }
+
+    async fn post_to(&self, path: &str, token: &str, body: &Value) -> reqwest::Response {
+        let request = self.client.post(format!("{}{path}", self.gateway.address));
         request
             .header("x-api-key", token)
             .body(body.to_string())
@@ -84,7 +100,11 @@ impl World {
 
     /// The status and the error of an answer.
     async fn refused(&self, token: &str, body: &Value) -> (u16, String, String) {
-        let response = self.post(token, body).await;
+        self.refused_at("/v1/messages", token, body).await
+    }
+
+    async fn refused_at(&self, path: &str, token: &str, body: &Value) -> (u16, String, String) {
+        let response = self.post_to(path, token, body).await;
         let status = response.status().as_u16();
         let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
         let error = |key: &str| body["error"][key].as_str().unwrap().to_owned();
@@ -113,9 +133,11 @@ impl World {
 
 fn config(base_url: &str) -> Config {
     let text = format!(
-        "models:\n  providers: {{ anthropic: {{ base_url: '{base_url}', key: '${{KEY}}' }} }}\n  known:\n    \
-         plain:\n      max_output: 4096\n      max_concurrent: 300\n      price: {{ input: 1, output: 10, cache_read: \
-         0.1, cache_write: 1, as_of: 2026-11-21 }}\n    unpriced: {{ context: 1000 }}\n  aliases: {{ standard: plain }}\n"
+        "models:\n  providers:\n    anthropic: {{ base_url: '{base_url}', key: '${{KEY}}' }}\n    \
+         openai: {{ base_url: '{base_url}/v1', key: '${{KEY}}' }}\n  known:\n    \
+         plain:\n      max_output: 4096\n      max_concurrent: 2000\n      price: {{ input: 1, output: 10, cache_read: \
+         0.1, cache_write: 1, as_of: 2026-11-21 }}\n    other:\n      provider: openai\n      max_output: 4096\n      effort: true\n      price: {{ input: 1, output: 10, \
+         cache_read: 0.1, cache_write: 1, as_of: 2026-11-21 }}\n    unpriced: {{ context: 1000 }}\n  aliases: {{ standard: plain }}\n"
     );
     let env = |name: &str| (name == "KEY").then(|| KEY.to_owned());
     Config::read(Path::new("loops.yaml"), &text, Some("/nowhere".into()), &env).unwrap()
@@ -130,6 +152,8 @@ fn admission(name: &str, caps: Caps) -> Admission {
         loop_name: "feedback".to_owned(),
         role: Role::Work,
         caps,
+        zone: "UTC".to_owned(),
+        network: Vec::new(),
         models: None,
         label: "fix".to_owned(),
     }

@@ -240,10 +240,12 @@ async fn calls_that_a_crash_left_open_are_charged_their_reservation() {
         run: who.run,
         loop_name: who.loop_name,
         model: "plain".to_owned(),
+        role: "work".to_owned(),
         at: Timestamp(1),
     };
     let wish = Wish {
         caps: &who.caps,
+        shared: &[],
         price: &price,
         input_tokens: 100,
         wanted: 50,

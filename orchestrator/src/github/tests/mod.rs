@@ -136,6 +136,8 @@ fn hub(api: &Url, login: Login) -> Hub {
         api: api.clone(),
         login: config::Login::None,
         repositories: vec![],
+        limits: loops::spec::Allowance::default(),
+        look_every: Duration::from_secs(60),
         write_gap: Duration::ZERO,
         patience: Duration::from_secs(20),
     };

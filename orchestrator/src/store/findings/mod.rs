@@ -62,6 +62,9 @@ statements! { "findings":
     SET_STATE = "UPDATE findings SET state = $2, updated_at = $3 WHERE id = $1";
     REFUSE = "UPDATE findings SET state = 'refused', refused_why = $2, never = $3, updated_at = $4 WHERE id = $1";
     CONSIDERED = "UPDATE findings SET considered = signals, updated_at = $2 WHERE id = $1";
+    REOPEN = "UPDATE findings SET state = 'open', refused_why = NULL, never = 0, considered = 0, updated_at = $2
+        WHERE id = $1 AND state = 'refused'";
+    AGAIN = "UPDATE findings SET considered = 0, updated_at = $2 WHERE id = $1 AND state = 'open' AND considered > 0";
     GET = concat!("SELECT ", columns!(), " FROM findings WHERE id = $1");
 }
 
@@ -119,6 +122,16 @@ pub async fn set_considered(tx: &mut Tx, id: FindingId, at: Timestamp) -> Result
         CONSIDERED.run(tx, |q| q.bind(id.to_string()).bind(at.0)).await?,
         id,
     )
+}
+
+/// Takes a refusal back: it may be worked on without news. False: it is not refused.
+pub async fn reopen(tx: &mut Tx, id: FindingId, at: Timestamp) -> Result<bool, StoreError> {
+    Ok(REOPEN.run(tx, |q| q.bind(id.to_string()).bind(at.0)).await? > 0)
+}
+
+/// Lets a finding be taken up again that a run has looked at in vain, without news. False: there is nothing to wait for.
+pub async fn again(tx: &mut Tx, id: FindingId, at: Timestamp) -> Result<bool, StoreError> {
+    Ok(AGAIN.run(tx, |q| q.bind(id.to_string()).bind(at.0)).await? > 0)
 }
 
 /// The finding of that id, merged or not.

@@ -213,7 +213,7 @@ async fn what_people_type_leads_to_everything_that_it_can_mean() {
 #[tokio::test]
 async fn a_pull_request_is_known_by_its_proposal_as_long_as_that_is_open() {
     each_engine(async |scratch| {
-        use proposals::ProposalState::{Merged, Preparing};
+        use proposals::ProposalState::Merged;
         let mut tx = scratch.begin().await;
         let page = proposal(1, task(1, &[]).id, finding(1, "f").id);
         proposals::insert(&mut tx, &page).await.unwrap();
@@ -263,7 +263,7 @@ async fn a_pull_request_is_known_by_its_proposal_as_long_as_that_is_open() {
         assert_eq!(kept.hands_off.as_deref(), Some("it is theirs"));
         assert_eq!(pulls::open(&mut tx).await.unwrap().len(), 1);
         assert_eq!(pulls::of_repository(&mut tx, "acme/shop").await.unwrap().len(), 1);
-        proposals::set_state(&mut tx, page.id, Preparing, Merged, at(2))
+        proposals::set_state(&mut tx, page.id, page.state, Merged, at(2))
             .await
             .unwrap();
         assert_eq!(pulls::open(&mut tx).await.unwrap(), []);

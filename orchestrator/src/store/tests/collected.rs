@@ -1,5 +1,7 @@
 //! What is collected and what becomes of it: loops, runs, ticks, cursors and signals.
 
+use ::loops::schedule::{Cause, Setback};
+
 use super::*;
 
 #[tokio::test]
@@ -94,6 +96,110 @@ async fn a_tick_is_claimed_once() {
                 run: Some(run(1).id),
                 ..skipped
             }]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tick_that_was_taken_gets_one_run_or_fails_and_nothing_after_it() {
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let taken = |due| ticks::Tick {
+            loop_name: "shop".to_owned(),
+            due_at: at(due),
+            receipt: ticks::Receipt::Running,
+            why: None,
+            run: None,
+        };
+        for due in [0, 1] {
+            assert!(ticks::claim(&mut tx, &taken(due)).await.unwrap());
+        }
+        let unbegun = ticks::unbegun(&mut tx).await.unwrap();
+        assert_eq!(unbegun, [taken(0), taken(1)]);
+        let begun = |due, n| (at(due), run(n).id);
+        for (known, (due, run), first) in [
+            ("taken before", begun(0, 1), true),
+            ("begun before", begun(0, 2), false),
+            ("not taken before", begun(2, 3), true),
+        ] {
+            let began = ticks::begin(&mut tx, "shop", due, run).await.unwrap();
+            assert_eq!(began, first, "{known}");
+        }
+        assert!(ticks::fail(&mut tx, "shop", at(1), "no git").await.unwrap());
+        assert!(ticks::fail(&mut tx, "shop", at(3), "no git").await.unwrap());
+        assert!(!ticks::fail(&mut tx, "shop", at(0), "no git").await.unwrap());
+        assert!(!ticks::begin(&mut tx, "shop", at(1), run(4).id).await.unwrap());
+        assert_eq!(ticks::unbegun(&mut tx).await.unwrap(), []);
+        let kept = ticks::list(&mut tx, "shop", 9).await.unwrap();
+        let receipts: Vec<&str> = kept.iter().map(|tick| tick.receipt.as_str()).collect();
+        assert_eq!(receipts, ["failed", "running", "failed", "running"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn failures_are_counted_until_it_works_or_its_spec_changes() {
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let spec = json!({"name": "shop"});
+        loops::upsert(&mut tx, "shop", "v1", &spec, "shop.yaml", at(0))
+            .await
+            .unwrap();
+        assert_eq!(
+            loops::standing(&mut tx, "shop").await.unwrap(),
+            Some(loops::Standing::default())
+        );
+        assert_eq!(loops::standing(&mut tx, "other").await.unwrap(), None);
+        let setback = Setback::after(None, Cause::Repository, at(5));
+        for version in ["v1", "v2"] {
+            loops::fail(&mut tx, "shop", setback).await.unwrap();
+            let standing = loops::standing(&mut tx, "shop").await.unwrap().unwrap();
+            assert_eq!(standing.setback, Some(setback));
+            if version == "v1" {
+                assert!(loops::recover(&mut tx, "shop").await.unwrap());
+            } else {
+                loops::upsert(&mut tx, "shop", version, &spec, "shop.yaml", at(6))
+                    .await
+                    .unwrap();
+            }
+            let kept = loops::get(&mut tx, "shop").await.unwrap().unwrap();
+            assert_eq!(kept.setback, None);
+        }
+        assert!(!loops::recover(&mut tx, "shop").await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_loop_is_known_with_since_when_it_is_served_and_its_last_tick() {
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        for name in ["docs", "shop"] {
+            loops::upsert(&mut tx, name, "v1", &json!({}), "x.yaml", at(0))
+                .await
+                .unwrap();
+        }
+        loops::serve(&mut tx, "shop", Some(at(1))).await.unwrap();
+        for due in [7, 3] {
+            ticks::fail(&mut tx, "shop", at(due), "no git").await.unwrap();
+        }
+        let seen = async |tx: &mut Tx| {
+            let heads = loops::heads(tx).await.unwrap();
+            heads
+                .into_iter()
+                .map(|head| (head.name, head.served_since, head.last_tick))
+                .collect::<Vec<_>>()
+        };
+        let docs = ("docs".to_owned(), None, None);
+        assert_eq!(
+            seen(&mut tx).await,
+            [docs.clone(), ("shop".to_owned(), Some(at(1)), Some(at(7)))]
+        );
+        loops::serve(&mut tx, "shop", None).await.unwrap();
+        assert_eq!(
+            seen(&mut tx).await,
+            [docs, ("shop".to_owned(), None, Some(at(7)))]
         );
     })
     .await;

@@ -1,6 +1,7 @@
 //! Facts about the store as a whole. What concerns opening, writing together and one aggregate stands beside this.
 
 mod answers;
+mod boarded;
 mod collected;
 mod moving;
 mod opening;
@@ -228,8 +229,10 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         plans::ALL,
         proposals::ALL,
         pulls::ALL,
+        boards::ALL,
         decisions::ALL,
         calls::ALL,
+        egress::ALL,
         outbox::ALL,
         resolve::ALL,
     ];

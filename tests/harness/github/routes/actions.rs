@@ -83,6 +83,16 @@ pub(super) fn jobs(call: &mut Call<'_>) -> Answer {
     Ok(call.page_in("jobs", list))
 }
 
+pub(super) fn job(call: &mut Call<'_>) -> Answer {
+    let id = call.number("job_id")?;
+    let runs = call.world.repositories[call.at].runs.values();
+    let found = runs
+        .flat_map(|run| run.jobs.iter().map(move |job| (run.id, job)))
+        .find(|(_, job)| job.id == id);
+    let (run, job) = found.ok_or_else(Refusal::not_found)?;
+    Ok(Reply::new(200, call.world.job_json(call.at, run, job)))
+}
+
 pub(super) fn log(call: &mut Call<'_>) -> Answer {
     let id = call.number("job_id")?;
     let jobs = call.world.repositories[call.at]

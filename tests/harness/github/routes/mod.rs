@@ -349,6 +349,11 @@ pub(super) const ROUTES: &[Route] = &[
         actions::jobs,
     ),
     get(
+        "/repos/{owner}/{repo}/actions/jobs/{job_id}",
+        ACTIONS,
+        actions::job,
+    ),
+    get(
         "/repos/{owner}/{repo}/actions/jobs/{job_id}/logs",
         ACTIONS,
         actions::log,

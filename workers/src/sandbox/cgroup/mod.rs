@@ -133,12 +133,15 @@ impl Group {
         }
     }
 
-    /// The files into which a process writes `0` to come in.
+    /// The files into which a process of one thread writes `0` to come in.
     pub(super) fn entrances(&self) -> Vec<PathBuf> {
-        self.folders
-            .iter()
-            .map(|folder| folder.join("cgroup.procs"))
-            .collect()
+        // Old groups take a single thread, too, and then need not wait until the whole machine has noticed: that takes
+        // longer than all else of a sandbox's start.
+        let file = match self.form {
+            Form::Old => "tasks",
+            Form::New => "cgroup.procs",
+        };
+        self.folders.iter().map(|folder| folder.join(file)).collect()
     }
 
     /// The limit that was met, if one was.

@@ -156,7 +156,10 @@ mod tests {
                 .unwrap();
         }
         let tree = index.line(&["write-tree"]).await.unwrap();
-        let commit = git.commit_tree(&tree, &[], "c", ("p", "p@x"), 1).await.unwrap();
+        let commit = git
+            .commit_tree(&tree, &[], "c", ("p", "p@x"), 1_700_000_000)
+            .await
+            .unwrap();
         (git, commit)
     }
 
@@ -207,7 +210,7 @@ mod tests {
         let tree = git.tree_of(&ours).await.unwrap();
         let message = format!("Mine\n\n{WROTE}{}", digest(&files("one")));
         let theirs = git
-            .commit_tree(&tree, &[&ours], &message, ("p", "p@x"), 1)
+            .commit_tree(&tree, &[&ours], &message, ("p", "p@x"), 1_700_000_000)
             .await
             .unwrap();
         assert_eq!(is_of(&git, &theirs, &files("one")).await.unwrap(), None);

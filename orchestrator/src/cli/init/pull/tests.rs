@@ -70,7 +70,7 @@ fn written(loops: &[Shown]) -> String {
 fn finding(title: &str) -> Finding {
     serde_json::from_value(serde_json::json!({
         "id": loops::id::FindingId::named("a").to_string(), "title": title, "fingerprint": "x", "state": "open",
-        "score": { "total": 8.25 }, "signals": 3, "reporters": 2, "first_at": 0, "last_at": 0,
+        "score": { "total": 8.25, "parts": [] }, "signals": 3, "reporters": 2, "first_at": "2026-11-20T08:00:00Z", "last_at": "2026-11-20T08:00:00Z",
     }))
     .unwrap_or_else(|error| panic!("{error}"))
 }
@@ -82,6 +82,8 @@ fn the_page_says_what_it_would_do_costs_and_never_does() {
         tasks: 0,
         worst_case: Money::ZERO,
         because: String::new(),
+        quiet_until: None,
+        plan_first: false,
     };
     insta::assert_snapshot!(written(&[shown(Ok(plan))]));
 }
@@ -95,6 +97,8 @@ fn what_people_wrote_can_neither_name_nor_link_nor_break_the_page() {
         tasks: 1,
         worst_case: Money::usd(5.0),
         because: String::new(),
+        quiet_until: None,
+        plan_first: false,
     };
     let text = written(&[
         shown(Ok(plan)),

@@ -1,13 +1,9 @@
-//! What an attempt may ask for: an allow-list of fields, tools and blocks of the Messages API.
-//!
-//! Whatever is not on the list is refused by name. Anything by which the provider would fetch, connect, store or run
-//! something for the attempt would be a way around sandbox and meter, and what we do not know yet may be just that.
-//! A request is parsed and written anew, so that what was checked is what is sent (a field given twice, of which the
-//! provider takes the other, does not get through). Content is never changed.
+//! What an attempt may ask of the Messages API.
 
 use serde_json::{Map, Value};
 
-use super::reply::Refusal;
+use super::{Asked, array, object, only, parse, short, streams, text};
+use crate::gateway::reply::Refusal;
 
 /// Fields of a request.
 const FIELDS: [&str; 15] = [
@@ -50,42 +46,16 @@ const BLOCKS: [&str; 7] = [
     "redacted_thinking",
 ];
 
-/// A request that may be made.
-#[derive(Debug)]
-pub(super) struct Asked {
-    /// A model's name or alias.
-    pub(super) model: String,
-    /// How many tokens the answer may have.
-    pub(super) max_tokens: u64,
-    /// How many of them are promised to thinking: fewer in all would not be accepted.
-    pub(super) thinking: u64,
-    /// Whether the answer is to come as a stream.
-    pub(super) stream: bool,
-    /// All of it.
-    pub(super) body: Value,
-}
-
 /// Reads a request and refuses what is not on the list.
-pub(super) fn read(bytes: &[u8]) -> Result<Asked, Refusal> {
-    let body: Value = serde_json::from_slice(bytes)
-        .map_err(|error| Refusal::invalid(format!("the request is not JSON: {error}")))?;
-    let fields = body
-        .as_object()
-        .ok_or_else(|| Refusal::invalid("the request is not a JSON object"))?;
-    only("the request", fields, &FIELDS)?;
-    let model = text(fields, "model")?
-        .ok_or_else(|| Refusal::invalid("`model` is missing"))?
-        .to_owned();
+pub(in crate::gateway) fn read(bytes: &[u8]) -> Result<Asked, Refusal> {
+    let (body, model) = parse(bytes, &FIELDS)?;
+    let fields = object("the request", &body)?;
     let max_tokens = fields
         .get("max_tokens")
         .and_then(Value::as_u64)
         .filter(|&count| count > 0)
         .ok_or_else(|| Refusal::invalid("`max_tokens` must be a whole number above zero"))?;
-    let stream = match fields.get("stream") {
-        None | Some(Value::Null) => false,
-        Some(Value::Bool(stream)) => *stream,
-        Some(_) => return Err(Refusal::invalid("`stream` must be true or false")),
-    };
+    let stream = streams(fields)?;
     let thinking = fields
         .get("thinking")
         .and_then(|thinking| thinking.get("budget_tokens"));
@@ -103,7 +73,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Asked, Refusal> {
     messages(fields)?;
     Ok(Asked {
         model,
-        max_tokens,
+        max_tokens: Some(max_tokens),
         thinking,
         stream,
         body,
@@ -223,45 +193,6 @@ fn mark(place: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
     }
 }
 
-fn only(place: &str, fields: &Map<String, Value>, allowed: &[&str]) -> Result<(), Refusal> {
-    match fields.keys().find(|key| !allowed.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(key) => Err(Refusal::invalid(format!(
-            "the field `{}` of {place} is not allowed here",
-            short(key)
-        ))),
-    }
-}
-
-fn object<'a>(place: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Refusal> {
-    value
-        .as_object()
-        .ok_or_else(|| Refusal::invalid(format!("{place} must be an object")))
-}
-
-fn array<'a>(place: &str, value: &'a Value) -> Result<&'a [Value], Refusal> {
-    value
-        .as_array()
-        .map(Vec::as_slice)
-        .ok_or_else(|| Refusal::invalid(format!("{place} must be a list")))
-}
-
-fn text<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, Refusal> {
-    match fields.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Refusal::invalid(format!("`{key}` must be text"))),
-    }
-}
-
-/// A name out of a request, cut so that an error stays readable.
-fn short(text: &str) -> String {
-    text.chars()
-        .filter(|character| !character.is_control())
-        .take(60)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -308,7 +239,7 @@ mod tests {
         let asked = read(body.to_string().as_bytes()).unwrap();
         assert_eq!(
             (asked.model.as_str(), asked.max_tokens, asked.stream),
-            ("top", 4096, true)
+            ("top", Some(4096), true)
         );
         assert_eq!(asked.body.to_string(), body.to_string());
     }

@@ -1,25 +1,9 @@
-//! Reads how much a call used out of its answer, in passing. It changes no byte of it.
+//! Reads the usage out of answers of the Messages API.
 
 use loops::budget::Usage;
 use serde::Deserialize;
 
-/// A line of an event stream longer than this is not read; the call then counts as cut.
-const MAX_LINE: usize = 16 * 1024 * 1024;
-
-/// Bytes of output that make a token at least: texts have 2.5 to 4, so this errs on the dear side.
-const BYTES_PER_TOKEN: u64 = 2;
-
-/// What is known of a call's usage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
-    /// Nothing: what was reserved must count.
-    Nothing,
-    /// The answer was cut. Input is as the provider said. Output is estimated from what came, and is the whole grant
-    /// where hidden thinking was under way.
-    Part(Usage),
-    /// All, as the provider said.
-    All(Usage),
-}
+use super::{Failure, Seen, estimated};
 
 /// The usage of an answer, as the API has it.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
@@ -82,46 +66,18 @@ struct Kind {
     kind: String,
 }
 
-/// Reads an answer that comes as a stream of events.
+/// What was read of a stream so far.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
-    line: Vec<u8>,
-    /// The line is too long to be kept.
-    skipping: bool,
+pub(super) struct Reader {
     usage: Option<Usage>,
     text_bytes: u64,
     thinking: bool,
     stopped: bool,
-    refused: Option<String>,
+    refused: Option<Failure>,
 }
 
-impl Meter {
-    /// Takes the next piece of the stream, cut anywhere.
-    pub(super) fn feed(&mut self, mut piece: &[u8]) {
-        while let Some(end) = piece.iter().position(|&byte| byte == b'\n') {
-            self.keep(&piece[..end]);
-            let line = std::mem::take(&mut self.line);
-            if !std::mem::take(&mut self.skipping) {
-                self.read(&line);
-            }
-            piece = &piece[end + 1..];
-        }
-        self.keep(piece);
-    }
-
-    fn keep(&mut self, piece: &[u8]) {
-        if self.line.len() + piece.len() > MAX_LINE {
-            self.skipping = true;
-            self.line = Vec::new();
-        } else if !self.skipping {
-            self.line.extend_from_slice(piece);
-        }
-    }
-
-    fn read(&mut self, line: &[u8]) {
-        let Some(data) = line.strip_prefix(b"data:") else {
-            return;
-        };
+impl Reader {
+    pub(super) fn read(&mut self, data: &[u8]) {
         let Ok(event) = serde_json::from_slice::<Event>(data) else {
             return;
         };
@@ -149,34 +105,33 @@ impl Meter {
                 }
             }
             Event::MessageStop => self.stopped = true,
-            Event::Error { error } if self.usage.is_none() => self.refused = Some(error.kind),
+            Event::Error { error } if self.usage.is_none() => self.refused = Some(failure(error.kind)),
             Event::Error { .. } | Event::Other => {}
         }
     }
 
-    /// Whether the provider has begun to answer: from here on it is billed.
     pub(super) fn begun(&self) -> bool {
         self.usage.is_some()
     }
 
-    /// Whether the provider said that the answer is whole.
     pub(super) fn stopped(&self) -> bool {
         self.stopped
     }
 
-    /// The type of the error that came in place of an answer.
-    pub(super) fn refused(&self) -> Option<&str> {
-        self.refused.as_deref()
+    pub(super) fn refused(&self) -> Option<&Failure> {
+        self.refused.as_ref()
     }
 
-    /// What is known at the end, or at the cut, of a call that might write `max_tokens`.
     pub(super) fn seen(&self, max_tokens: u64) -> Seen {
         match self.usage {
             None => Seen::Nothing,
             Some(usage) if self.stopped => Seen::All(usage),
             Some(usage) => {
-                let written = self.text_bytes.div_ceil(BYTES_PER_TOKEN).min(max_tokens);
-                let output = if self.thinking { max_tokens } else { written };
+                let output = if self.thinking {
+                    max_tokens
+                } else {
+                    estimated(self.text_bytes).min(max_tokens)
+                };
                 Seen::Part(Usage {
                     output_tokens: usage.output_tokens.max(output),
                     ..usage
@@ -184,6 +139,19 @@ impl Meter {
             }
         }
     }
+}
+
+/// The status that the error would have had in place of an answer.
+fn failure(kind: String) -> Failure {
+    let status = match kind.as_str() {
+        "overloaded_error" => 529,
+        "rate_limit_error" => 429,
+        "invalid_request_error" => 400,
+        "authentication_error" => 401,
+        "permission_error" => 403,
+        _ => 500,
+    };
+    Failure { status, kind }
 }
 
 /// Reads an answer that came whole.
@@ -200,7 +168,8 @@ pub(super) fn whole(body: &[u8]) -> Seen {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Meter, *};
+    use crate::gateway::api::Api;
 
     const START: &str = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"cache_read_input_tokens\":90,\"cache_creation_input_tokens\":null,\"output_tokens\":1}}}\n\n";
     const TEXT: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"0123456789\"}}\n\n";
@@ -214,11 +183,12 @@ mod tests {
             cache_read_tokens: 90,
             output_tokens,
             cache_write_tokens: 0,
+            reasoning_tokens: 0,
         }
     }
 
     fn seen(parts: &[&str]) -> Seen {
-        let mut meter = Meter::default();
+        let mut meter = Meter::new(Api::Messages);
         meter.feed(parts.concat().as_bytes());
         meter.seen(1_000)
     }
@@ -227,7 +197,7 @@ mod tests {
     fn a_whole_stream_is_counted_as_the_provider_says_wherever_it_is_cut_into_pieces() {
         let stream = [START, TEXT, DELTA, STOP].concat();
         for size in [1, 2, 7, 64, stream.len()] {
-            let mut meter = Meter::default();
+            let mut meter = Meter::new(Api::Messages);
             stream.as_bytes().chunks(size).for_each(|piece| meter.feed(piece));
             assert_eq!(meter.seen(1_000), Seen::All(usage(42)), "{size}");
         }

@@ -1,0 +1,151 @@
+//! Keeps one dashboard issue for each repository on GitHub that loops work on: reads the boxes that people ticked,
+//! carries them out once, and decides its text. What leaves is the outbox's.
+//!
+//! A box is carried out only if we offer it now: what is offered is worked out anew from the state of that repository's
+//! loops, so that no text can ask for more. An issue that somebody closed is left alone until somebody opens it again.
+
+mod facts;
+mod ticks;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use loops::{
+    board::{self, Section},
+    spec::LoopSpec,
+    time::Timestamp,
+};
+
+use self::facts::Facts;
+use super::{
+    EngineError, Home, News, Place,
+    outbox::{BOARD, Outward},
+};
+use crate::{
+    clock,
+    github::{GitHubError, Repository},
+    store::{
+        boards::{self, Board},
+        loops as loop_rows, outbox,
+    },
+};
+
+/// A loop as the dashboard knows it.
+pub(super) struct Known {
+    pub(super) spec: LoopSpec,
+    pub(super) paused_at: Option<Timestamp>,
+}
+
+/// Reads and writes the dashboard of every repository. Whoever calls holds the state's lock.
+///
+/// # Errors
+/// If the store cannot be read or written. What GitHub says is news.
+pub async fn keep_boards(home: &Home) -> Result<Vec<News>, EngineError> {
+    let mut news = Vec::new();
+    if home.hub.is_none() {
+        return Ok(news);
+    }
+    let mut repositories: BTreeMap<String, Vec<Known>> = BTreeMap::new();
+    for row in loop_rows::list(&home.store).await? {
+        let Ok(spec) = serde_json::from_value::<LoopSpec>(row.spec) else {
+            continue;
+        };
+        let place = Place::parse(&spec.repo);
+        if let Place::GitHub { .. } = place {
+            let known = Known {
+                spec,
+                paused_at: row.paused_at,
+            };
+            repositories.entry(place.to_string()).or_default().push(known);
+        }
+    }
+    for (name, loops) in repositories {
+        match keep(home, &name, &loops, &mut news).await {
+            Ok(()) => {}
+            Err(error @ EngineError::Store(_)) => return Err(error),
+            Err(error) => news.push(News::NoBoard(name, error.to_string())),
+        }
+    }
+    Ok(news)
+}
+
+async fn keep(home: &Home, name: &str, loops: &[Known], news: &mut Vec<News>) -> Result<(), EngineError> {
+    let Some(repository) = home.on_github(&Place::parse(name))? else {
+        return Ok(());
+    };
+    let Some(known) = boards::get(&home.store, name).await? else {
+        let facts = Facts::gather(home, name, loops).await?;
+        if facts.worth_telling {
+            want(home, name, &facts.sections).await?;
+        }
+        return Ok(());
+    };
+    let Some(there) = look(home, &repository, &known).await? else {
+        return Ok(());
+    };
+    let ticked = board::ticked(&there);
+    if ticked.is_empty() {
+        let facts = Facts::gather(home, name, loops).await?;
+        if board::same(&board::markdown(name, &facts.sections), &known.body) {
+            return Ok(());
+        }
+        return want(home, name, &facts.sections).await;
+    }
+    let facts = Facts::gather(home, name, loops).await?;
+    let mut seen = BTreeSet::new();
+    for id in ticked {
+        let Some(offer) = facts.offers.get(&id).filter(|_| seen.insert(id.clone())) else {
+            continue;
+        };
+        let what = ticks::carry_out(home, name, offer).await?;
+        news.push(News::Ticked(name.to_owned(), what));
+    }
+    // The loops may be paused now that were not: they are read anew.
+    let mut now = Vec::new();
+    for known in loops {
+        let paused_at = loop_rows::get(&home.store, &known.spec.name)
+            .await?
+            .and_then(|row| row.paused_at);
+        now.push(Known {
+            spec: known.spec.clone(),
+            paused_at,
+        });
+    }
+    let facts = Facts::gather(home, name, &now).await?;
+    want(home, name, &facts.sections).await
+}
+
+/// The issue's text as it is there; none: somebody has it closed, or took it away.
+async fn look(home: &Home, repository: &Repository, known: &Board) -> Result<Option<String>, EngineError> {
+    let issue = match repository.issue(known.number).await {
+        Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => None,
+        issue => Some(issue?),
+    };
+    let open = issue.as_ref().is_some_and(|issue| issue.open);
+    if open == known.closed_at.is_some() {
+        let now = clock::now();
+        let mut tx = home.store.begin().await?;
+        let board = Board {
+            closed_at: (!open).then_some(now),
+            updated_at: now,
+            ..known.clone()
+        };
+        boards::put(&mut tx, &board).await?;
+        tx.commit().await?;
+    }
+    Ok(issue.filter(|issue| issue.open).map(|issue| issue.body))
+}
+
+/// From here on the text is the outbox's to bring there.
+async fn want(home: &Home, name: &str, sections: &[Section]) -> Result<(), EngineError> {
+    let body = board::markdown(name, sections);
+    let mut tx = home.store.begin().await?;
+    outbox::renew(
+        &mut tx,
+        &format!("{BOARD}{name}"),
+        &Outward::Board { body },
+        clock::now(),
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}

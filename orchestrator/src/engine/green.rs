@@ -1,0 +1,242 @@
+//! `merge_when_green`: approves by itself what stands on a protected base with every required check green. It decides
+//! only whether nothing is in the way; how an approval becomes a merge is as for a person's, and GitHub's own rules hold.
+//! Whatever is not known for certain is in the way.
+
+use std::collections::BTreeMap;
+
+use loops::{
+    evidence::{CheckKind, Verdict},
+    spec::{Autonomy, LoopSpec, ReviewChoice},
+};
+
+use super::{Answer, Answered, EngineError, Home, News, answer};
+use crate::{
+    github::{CheckRun, CheckState, Protection, Pull, Repository, Review},
+    store::{
+        Store,
+        decisions::{self, Said},
+        evidence, ledger, loops as loop_rows,
+        proposals::{self, Proposal, ProposalState},
+    },
+};
+
+/// Who decides here, as decisions have it.
+const WHO: &str = "loops (merge_when_green)";
+/// How many of a loop's last proposals its record is.
+const LAST: usize = 10;
+/// So many of those closed without a merge, and a person looks at each again.
+const REFUSED: usize = 2;
+/// The kind of the ledger's row that says that a merged proposal was reverted.
+const REVERTED: &str = "proposal.reverted";
+
+/// What keeps a proposal from being merged by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum InTheWay {
+    /// It may pass without anybody doing anything about it.
+    Now(&'static str),
+    /// It stays until a person does something, and is told.
+    Stays(String),
+}
+
+/// What is known of a proposal whose loop merges when green.
+struct Standing<'a> {
+    proposal: &'a Proposal,
+    pull: &'a Pull,
+    base: Option<&'a str>,
+    protection: &'a Protection,
+    checks: &'a [CheckRun],
+    reviews: &'a [Review],
+    /// What the independent reviewer found; none: nothing is known, though one was to look.
+    concerns: Option<bool>,
+}
+
+impl Standing<'_> {
+    fn in_the_way(&self) -> Option<InTheWay> {
+        use InTheWay::{Now, Stays};
+        let branch = &self.proposal.base_branch;
+        if !self.protection.protected {
+            return Some(Stays(format!(
+                "`{branch}` is not protected, so a person merges it"
+            )));
+        }
+        if self.protection.required.is_empty() {
+            return Some(Stays(format!(
+                "`{branch}` requires no checks, so a person merges it"
+            )));
+        }
+        match self.concerns {
+            Some(false) => {}
+            Some(true) => {
+                return Some(Stays(
+                    "the reviewer has an open concern, so a person looks at it".to_owned(),
+                ));
+            }
+            None => return Some(Stays("no reviewer has looked at it, so a person does".to_owned())),
+        }
+        if self.proposal.state != ProposalState::Open || self.pull.head != self.proposal.head {
+            return Some(Now("it is not what was proven"));
+        }
+        if self.pull.base_branch != *branch {
+            return Some(Stays(
+                "somebody has changed the branch that it goes to".to_owned(),
+            ));
+        }
+        if self.base != Some(self.proposal.base.as_str()) {
+            return Some(Now("the base has moved since it was proven"));
+        }
+        if self.pull.draft {
+            return Some(Now("somebody has made it a draft"));
+        }
+        if wants_changes(self.reviews) {
+            return Some(Now("somebody has requested changes"));
+        }
+        let is_green = |name: &String| {
+            self.checks
+                .iter()
+                .any(|run| run.name == *name && matches!(run.state, CheckState::Passed | CheckState::Neutral))
+        };
+        (!self.protection.required.iter().all(is_green)).then_some(Now("a required check is not green"))
+    }
+}
+
+/// Whether somebody's last word is that something must change. A comment takes no decision back.
+fn wants_changes(reviews: &[Review]) -> bool {
+    let mut last: BTreeMap<&str, &str> = BTreeMap::new();
+    for review in reviews {
+        if matches!(
+            review.state.as_str(),
+            "APPROVED" | "CHANGES_REQUESTED" | "DISMISSED"
+        ) {
+            last.insert(&review.author, &review.state);
+        }
+    }
+    last.values().any(|state| *state == "CHANGES_REQUESTED")
+}
+
+/// Approves an open proposal if its loop merges when green and nothing is in the way.
+pub(super) async fn green(
+    home: &Home,
+    repository: &Repository,
+    pull: &Pull,
+    proposal: &Proposal,
+) -> Result<Option<News>, EngineError> {
+    let store = &home.store;
+    let Some(spec) = spec_of(store, proposal).await? else {
+        return Ok(None);
+    };
+    if spec.proposal.autonomy != Autonomy::MergeWhenGreen {
+        return Ok(None);
+    }
+    let stays = |why| Ok(Some(News::StaysOpen(proposal.clone(), why)));
+    if let Some(why) = lowered(store, &spec).await? {
+        return stays(why);
+    }
+    let protection = repository.protection(&proposal.base_branch).await?;
+    let standing = Standing {
+        proposal,
+        pull,
+        base: repository.branch_head(&proposal.base_branch).await?.as_deref(),
+        checks: &repository.checks(&proposal.head).await?.runs,
+        reviews: &repository.reviews(pull.number).await?,
+        concerns: concerns(store, proposal, &spec).await?,
+        protection: &protection,
+    }
+    .in_the_way();
+    match standing {
+        Some(InTheWay::Stays(why)) => stays(why),
+        Some(InTheWay::Now(why)) => {
+            tracing::debug!(proposal = %proposal.id, why, "it is not merged yet");
+            Ok(None)
+        }
+        None => match answer(home, None, proposal, &Answer::Approve, WHO).await? {
+            Answered::OnItsWay { .. } => Ok(Some(News::Green(proposal.clone()))),
+            _ => Ok(None),
+        },
+    }
+}
+
+async fn spec_of(store: &Store, proposal: &Proposal) -> Result<Option<LoopSpec>, EngineError> {
+    let row = loop_rows::get(store, &proposal.loop_name).await?;
+    Ok(row.and_then(|row| serde_json::from_value(row.spec).ok()))
+}
+
+/// Whether the independent reviewer holds something against it; none: it did not look, though it was to.
+async fn concerns(store: &Store, proposal: &Proposal, spec: &LoopSpec) -> Result<Option<bool>, EngineError> {
+    let found = evidence::of_change(store, proposal.task, proposal.attempt).await?;
+    let reviews: Vec<Verdict> = found
+        .iter()
+        .map(|kept| &kept.evidence)
+        .filter(|found| found.kind == CheckKind::AgentReview)
+        .map(|found| found.verdict)
+        .collect();
+    if reviews.is_empty() {
+        return Ok((spec.checks.agent_review == ReviewChoice::None).then_some(false));
+    }
+    Ok(Some(reviews.iter().any(|verdict| *verdict != Verdict::Passed)))
+}
+
+/// What became of a proposal that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Became {
+    Merged,
+    Reverted,
+    Refused,
+    /// Nobody said anything about it.
+    Nothing,
+}
+
+/// Why a loop that is to merge when green only proposes for now: its record has fallen. It rises again with what people
+/// merge.
+///
+/// # Errors
+/// If the store cannot be read.
+pub async fn lowered(store: &Store, spec: &LoopSpec) -> Result<Option<String>, EngineError> {
+    if spec.proposal.autonomy != Autonomy::MergeWhenGreen {
+        return Ok(None);
+    }
+    let mut over = proposals::list(store, Some(&spec.name), None).await?;
+    over.retain(|proposal| proposal.state.is_over());
+    over.sort_by_key(|proposal| std::cmp::Reverse(proposal.updated_at));
+    let mut record = Vec::new();
+    for proposal in over.iter().take(LAST) {
+        record.push(match proposal.state {
+            ProposalState::Merged => {
+                let rows = ledger::rows_of_subject(store, &proposal.id.to_string(), 0, 1000).await?;
+                if rows.iter().any(|row| row.kind == REVERTED) {
+                    Became::Reverted
+                } else {
+                    Became::Merged
+                }
+            }
+            _ => {
+                let said = decisions::of_proposal(store, proposal.id).await?;
+                let no = said
+                    .iter()
+                    .any(|one| matches!(one.verdict, Said::Reject | Said::Never));
+                if no { Became::Refused } else { Became::Nothing }
+            }
+        });
+    }
+    Ok(fallen(&record))
+}
+
+fn fallen(record: &[Became]) -> Option<String> {
+    let count = |what| record.iter().filter(|became| **became == what).count();
+    let (reverted, refused) = (count(Became::Reverted), count(Became::Refused));
+    let of = record.len();
+    if reverted > 0 {
+        let was = if reverted == 1 { "was" } else { "were" };
+        Some(format!(
+            "it only proposes for now: {reverted} of its last {of} {was} reverted"
+        ))
+    } else if refused >= REFUSED {
+        Some(format!(
+            "it only proposes for now: {refused} of its last {of} were closed without a merge"
+        ))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

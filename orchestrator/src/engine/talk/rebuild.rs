@@ -1,0 +1,310 @@
+//! A proposal whose base has moved on: the change is made anew on the base as it is now, proven there, and pushed over
+//! what we pushed before. Seldom: at most once a day and a few times in all, however often the base moves.
+
+use loops::{
+    evidence::{Evidence, Verdict},
+    id::AttemptId,
+    time::Timestamp,
+};
+use serde_json::json;
+use workers::git::Git;
+
+use super::{EngineError, Home, News, Talk, news};
+use crate::{
+    clock,
+    engine::{
+        Definition, Place,
+        answer::on_base,
+        outbox::{Outward, key},
+        propose::{AUTHOR, PutBranch},
+    },
+    store::{
+        attempts::{self, AttemptState, Begun, Ended, Role},
+        evidence as evidence_rows, loops as loop_rows, outbox,
+        proposals::{self, Proposal, ProposalState, Revision},
+        pulls::{self, PullRow},
+    },
+};
+
+/// A proof counts for so long when its base moves, in milliseconds.
+const HOLDS: i64 = 24 * 3_600_000;
+/// Between two of them lies at least so long, in milliseconds.
+const GAP: i64 = 24 * 3_600_000;
+/// How often in all.
+const MOST: u32 = 3;
+
+/// What is known when it is asked whether to make it anew.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    now: Timestamp,
+    proven_at: Timestamp,
+    rebuilds: u32,
+    last: Option<Timestamp>,
+    /// Whether what it was made on is no part of the base any more.
+    gone: bool,
+}
+
+/// Whether a proposal whose base has moved is to be made anew now.
+fn due(standing: Standing) -> bool {
+    let old = standing.now.0 - standing.proven_at.0 >= HOLDS;
+    let free = standing.last.is_none_or(|last| standing.now.0 - last.0 >= GAP);
+    (old || standing.gone) && free && standing.rebuilds < MOST
+}
+
+/// What came of it.
+pub(super) enum Rebuilt {
+    /// Nothing was due.
+    NotDue,
+    /// It holds on the base of now, and is on its way.
+    Done(News),
+    /// It does not hold there, for this reason.
+    DoesNotHold(String),
+}
+
+/// Makes a proposal anew on `base`, where GitHub saw its base branch last, if that is due.
+pub(super) async fn look(
+    home: &Home,
+    row: &PullRow,
+    proposal: &Proposal,
+    base: &str,
+) -> Result<Rebuilt, EngineError> {
+    let mut talk: Talk = row.talk();
+    if base == proposal.base || row.rebuilds >= MOST {
+        return Ok(Rebuilt::NotDue);
+    }
+    let Some(worked) = attempts::get(&home.store, proposal.attempt).await? else {
+        return Ok(Rebuilt::NotDue);
+    };
+    let mut standing = Standing {
+        now: clock::now(),
+        proven_at: worked.ended_at.unwrap_or(proposal.created_at),
+        rebuilds: row.rebuilds,
+        last: talk.rebuilt_at,
+        gone: false,
+    };
+    // A base that was looked at already costs nothing more until its time has come.
+    if !due(standing) && talk.base_seen.as_deref() == Some(base) {
+        return Ok(Rebuilt::NotDue);
+    }
+    let (mirror, base) = home
+        .fetch(&Place::parse(&row.repository), &proposal.base_branch)
+        .await?;
+    let git = Git::at(&mirror);
+    let part = git.line(&["merge-base", &proposal.base, &base]).await;
+    standing.gone = part.is_ok_and(|common| common.trim() != proposal.base);
+    talk.base_seen = Some(base.clone());
+    if !due(standing) {
+        let mut tx = home.store.begin().await?;
+        if pulls::get(&mut tx, proposal.id)
+            .await?
+            .is_some_and(|now| now.talk == row.talk)
+        {
+            pulls::set_talk(&mut tx, proposal.id, &talk).await?;
+            tx.commit().await?;
+        }
+        return Ok(Rebuilt::NotDue);
+    }
+    let Some(definition) = definition(home, &proposal.loop_name).await? else {
+        return Ok(Rebuilt::NotDue);
+    };
+    let (tree, evidence) = match on_base(home, &definition, proposal, &mirror, &base).await? {
+        Ok(proven) => proven,
+        Err(why) => return Ok(Rebuilt::DoesNotHold(why)),
+    };
+    let made = Made {
+        attempt: clock::id(AttemptId::new),
+        tree,
+        base,
+        evidence,
+    };
+    let message = git.run(&["log", "-1", "--format=%B", &proposal.head]).await?;
+    let head = git
+        .commit_tree(
+            &made.tree,
+            &[&made.base],
+            &String::from_utf8_lossy(&message),
+            AUTHOR,
+            standing.now.0 / 1000,
+        )
+        .await?;
+    write(home, row, proposal, talk, &definition, &worked, made, head).await
+}
+
+/// What was made anew.
+struct Made {
+    attempt: AttemptId,
+    tree: String,
+    base: String,
+    evidence: Vec<Evidence>,
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one transaction over all that was looked up for it"
+)]
+async fn write(
+    home: &Home,
+    row: &PullRow,
+    proposal: &Proposal,
+    mut talk: Talk,
+    definition: &Definition,
+    worked: &attempts::Attempt,
+    made: Made,
+    head: String,
+) -> Result<Rebuilt, EngineError> {
+    let now = clock::now();
+    let mut tx = home.store.begin().await?;
+    let same = pulls::get(&mut tx, proposal.id)
+        .await?
+        .is_some_and(|there| there.talk == row.talk && there.hands_off == row.hands_off);
+    let (open, revising) = (ProposalState::Open, ProposalState::Revising);
+    if !same || !proposals::set_state(&mut tx, proposal.id, open, revising, now).await? {
+        return Ok(Rebuilt::NotDue);
+    }
+    let begun = Begun {
+        id: made.attempt,
+        backend: Some("rebuild".to_owned()),
+        model: None,
+        effort: None,
+        spec_version: definition.version.clone(),
+        words: None,
+        base: Some(made.base.clone()),
+        started_at: now,
+        role: Role::Work,
+        number: worked.begun.number + 1,
+        ..worked.begun.clone()
+    };
+    attempts::insert(&mut tx, &begun).await?;
+    let ended = Ended {
+        tree: Some(made.tree.clone()),
+        ..worked.ended.clone()
+    };
+    attempts::finish(&mut tx, made.attempt, AttemptState::Done, &ended, now).await?;
+    evidence_rows::put(&mut tx, made.attempt, proposal.task, made.attempt, &made.evidence).await?;
+    let revision = Revision {
+        attempt: made.attempt,
+        base: made.base.clone(),
+        head: head.clone(),
+        title: proposal.title.clone(),
+        body: page(&proposal.body, &made),
+    };
+    proposals::revise(&mut tx, proposal.id, &revision, now).await?;
+    let put = PutBranch {
+        repository: row.repository.clone(),
+        branch: proposal.branch.clone(),
+        head: head.clone(),
+        expected: Some(proposal.head.clone()),
+    };
+    let id = proposal.id;
+    outbox::put(&mut tx, &key("branch", id, &made.attempt), &put, now).await?;
+    let pull = Outward::Pull { draft: row.draft };
+    outbox::put(&mut tx, &key("pull", id, &made.attempt), &pull, now).await?;
+    let status = Outward::Status {
+        head: head.clone(),
+        context: format!("loops/{}", proposal.loop_name),
+        description: "proven again on the base as it is now; the page has it".to_owned(),
+    };
+    outbox::put(&mut tx, &key("status", id, &made.attempt), &status, now).await?;
+    let how = format!("made anew on {} and proven there", news::short(&made.base));
+    talk.rebuilt_at = Some(now);
+    talk.ci = None;
+    talk.tell(format!("The base had moved: {how}, as {}.", news::short(&head)));
+    let now_proposal = Proposal {
+        attempt: made.attempt,
+        base: made.base.clone(),
+        head: head.clone(),
+        ..proposal.clone()
+    };
+    let limits = definition.spec.proposal.rounds;
+    if let Some((key, effect)) = news::update(&now_proposal, &mut talk, None, limits) {
+        outbox::put(&mut tx, &key, &effect, now).await?;
+    }
+    pulls::one_more_rebuild(&mut tx, id).await?;
+    pulls::set_talk(&mut tx, id, &talk).await?;
+    let (name, run) = (Some(proposal.loop_name.as_str()), Some(proposal.run));
+    let data = json!({ "base": made.base, "head": head, "attempt": made.attempt });
+    tx.record(now, "proposal.rebuilt", name, run, &id.to_string(), data)
+        .await?;
+    tx.commit().await?;
+    Ok(Rebuilt::Done(News::Rebuilt(proposal.clone(), how)))
+}
+
+/// The page with what was found out on the new base at its head; what it said of an earlier one is taken off.
+fn page(body: &str, made: &Made) -> String {
+    const BEGIN: &str = "> **Made anew on `";
+    let rest = match body.strip_prefix(BEGIN) {
+        Some(old) => old.split_once("\n\n").map_or("", |(_, rest)| rest),
+        None => body,
+    };
+    let holds = made
+        .evidence
+        .iter()
+        .filter(|found| found.verdict == Verdict::Passed);
+    format!(
+        "{BEGIN}{}`**, because the base had moved: {} of {} proofs hold there. The table below was measured on the base \
+         before.\n\n{rest}",
+        news::short(&made.base),
+        holds.count(),
+        made.evidence.len()
+    )
+}
+
+/// The loop as it was read last; none: it cannot be understood any more.
+async fn definition(home: &Home, loop_name: &str) -> Result<Option<Definition>, EngineError> {
+    let Some(known) = loop_rows::get(&home.store, loop_name).await? else {
+        return Ok(None);
+    };
+    let spec = serde_json::from_value(known.spec).ok();
+    Ok(spec.map(|spec| Definition {
+        spec: std::sync::Arc::new(spec),
+        version: known.version,
+        path: known.path.into(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    /// How often a proposal is made anew when its base moves at each of these hours.
+    fn rebuilt(hours: impl Iterator<Item = i64>, gone: bool) -> Vec<i64> {
+        let (mut proven_at, mut last, mut at) = (Timestamp(0), None, Vec::new());
+        for hour in hours {
+            let now = Timestamp(hour * HOUR);
+            let rebuilds = u32::try_from(at.len()).unwrap();
+            if due(Standing {
+                now,
+                proven_at,
+                rebuilds,
+                last,
+                gone,
+            }) {
+                (proven_at, last) = (now, Some(now));
+                at.push(hour);
+            }
+        }
+        at
+    }
+
+    #[test]
+    fn a_base_that_moves_fifty_times_brings_no_storm() {
+        assert_eq!(
+            rebuilt((1..=50).map(|n| n / 10), false),
+            [0; 0],
+            "within a day: never"
+        );
+        assert_eq!(rebuilt(1..=50, false), [24, 48], "every hour: once a day");
+        assert_eq!(
+            rebuilt((1..=50).map(|n| n * 24), false),
+            [24, 48, 72],
+            "every day: three times in all"
+        );
+        assert_eq!(
+            rebuilt(1..=50, true),
+            [1, 25, 49],
+            "forced away each time: once a day"
+        );
+    }
+}

@@ -1,0 +1,285 @@
+//! What keeps people from being flooded: a limit for each reviewer over all loops, one dashboard issue, stale proposals
+//! that are let go.
+
+use std::time::{Duration, Instant};
+
+use harness::{
+    github::{Fault, GitHub, Match},
+    world::{LoopFile, SHOP, World},
+};
+use serde_json::{Value, json};
+
+use crate::cast::{Ratings, proposal, run};
+
+const ISSUES: &str = "/repos/acme/shop/issues";
+const BOARD: &str = "Loops: what is open here";
+const PLAN_FIRST: &str = "autonomy: plan_first";
+
+/// The numbers of dashboards in the shop.
+fn boards(hub: &GitHub) -> Vec<u64> {
+    let mut there = hub.world();
+    let issues = &there.repo(SHOP).issues;
+    let ours = issues.values().filter(|issue| issue.title == BOARD);
+    ours.map(|issue| issue.number).collect()
+}
+
+fn body(hub: &GitHub, number: u64) -> String {
+    let mut there = hub.world();
+    there.issue(SHOP, number).body.clone().unwrap_or_default()
+}
+
+/// The only dashboard and its text.
+fn board(hub: &GitHub) -> (u64, String) {
+    let all = boards(hub);
+    let [number] = all[..] else {
+        panic!("one dashboard: {all:?}")
+    };
+    (number, body(hub, number))
+}
+
+fn edits(hub: &GitHub, number: u64) -> usize {
+    let path = format!("{ISSUES}/{number}");
+    let requests = hub.requests();
+    requests
+        .iter()
+        .filter(|request| request.method == "PATCH" && request.path == path)
+        .count()
+}
+
+async fn look(world: &World) -> Value {
+    let ran = world.loops(["run", "fix", "--format", "json"]).await;
+    assert_eq!(ran.code, 0, "{ran}");
+    ran.json()["run"].clone()
+}
+
+/// The settings anew, with a `review` part.
+fn review(shop: &Ratings, hub: &GitHub, yaml: &str) {
+    shop.world.set_up(hub, &format!("review: {yaml}\n"));
+}
+
+fn asking(keys: &str, name: &str) -> String {
+    LoopFile::new(name, Ratings::CHECK)
+        .write(["ratings/**", "tests/**"])
+        .on_github(SHOP)
+        .more(keys)
+        .yaml()
+        .replace("proposal: {", "proposal: { reviewers: ['@carol'],")
+}
+
+#[tokio::test]
+async fn a_reviewer_who_has_enough_to_do_holds_all_loops_back_until_it_is_answered() {
+    let (shop, hub) = Ratings::on_github().await;
+    let shop = shop.well_played();
+    review(&shop, &hub, "{ per_reviewer: 1 }");
+    for name in ["fix", "other"] {
+        shop.world
+            .write(&format!(".loops/{name}.yaml"), &asking("", name));
+    }
+    let id = proposal(&run(&shop.world).await).to_owned();
+    let calls = shop.world.model().requests().len();
+    let held = shop.world.loops(["run", "other"]).await;
+    assert!(
+        held.stderr.contains("1 thing waits for `carol`") && held.stderr.contains("counts as 1 of 1"),
+        "{held}"
+    );
+    assert_eq!(
+        shop.world.model().requests().len(),
+        calls,
+        "nobody was asked anything"
+    );
+    let status = shop.world.loops(["status"]).await;
+    assert!(
+        status
+            .stdout
+            .contains("nothing is started: 1 thing waits for `carol`"),
+        "{status}"
+    );
+    look(&shop.world).await;
+    let (_, told) = board(&hub);
+    assert!(
+        told.contains("findings wait for `other`") || told.contains("finding waits for `other`"),
+        "{told}"
+    );
+
+    // Control: once it is answered, the other loop works.
+    let number = hub
+        .world()
+        .repo(SHOP)
+        .issues
+        .values()
+        .find(|issue| issue.pull.is_some())
+        .unwrap()
+        .number;
+    hub.world().close(SHOP, number, "carol");
+    look(&shop.world).await;
+    assert_eq!(shop.shown(&id).await["state"], "rejected");
+    let ran = shop.world.loops(["run", "other"]).await;
+    assert!(!ran.stderr.contains("waits for `carol`"), "{ran}");
+    assert!(shop.world.model().requests().len() > calls, "{ran}");
+    shop.world.close().await;
+}
+
+#[tokio::test]
+async fn a_dashboard_is_one_issue_in_spite_of_lost_answers_and_is_edited_only_with_news() {
+    let (shop, hub) = Ratings::on_github().await;
+    let shop = shop.well_played();
+    // Nothing is open yet: there is nothing to tell.
+    let fault = hub
+        .world()
+        .fault(Match::new("POST", ISSUES).exact(), Fault::CutAfter, 1);
+    run(&shop.world).await;
+    for _ in 0..3 {
+        look(&shop.world).await;
+    }
+    assert_eq!(hub.world().hits(fault), 1);
+    let (number, text) = board(&hub);
+    for words in [
+        Ratings::TITLE,
+        "## Open",
+        "proofs hold",
+        "<!-- loops:board:acme/shop -->",
+        "pause it",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert_eq!(edits(&hub, number), 0, "nothing has changed");
+
+    hub.world().tick(SHOP, number, "carol", "pause it");
+    look(&shop.world).await;
+    let paused = body(&hub, number);
+    assert!(
+        paused.contains("let it go on") && !paused.contains("[x]"),
+        "{paused}"
+    );
+    assert_eq!(edits(&hub, number), 1);
+    let status = shop.world.loops(["status", "--format", "json"]).await.json();
+    assert!(status["loops"][0]["paused_at"].is_string(), "{status:#}");
+
+    // The old text, ticked once more, asks for nothing.
+    assert_eq!(shop.world.loops(["resume", "fix"]).await.code, 0);
+    let old = text.replace("[ ] pause it", "[x] pause it");
+    hub.world().edit_body(SHOP, number, "carol", &old);
+    look(&shop.world).await;
+    let status = shop.world.loops(["status", "--format", "json"]).await.json();
+    assert!(status["loops"][0]["paused_at"].is_null(), "{status:#}");
+
+    // Somebody closes it: it stays closed, and nothing is written to it.
+    hub.world().close(SHOP, number, "carol");
+    let written = edits(&hub, number);
+    assert_eq!(shop.world.loops(["pause", "fix"]).await.code, 0);
+    look(&shop.world).await;
+    assert_eq!((boards(&hub), edits(&hub, number)), (vec![number], written));
+    hub.world().reopen(SHOP, number, "carol");
+    look(&shop.world).await;
+    assert!(body(&hub, number).contains("let it go on"));
+    hub.check();
+    shop.world.close().await;
+}
+
+#[tokio::test]
+async fn a_plan_is_approved_and_a_refusal_taken_back_by_a_tick() {
+    let (shop, hub) = Ratings::on_github().await;
+    let yaml = Ratings::file()
+        .on_github(SHOP)
+        .yaml()
+        .replace("proposal: {", &format!("proposal: {{ {PLAN_FIRST},"));
+    shop.world.write(".loops/fix.yaml", &yaml);
+    shop.world.lead_about("ZeroDivisionError", |s| {
+        s.call(
+            "spawn",
+            json!({"findings": ["F1"], "worker": "fix", "title": Ratings::TITLE, "goal": "mean([]) is 0", "acceptance": ["mean([]) is 0"]}),
+        )
+        .call("finish", json!({"report": "One plan waits."}))
+    });
+    let shop = shop.well_played();
+    run(&shop.world).await;
+    look(&shop.world).await;
+    let (number, text) = board(&hub);
+    assert!(text.contains("A plan:"), "{text}");
+    hub.world().tick(SHOP, number, "carol", "approve this plan");
+    look(&shop.world).await;
+    let after = look(&shop.world).await;
+    assert_eq!(shop.findings().await, ["2 proposed"], "{after:#}");
+    let (_, text) = board(&hub);
+    assert!(
+        !text.contains("approve this plan") && !text.contains("[x]"),
+        "{text}"
+    );
+
+    let pull = hub
+        .world()
+        .repo(SHOP)
+        .issues
+        .values()
+        .find(|issue| issue.pull.is_some())
+        .unwrap()
+        .number;
+    hub.world()
+        .comment(SHOP, pull, "carol", "Not now, see @dave and <img src=x>");
+    hub.world().close(SHOP, pull, "carol");
+    look(&shop.world).await;
+    look(&shop.world).await;
+    let (_, text) = board(&hub);
+    assert!(text.contains("## Refused") && text.contains("Not now"), "{text}");
+    assert!(!text.contains("@dave") && !text.contains("<img"), "{text}");
+    hub.world().tick(SHOP, number, "carol", "open it again");
+    look(&shop.world).await;
+    let listed = shop.world.loops(["findings", "--format", "json"]).await.json();
+    assert_ne!(listed[0]["finding"]["state"], "refused", "{listed:#}");
+    shop.world.close().await;
+}
+
+#[tokio::test]
+async fn a_proposal_that_nobody_answers_is_announced_then_let_go_and_not_refused() {
+    let (shop, hub) = Ratings::on_github().await;
+    let shop = shop.well_played();
+    let id = proposal(&run(&shop.world).await).to_owned();
+    let pull = hub
+        .world()
+        .repo(SHOP)
+        .issues
+        .values()
+        .find(|issue| issue.pull.is_some())
+        .unwrap()
+        .number;
+    review(&shop, &hub, "{ expire_after: 3s }");
+    let began = Instant::now();
+    while shop.shown(&id).await["state"] == "open" {
+        look(&shop.world).await;
+        assert!(began.elapsed() < Duration::from_secs(120), "it was never let go");
+    }
+    look(&shop.world).await;
+    assert_eq!(shop.shown(&id).await["state"], "expired");
+    let said: Vec<String> = hub
+        .world()
+        .repo(SHOP)
+        .comments
+        .values()
+        .filter(|comment| comment.issue == pull)
+        .map(|comment| comment.body.clone())
+        .collect();
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert!(
+        said[0].contains("It will be closed on") && said[1].contains("This is no refusal"),
+        "{said:#?}"
+    );
+    assert!(said.iter().all(|body| body.contains("<!-- loops:")), "{said:#?}");
+    {
+        let mut there = hub.world();
+        assert!(!there.issue(SHOP, pull).open);
+        assert!(
+            !there
+                .repo(SHOP)
+                .git
+                .branches()
+                .iter()
+                .any(|(name, _)| name.starts_with("loops/"))
+        );
+    }
+    assert_eq!(shop.findings().await, ["2 open"], "it is not refused");
+    let calls = shop.world.model().requests().len();
+    look(&shop.world).await;
+    assert_eq!(shop.world.model().requests().len(), calls, "it waits for news");
+    hub.check();
+    shop.world.close().await;
+}
