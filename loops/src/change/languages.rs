@@ -40,6 +40,6 @@ impl Language {
 }
 
 /// Whether a file is code of a language whose tests cannot be judged.
-pub(super) fn is_other_code(path: &str) -> bool {
+pub(crate) fn is_other_code(path: &str) -> bool {
     OTHER_CODE.contains(&extension(path))
 }

@@ -15,6 +15,7 @@ mod split;
 pub(crate) mod testing;
 mod weakened;
 
+pub(crate) use languages::is_other_code;
 pub use parse::DiffError;
 pub use paths::is_test_path;
 pub(crate) use pattern::pattern;

@@ -1,6 +1,6 @@
 //! `loops review`, `approve`, `revise`, `reject`: proposals and plans, and what a person says of them.
 
-use loops::{id::ProposalId, text::plain};
+use loops::{id::ProposalId, page::in_terminal, text::plain};
 use serde_json::json;
 use workers::git::Git;
 
@@ -123,7 +123,7 @@ impl ReviewArgs {
 
 /// Prints a proposal's page alone.
 pub(super) fn page(context: &Context, proposal: &Proposal) {
-    context.out.text(&plain(&proposal.body));
+    context.out.text(&plain(&in_terminal(&proposal.body)));
     context.out.line("");
 }
 
@@ -144,10 +144,11 @@ async fn one(context: &Context, store: &Store, id: &str, markdown: bool) -> Resu
         out.json(&value);
         return Ok(Exit::Done);
     }
-    out.text(&plain(&proposal.body));
     if markdown {
+        out.text(&plain(&proposal.body));
         return Ok(Exit::Done);
     }
+    out.text(&plain(&in_terminal(&proposal.body)));
     out.line(format!(
         "\n{}\n",
         out.paint(

@@ -116,7 +116,8 @@ pub(crate) fn marker(proposal: &Proposal) -> String {
 }
 
 fn body(proposal: &Proposal) -> String {
-    let mut page = proposal.body.trim_end().to_owned();
+    // GitHub shows the title above the body.
+    let mut page = loops::page::without_title(&proposal.body).trim_end().to_owned();
     if page.chars().count() > LONGEST_BODY {
         page = page.chars().take(LONGEST_BODY).collect();
         page.push_str(&format!(

@@ -3,7 +3,8 @@
 use loops::{
     evidence::{CheckKind, Verdict},
     id::{AttemptId, FindingId, ProposalId},
-    page::{Cost, FileStat, Page, Problem},
+    owners::{Owners, PLACES},
+    page::{Cost, FileStat, Page, Problem, Risk},
 };
 
 use crate::{
@@ -24,7 +25,11 @@ impl Running {
         let store = &self.engine.home.store;
         let task = kept.task.id;
         let tree = self.tree_of(attempt).await?;
-        let diff = self.diff(&tree).await?.unwrap_or_default();
+        let diff = self.diff(&tree).await?.ok();
+        let risk = match &diff {
+            Some(diff) => Some(Risk::of(diff, self.owners().await.as_ref())),
+            None => None,
+        };
         let all: Vec<attempts::Attempt> = attempts::of_task(store, task).await?;
         let account = all
             .iter()
@@ -66,14 +71,11 @@ impl Running {
             evidence: found,
             concerns,
             files: diff
-                .files
                 .iter()
-                .map(|file| FileStat {
-                    path: file.path().to_owned(),
-                    added: figure(file.added()),
-                    removed: figure(file.removed()),
-                })
+                .flat_map(|diff| &diff.files)
+                .map(FileStat::of)
                 .collect(),
+            risk,
             caveats,
             cost: Cost {
                 money: spent.cost,
@@ -84,6 +86,16 @@ impl Running {
             },
             answers: answers(&self.definition.place(), id),
         })
+    }
+
+    /// Who owns what, by the base branch. A file that cannot be read is like none: the page then names no owners.
+    async fn owners(&self) -> Option<Owners> {
+        for place in PLACES {
+            if let Ok(Some(bytes)) = self.git().show_file(&self.base, place).await {
+                return Some(Owners::parse(&String::from_utf8_lossy(&bytes)));
+            }
+        }
+        None
     }
 
     async fn problem(&self, id: FindingId) -> Result<Option<Problem>, EngineError> {
@@ -108,10 +120,6 @@ impl Running {
     }
 }
 
-fn figure(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
 /// How a person answers: where the proposal stands, or from the terminal.
 fn answers(place: &Place, id: ProposalId) -> Vec<String> {
     let id = id.short();
@@ -120,10 +128,9 @@ fn answers(place: &Place, id: ProposalId) -> Vec<String> {
             "yes: merge it".to_owned(),
             "not like this: request changes, or comment `/loops revise` and what should be different"
                 .to_owned(),
-            format!(
-                "no: close it, with a word why; that is remembered (`/loops never` if nothing of the kind is wanted). \
-                 From a terminal: `loops approve`, `revise`, `reject {id}`"
-            ),
+            "no: close it, with a word why; that is remembered (`/loops never` if nothing of the kind is wanted)"
+                .to_owned(),
+            format!("from a terminal: `loops review {id}`"),
         ];
     }
     vec![
