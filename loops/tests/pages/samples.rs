@@ -523,6 +523,7 @@ fn usage(input: u64, cached: u64, output: u64) -> Usage {
         output_tokens: output,
         cache_read_tokens: cached,
         cache_write_tokens: 0,
+        ..Usage::default()
     }
 }
 
