@@ -22,6 +22,8 @@ const styles = readFileSync(join(modules, "node_modules", "github-markdown-css",
 
 const LARGEST = 150_000;
 const WIDTHS = { wide: 1012, phone: 390 };
+// The width that the smallest phones of today have.
+const NARROWEST = 360;
 const EXTENSIONS = ["table", "strikethrough", "autolink", "tagfilter", "tasklist"];
 
 const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
@@ -41,7 +43,7 @@ body { margin: 0; background: var(--bgColor-default, #fff); }
 .pull span { opacity: .6 }
 .box { margin: 0 16px 16px; border: 1px solid #8886; border-radius: 6px; overflow: hidden; }
 .by { padding: 8px 16px; border-bottom: 1px solid #8886; font-size: 14px; background: #8881; }
-@media (max-width: 500px) { .pull { font-size: 20px } .box { margin: 0 8px 8px } }
+@media (max-width: 500px) { .pull { font-size: 20px } }
 </style></head><body class="markdown-body" style="padding: 0">
 <p class="pull">${escape(title)} <span>#1042</span></p>
 <div class="box"><div class="by"><b>loops</b> <span style="opacity:.7">wants to merge into main · Draft</span></div>
@@ -54,27 +56,36 @@ const browser = await chromium.launch({
   args: process.getuid() === 0 ? ["--no-sandbox"] : [],
 });
 let bad = 0;
+
+// A page that has to be pushed sideways is not read on a phone, be it a small one.
+const narrow = async (file, content) => {
+  const page = await browser.newPage({ viewport: { width: NARROWEST, height: 600 } });
+  await page.setContent(content);
+  const wide = await page.evaluate(() =>
+    [document.documentElement, ...document.querySelectorAll("table")]
+      .filter((there) => there.scrollWidth > there.clientWidth + 1)
+      .map((there) => `${there.tagName} of ${there.scrollWidth} px in ${there.clientWidth} px`));
+  await page.close();
+  for (const what of wide) console.error(`${file} must be pushed sideways at ${NARROWEST} px: ${what}`);
+  bad += wide.length;
+};
+
 for (const file of readdirSync(pages).filter((name) => name.endsWith(".md")).sort()) {
   const content = await html(readFileSync(join(pages, file), "utf8"));
+  await narrow(file, content);
   for (const [kind, width] of Object.entries(WIDTHS)) {
     for (const colorScheme of ["light", "dark"]) {
-      const page = await browser.newPage({ viewport: { width, height: 600 }, colorScheme, javaScriptEnabled: true });
+      const page = await browser.newPage({ viewport: { width, height: 600 }, colorScheme });
       await page.setContent(content);
       const picture = join(pictures, `${basename(file, ".md")}-${kind}-${colorScheme}.png`);
       rmSync(picture, { force: true });
       await page.screenshot({ path: picture, fullPage: true });
-      // A page that has to be pushed sideways is not read on a phone.
-      const wide = await page.evaluate(() =>
-        [document.documentElement, ...document.querySelectorAll("table")]
-          .filter((there) => there.scrollWidth > there.clientWidth + 1)
-          .map((there) => `${there.tagName} ${there.scrollWidth} > ${there.clientWidth}`));
       await page.close();
       execFileSync("pngquant", ["--force", "--strip", "--speed", "1", "--output", picture, "24", picture]);
       const bytes = statSync(picture).size;
       console.log(`${picture}: ${Math.ceil(bytes / 1000)} kB`);
-      for (const what of wide) console.error(`${picture} must be pushed sideways: ${what}`);
       if (bytes > LARGEST) console.error(`${picture} is larger than ${LARGEST / 1000} kB`);
-      bad += wide.length + (bytes > LARGEST ? 1 : 0);
+      bad += bytes > LARGEST ? 1 : 0;
     }
   }
 }

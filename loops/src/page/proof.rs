@@ -246,13 +246,18 @@ fn weight(kind: CheckKind) -> u8 {
 
 fn row(evidence: &Evidence) -> [String; 4] {
     let seen = |side: &Option<Observation>| side.as_ref().map_or_else(|| "–".to_owned(), observed);
+    // What a reproduction runs, in words that leave a phone room for the figures; the line below the table has its name.
+    let name = match evidence.kind {
+        CheckKind::Reproduction => "new tests",
+        _ => &evidence.name,
+    };
     let time = evidence.after.as_ref().or(evidence.before.as_ref());
     [
         format!(
             // Kept together: a phone would leave the sign on a line of its own.
             "{}\u{a0}{}",
             sign(evidence.verdict),
-            clean::cell(&one_line(&evidence.name, 30))
+            clean::cell(&one_line(name, 30))
         ),
         seen(&evidence.before),
         seen(&evidence.after),

@@ -14,6 +14,8 @@ use crate::{
 
 /// How many reports a page quotes.
 const QUOTES: usize = 3;
+/// Reports of fewer characters are quoted only where there are no others.
+const TELLING: usize = 30;
 
 impl Running {
     pub(super) async fn page(
@@ -104,7 +106,9 @@ impl Running {
             return Ok(None);
         };
         let finding = kept.finding;
-        let said = signals::of_finding(store, id, 50).await?;
+        let mut said = signals::of_finding(store, id, 50).await?;
+        // «same here» counts as a report, and tells a reviewer nothing.
+        said.sort_by_key(|kept| kept.signal.text.chars().count() < TELLING);
         let quotes = said
             .iter()
             .take(QUOTES)
