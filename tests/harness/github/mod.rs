@@ -1,12 +1,16 @@
 //! A stateful GitHub for tests: a plain world that tests edit, and faces of HTTP and git over it.
 //!
-//! ```ignore
+//! ```no_run
+//! # use harness::github::GitHub;
+//! # async fn example() {
 //! let hub = GitHub::start().await;
 //! hub.world().add_repository("acme/shop");
 //! let token = hub.world().classic_token("ann", &["repo"]);
 //! hub.world().open_issue("acme/shop", "bob", "It breaks", "When I click.");
-//! … // the program under test, with `hub.url()` as GitHub's address
+//! // Here the program under test runs, with `hub.url()` as GitHub's address.
+//! # let _ = token;
 //! hub.check();
+//! # }
 //! ```
 //!
 //! The answers and all that is asked are held against GitHub's own OpenAPI document (`openapi`), which `./x setup`
