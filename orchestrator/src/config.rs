@@ -18,6 +18,8 @@ pub mod github;
 pub mod models;
 pub mod review;
 pub mod secret;
+pub mod slack;
+pub mod web;
 
 pub use budget::Budget;
 pub use database::Database;
@@ -25,6 +27,8 @@ pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
+pub use slack::Slack;
+pub use web::Web;
 
 /// Larger files are not settings.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -92,6 +96,10 @@ pub struct Config {
     pub budget: Budget,
     /// GitHub: where, as whom, and which repositories.
     pub github: GitHub,
+    /// Slack: as whom, and how.
+    pub slack: Slack,
+    /// Where the service listens; none: nothing comes in over HTTP.
+    pub web: Option<Web>,
     /// How much review people can bear.
     pub review: Review,
 }
@@ -105,6 +113,8 @@ struct File {
     models: models::File,
     budget: budget::File,
     github: github::File,
+    slack: slack::File,
+    web: web::File,
     review: review::File,
 }
 
@@ -135,9 +145,11 @@ impl Config {
         let models = file.models.resolve(folder, env, &mut problems);
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
-        let github = match file.github.resolve(folder, env, &mut problems) {
-            Some(github) if problems.is_empty() => github,
-            _ => return Err(bad(problems)),
+        let slack = file.slack.resolve(env, &mut problems);
+        let web = file.web.resolve(&mut problems);
+        let github = file.github.resolve(folder, env, &mut problems);
+        let (Some(github), Some(slack), true) = (github, slack, problems.is_empty()) else {
+            return Err(bad(problems));
         };
         let state = state
             .or_else(|| file.state.map(|written| folder.join(written)))
@@ -151,6 +163,8 @@ impl Config {
             models,
             budget,
             github,
+            slack,
+            web,
             review,
         })
     }

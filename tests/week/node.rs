@@ -19,6 +19,7 @@ use orchestrator::{
     config::Config,
     engine::{Definition, Engine, Home, Service, Specs, Word},
     gateway::Gateway,
+    slack::Slack,
     store::{StateLock, Store},
 };
 use workers::{Machine, sandbox::Sandbox};
@@ -57,7 +58,12 @@ impl Node {
     pub(crate) async fn open(world: &World) -> Self {
         let (key, path) = (world.key().to_owned(), world.path("loops.yaml"));
         let text = std::fs::read_to_string(&path).unwrap();
-        let env = move |name: &str| (name == "LOOPS_TEST_KEY").then(|| key.clone());
+        let slack = world.secret("LOOPS_TEST_SLACK");
+        let env = move |name: &str| match name {
+            "LOOPS_TEST_KEY" => Some(key.clone()),
+            "LOOPS_TEST_SLACK" => slack.clone(),
+            _ => None,
+        };
         let config = Config::read(&path, &text, None, &env).unwrap();
         let lock = StateLock::take(&config.state).unwrap();
         let store = Store::open(&config.state).await.unwrap();
@@ -66,7 +72,8 @@ impl Node {
             sandbox: Some(Sandbox::find(helper).unwrap()),
         };
         let folder = config.state.canonicalize().unwrap();
-        let home = Home::new(store.clone(), Arc::new(machine), folder, None);
+        let home = Home::new(store.clone(), Arc::new(machine), folder, None)
+            .with_slack(Slack::new(&config.slack).unwrap());
         let gateway = Gateway::start(&config.models, store, None, None).await.unwrap();
         Self {
             engine: Engine {
@@ -92,6 +99,12 @@ impl Node {
             move || files.read(),
             move |word| words.lock().unwrap().push(word),
         )
+    }
+
+    /// The loop of that name.
+    pub(crate) fn definition(&self, name: &str) -> Definition {
+        let (all, _) = self.files.read().unwrap();
+        all.into_iter().find(|one| one.spec.name == name).unwrap()
     }
 
     /// The loops' files have changed.

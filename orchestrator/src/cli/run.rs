@@ -94,6 +94,10 @@ pub(super) async fn drive(
     let finished = finished?;
     // What came of it may be to be said on GitHub; what cannot be is told at the next look.
     engine::send(&service.engine.home, false).await?;
+    if service.engine.home.slack.is_some() {
+        engine::announce(&service.engine.home).await?;
+        engine::send(&service.engine.home, false).await?;
+    }
     service
         .engine
         .gateway

@@ -11,6 +11,7 @@ use crate::{
     engine::{Definition, Engine, Home, Plan, Watchers, plan},
     gateway::{Cassette, Gateway, GatewayError},
     github::{GitHubError, Hub},
+    slack::{Slack, SlackError},
     store::{StateLock, Store, StoreError},
 };
 
@@ -38,7 +39,9 @@ impl Context {
         let (folder, review) = (config.state, config.review);
         let folder = folder.canonicalize().unwrap_or(folder);
         let hub = Hub::new(&config.github)?;
-        Ok(Home::new(store, Arc::new(machine()), folder, hub).with_review(review))
+        let slack = Slack::new(&config.slack)?;
+        let home = Home::new(store, Arc::new(machine()), folder, hub).with_slack(slack);
+        Ok(home.with_review(review))
     }
 
     /// Everything: the lock, the store, the gateway.
@@ -154,6 +157,12 @@ impl From<GitHubError> for CliError {
     }
 }
 
+impl From<SlackError> for CliError {
+    fn from(error: SlackError) -> Self {
+        CliError::new(error.to_string()).todo("`loops doctor` looks at the login")
+    }
+}
+
 impl From<GatewayError> for CliError {
     fn from(error: GatewayError) -> Self {
         CliError::new("the model gateway did not start").why(error)
@@ -210,7 +219,10 @@ impl Context {
         let store = Store::open(copy.path()).await?;
         let hub = Hub::new(&config.github)?;
         let folder = copy.path().to_owned();
-        let home = Home::new(store.clone(), Arc::new(machine()), folder, hub).with_review(config.review);
+        let slack = Slack::new(&config.slack)?;
+        let home = Home::new(store.clone(), Arc::new(machine()), folder, hub)
+            .with_slack(slack)
+            .with_review(config.review);
         let gateway = Gateway::start(&config.models, store, None, None).await?;
         gateway.limit(config.budget);
         let engine = Engine {

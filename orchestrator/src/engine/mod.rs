@@ -14,7 +14,9 @@ mod drive;
 mod error;
 mod expiry;
 mod green;
+mod hear;
 mod news;
+mod notify;
 mod outbox;
 mod place;
 mod plan;
@@ -55,7 +57,9 @@ pub use self::{
     error::{EngineError, Remedy},
     expiry::expire,
     green::lowered,
+    hear::{hear, last_heard},
     news::{News, watch},
+    notify::{Told, announce, hear_answers},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -67,7 +71,7 @@ pub(crate) use self::{
     propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
-use crate::{config::Review, gateway::Gateway, github::Hub, store::Store};
+use crate::{config::Review, gateway::Gateway, github::Hub, slack::Slack, store::Store};
 
 /// What stands on this machine, whether or not a model can be asked.
 #[derive(Debug, Clone)]
@@ -80,6 +84,8 @@ pub struct Home {
     pub folder: PathBuf,
     /// GitHub, if somebody said how to log in there.
     pub hub: Option<Hub>,
+    /// Slack, if somebody said how to log in there.
+    pub slack: Option<Slack>,
     /// How much review people can bear.
     pub review: Review,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
@@ -105,10 +111,17 @@ impl Home {
             machine,
             folder,
             hub,
+            slack: None,
             review: Review::default(),
             sending: Arc::default(),
             starting: Arc::default(),
         }
+    }
+
+    /// The same, with this way to Slack.
+    #[must_use]
+    pub fn with_slack(self, slack: Option<Slack>) -> Self {
+        Self { slack, ..self }
     }
 
     /// The same, where people can bear so much review.
