@@ -3,7 +3,7 @@
 use harness::{
     github::GitHub,
     slack::{Fault, Slack},
-    world::{SHOP, World},
+    world::SHOP,
 };
 
 use crate::cast::Ratings;
@@ -151,11 +151,6 @@ async fn on_github() -> (Ratings, GitHub, Slack, String, [String; 2]) {
     (shop.well_played(), hub, slack, eng, people)
 }
 
-async fn state(world: &World, id: &str) -> String {
-    let shown = world.loops(["review", id, "--format", "json"]).await.json();
-    shown["proposal"]["state"].as_str().unwrap_or_default().to_owned()
-}
-
 #[tokio::test]
 async fn only_who_may_write_to_the_repository_decides_in_slack() {
     let (shop, hub, slack, eng, [carol, dave]) = on_github().await;
@@ -182,7 +177,7 @@ async fn only_who_may_write_to_the_repository_decides_in_slack() {
         );
     }
     shop.world.loops(["run", "fix"]).await;
-    assert_eq!(state(&shop.world, &id).await, "open", "nobody of them decides");
+    assert_eq!(shop.shown(&id).await["state"], "open", "nobody of them decides");
 
     // Control: the same word of somebody who may write there decides.
     slack
@@ -193,7 +188,7 @@ async fn only_who_may_write_to_the_repository_decides_in_slack() {
         ran.all().contains("refused by carol on GitHub (in Slack)"),
         "{ran}"
     );
-    assert_eq!(state(&shop.world, &id).await, "rejected");
+    assert_eq!(shop.shown(&id).await["state"], "rejected");
     shop.world.loops(["run", "fix"]).await;
     let said = words(&slack, &eng);
     assert!(said[0].contains("was refused"), "{said:?}");
