@@ -144,6 +144,8 @@ pub struct Definition {
     pub version: String,
     /// The file.
     pub path: PathBuf,
+    /// The [key](crate::config::github::FullName::key) of the repository on whose base branch it stands; none: it is the operator's.
+    pub repository: Option<String>,
 }
 
 impl Definition {

@@ -203,6 +203,7 @@ impl Running {
             task,
             run: self.id,
             loop_name: spec.name.clone(),
+            repository: self.definition.repository.clone(),
             role,
             label: label.to_owned(),
             number,

@@ -60,6 +60,8 @@ pub struct Admission {
     pub run: RunId,
     /// The loop's name.
     pub loop_name: String,
+    /// The [key](crate::config::github::FullName::key) of the repository that defines its loop; none: the operator does.
+    pub repository: Option<String>,
     /// What it does.
     pub role: Role,
     /// What may be spent.

@@ -259,6 +259,7 @@ async fn definition(home: &Home, loop_name: &str) -> Result<Option<Definition>, 
         spec: std::sync::Arc::new(spec),
         version: known.version,
         path: known.path.into(),
+        repository: known.repository,
     }))
 }
 
