@@ -55,7 +55,7 @@ pub use self::{
     error::{EngineError, Remedy},
     expiry::expire,
     green::lowered,
-    news::{News, watch},
+    news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -84,6 +84,8 @@ pub struct Home {
     pub review: Review,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
+    /// Proofs of proposals whose bases have moved.
+    rebuilds: talk::Rebuilds,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
     starting: Arc<Mutex<()>>,
 }
@@ -107,6 +109,7 @@ impl Home {
             hub,
             review: Review::default(),
             sending: Arc::default(),
+            rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
         }
     }
@@ -127,6 +130,11 @@ impl Home {
     /// The folder of one attempt.
     pub(crate) fn scratch(&self, attempt: AttemptId) -> PathBuf {
         self.folder.join("attempts").join(attempt.to_string())
+    }
+
+    /// Where proofs on moved bases are made.
+    pub(crate) fn rebuild_folder(&self) -> PathBuf {
+        self.folder.join("rebuilds")
     }
 
     /// Where results of `setup` are kept.
