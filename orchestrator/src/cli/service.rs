@@ -9,6 +9,7 @@ use super::{CliError, Context, specs};
 use crate::{
     config::{Config, Database, Secret},
     engine::{Definition, Engine, Home, Plan, Watchers, plan},
+    feeds::Feeds,
     gateway::{Cassette, Gateway, GatewayError},
     github::{GitHubError, Hub},
     store::{StateLock, Store, StoreError},
@@ -36,9 +37,12 @@ impl Context {
         let config = self.config()?;
         let store = open(&config).await?;
         let (folder, review) = (config.state, config.review);
+        let feeds = Feeds::new(config.credentials).map_err(|error| CliError::new(error.to_string()))?;
         let folder = folder.canonicalize().unwrap_or(folder);
         let hub = Hub::new(&config.github)?;
-        Ok(Home::new(store, Arc::new(machine()), folder, hub).with_review(review))
+        Ok(Home::new(store, Arc::new(machine()), folder, hub)
+            .with_review(review)
+            .with_feeds(feeds))
     }
 
     /// Everything: the lock, the store, the gateway.

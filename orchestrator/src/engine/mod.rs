@@ -67,7 +67,7 @@ pub(crate) use self::{
     propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
-use crate::{config::Review, gateway::Gateway, github::Hub, store::Store};
+use crate::{config::Review, feeds::Feeds, gateway::Gateway, github::Hub, store::Store};
 
 /// What stands on this machine, whether or not a model can be asked.
 #[derive(Debug, Clone)]
@@ -82,6 +82,8 @@ pub struct Home {
     pub hub: Option<Hub>,
     /// How much review people can bear.
     pub review: Review,
+    /// Who reads sources that are documents; none: nobody has said with which logins.
+    pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
@@ -106,6 +108,7 @@ impl Home {
             folder,
             hub,
             review: Review::default(),
+            feeds: None,
             sending: Arc::default(),
             starting: Arc::default(),
         }
@@ -115,6 +118,15 @@ impl Home {
     #[must_use]
     pub fn with_review(self, review: Review) -> Self {
         Self { review, ..self }
+    }
+
+    /// The same, where sources are read by `feeds`.
+    #[must_use]
+    pub fn with_feeds(self, feeds: Feeds) -> Self {
+        Self {
+            feeds: Some(feeds),
+            ..self
+        }
     }
 
     /// The bare mirror of a repository.
