@@ -67,7 +67,7 @@ pub(crate) use self::{
     propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
-use crate::{config::Review, gateway::Gateway, github::Hub, store::Store};
+use crate::{config::Review, feeds::Feeds, gateway::Gateway, github::Hub, store::Store};
 
 /// What stands on this machine, whether or not a model can be asked.
 #[derive(Debug, Clone)]
@@ -82,6 +82,8 @@ pub struct Home {
     pub hub: Option<Hub>,
     /// How much review people can bear.
     pub review: Review,
+    /// Who reads sources that are documents; none: nobody has said with which logins.
+    pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
     /// Proofs of proposals whose bases have moved.
@@ -108,6 +110,7 @@ impl Home {
             folder,
             hub,
             review: Review::default(),
+            feeds: None,
             sending: Arc::default(),
             rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
@@ -118,6 +121,15 @@ impl Home {
     #[must_use]
     pub fn with_review(self, review: Review) -> Self {
         Self { review, ..self }
+    }
+
+    /// The same, where sources are read by `feeds`.
+    #[must_use]
+    pub fn with_feeds(self, feeds: Feeds) -> Self {
+        Self {
+            feeds: Some(feeds),
+            ..self
+        }
     }
 
     /// The bare mirror of a repository.
