@@ -26,8 +26,8 @@ mod words;
 
 pub use agents::*;
 pub use error::{SpecError, render};
-pub use forms::RepoForm;
 pub(crate) use forms::quiet_hours;
+pub use forms::{RepoForm, is_host};
 pub use limits::*;
 pub use overreach::{Allowance, Overreach, overreach};
 pub use proof::*;

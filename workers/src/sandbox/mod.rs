@@ -5,6 +5,7 @@ mod cgroup;
 mod disk;
 mod error;
 mod etc;
+mod forward;
 mod gaps;
 mod landlock;
 mod launch;
@@ -42,6 +43,8 @@ pub use shown::{File as ShownFile, Limit as ShownLimit, Shown};
 
 /// Where the socket to the gateway is seen inside.
 pub const GATEWAY_SOCKET: &str = plan::GATEWAY_SOCKET;
+/// The port on the loopback address inside that leads to that socket.
+pub const PROXY_PORT: u16 = forward::PORT;
 use cgroup::{Cgroups, Group};
 pub(crate) use output::Gathered;
 pub(crate) use plan::MIRROR_OBJECTS;

@@ -180,7 +180,7 @@ pub(super) fn prepare(
         uid,
         entrances,
         steps,
-        argv: inside(limits, scratch, argv),
+        argv: inside(limits, policy, argv),
         root: None,
     };
     let file = tempfile::Builder::new()
@@ -246,13 +246,13 @@ fn own_folder(folder: &Path, uid: Option<u32>) -> Result<(), SandboxError> {
 }
 
 /// The command as the second stage gets it: our own binary sets the ceilings, then becomes the program.
-fn inside(limits: &SandboxLimits, scratch: &Path, argv: &[OsString]) -> Vec<OsString> {
+fn inside(limits: &SandboxLimits, policy: &Policy, argv: &[OsString]) -> Vec<OsString> {
     let ceilings = Ceilings {
         processes: PROCESSES,
         open_files: OPEN_FILES,
         file_bytes: FILE_BYTES,
         cpus: limits.cpus as usize,
-        first_cpu: user::from_path(scratch) as usize,
+        first_cpu: user::from_path(&policy.scratch) as usize,
     };
     let numbers = [
         ceilings.processes,
@@ -260,6 +260,8 @@ fn inside(limits: &SandboxLimits, scratch: &Path, argv: &[OsString]) -> Vec<OsSt
         ceilings.file_bytes,
         ceilings.cpus as u64,
         ceilings.first_cpu as u64,
+        // Whether a port inside leads to the gateway.
+        u64::from(policy.relay.is_some()),
     ];
     let mut all: Vec<OsString> = vec![HELPER.into(), "sandbox-launch".into(), "--inside".into()];
     all.extend(numbers.iter().map(|number| number.to_string().into()));

@@ -86,7 +86,11 @@ impl Sandbox {
             },
             files: files(&steps),
             network: match &policy.relay {
-                Some(_) => vec![format!("the gateway, by `{}`", plan::GATEWAY_SOCKET)],
+                Some(_) => vec![format!(
+                    "the gateway, by `{}` and by port {} of the loopback address inside",
+                    plan::GATEWAY_SOCKET,
+                    super::PROXY_PORT
+                )],
                 None => Vec::new(),
             },
             environment: variables(&steps),
