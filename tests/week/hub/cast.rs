@@ -41,6 +41,8 @@ impl Role {
 pub(super) struct Bug {
     /// What people say of it.
     pub(super) said: &'static str,
+    /// What they write besides.
+    pub(super) more: &'static str,
     title: &'static str,
     /// The function that is wrong.
     does: &'static str,
@@ -52,24 +54,28 @@ pub(super) struct Bug {
 pub(super) const BUGS: [Bug; 4] = [
     Bug {
         said: "The greeting shows Hello None where my name belongs",
+        more: "Since Monday, in every browser.",
         title: "Greet by name",
         does: "greet",
         word: "Hello",
     },
     Bug {
         said: "On logout the page prints Goodbye None to every customer",
+        more: "Only after the session has ended.",
         title: "Part by name",
         does: "part",
         word: "Goodbye",
     },
     Bug {
         said: "Invoices are addressed to Dear None in place of a buyer",
+        more: "The PDF and the mail both have it.",
         title: "Address the buyer",
         does: "address",
         word: "Dear",
     },
     Bug {
         said: "Whoever searches is told Thanks None above all the results",
+        more: "Even with filters by colour or size.",
         title: "Thank whoever searches",
         does: "thank",
         word: "Thanks",

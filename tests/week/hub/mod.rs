@@ -1,7 +1,7 @@
 //! Loops whose repositories are on GitHub, for days of virtual time: people answer or stay away, answers get lost, the
 //! service is stopped and killed. What holds is read from the fake GitHub itself and from the table of ticks.
 //!
-//! The tests take two and a half days of eight loops, over each change of the clocks. `LOOPS_WEEK=whole` makes them a
+//! The tests take two days of six loops, over each change of the clocks. `LOOPS_WEEK=whole` makes them a
 //! week and a day of twenty (`./x week`); `LOOPS_WEEK_SEED` is what people do and where answers get lost.
 
 mod cast;
@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// The loops of the short form: every kind of schedule that a change of the clocks could break.
-const SHORT: [&str; 8] = ["plain", "odd", "gap", "fine", "york", "often", "skip", "late"];
+const SHORT: [&str; 6] = ["gap", "fine", "york", "often", "skip", "late"];
 
 /// How a story is told.
 #[derive(Clone, Copy)]
@@ -51,6 +51,8 @@ struct Form {
     max_open: Option<u32>,
     /// How many of a hundred looks at GitHub find it unwell.
     unwell: u64,
+    /// Nobody answers anything.
+    away: bool,
     /// GitHub neither shows nor refuses what would be doubled.
     hides: bool,
 }
@@ -63,12 +65,13 @@ impl Form {
             .unwrap_or(7);
         let short = Self {
             loops: &SHORT,
-            hours: 60,
+            hours: 48,
             bugs: 2,
             per_reviewer: 2,
             seed,
             max_open: None,
             unwell: 15,
+            away: false,
             hides: false,
         };
         match said("LOOPS_WEEK").as_deref() {
@@ -177,14 +180,13 @@ async fn story(start: &str, form: Form) -> Left {
     let follow = hub.clock();
     turn_beside(Some(Box::new(follow)));
     let millis = start.timestamp_millis();
-    let hours = u64::try_from(form.hours).unwrap_or(0);
     let mut stage = Stage {
         start,
         beside: Beside {
             hub: &hub,
             roles: &roles,
             form,
-            people: People::new(form.seed, &roles, form.bugs, millis, hours * 2 / 3),
+            people: People::new(&form, &roles, millis),
             seeded: Seeded::new(form.seed ^ 0xF00D),
             faults: Vec::new(),
             look_at: 0,
@@ -286,15 +288,20 @@ async fn holds(start: &str) {
     let roles = roles(form.loops, form.max_open);
     let judge = |truth: &Truth| truth.wrong(&roles, form.per_reviewer as usize);
     assert_eq!(judge(&left.truth), [""; 0]);
+    // How much of a week it was, for who reads the figures.
     eprintln!(
-        "{} pull requests, {:?}, {} faults",
+        "{} pull requests; done about them: {:?}; {} requests went wrong",
         left.truth.pulls.len(),
         left.did,
         left.hits
     );
-    assert!(left.truth.pulls.len() >= roles.len(), "{:#?}", left.truth.pulls);
     assert!(
-        left.did.len() >= 4 && left.hits >= 4,
+        left.truth.pulls.len() * 2 > roles.len(),
+        "{:#?}",
+        left.truth.pulls
+    );
+    assert!(
+        left.did.len() >= 3 && left.hits >= 3,
         "{:?}, {} went wrong",
         left.did,
         left.hits
@@ -335,13 +342,15 @@ async fn on_github_a_week_with_the_clocks_put_back_doubles_nothing_and_holds_eve
     holds("2026-10-24T12:00:00Z").await;
 }
 
-/// A day of a few loops, in which people stay away; what is wrong at its end, by the same rules as in the week.
+/// A few loops for some hours, while everybody is away; what is wrong at its end, by the same rules as in the week.
 async fn without(change: fn(&mut Form)) -> String {
     let mut form = Form {
         loops: &["plain", "often", "skip", "all"],
-        hours: 30,
-        bugs: 3,
+        hours: 15,
+        bugs: 2,
+        per_reviewer: 1,
         unwell: 0,
+        away: true,
         ..Form::usual()
     };
     let (per_reviewer, max_open) = (form.per_reviewer, form.max_open);
@@ -354,19 +363,27 @@ async fn without(change: fn(&mut Form)) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_governor_a_reviewer_has_more_to_do_than_may_be() {
-    let wrong = without(|form| form.per_reviewer = 1000).await;
+    let wrong = without(|form| (form.per_reviewer, form.bugs) = (1000, 1)).await;
     assert!(wrong.contains("of carol are open at once"), "{wrong}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_max_open_a_loop_has_more_open_than_may_be() {
-    let wrong = without(|form| (form.max_open, form.per_reviewer) = (Some(50), 1000)).await;
-    assert!(wrong.contains("of plain are open at once, 1 may be"), "{wrong}");
+    let wrong = without(|form| {
+        (form.loops, form.hours) = (&["all"], 12);
+        (form.max_open, form.per_reviewer) = (Some(50), 1000);
+    })
+    .await;
+    assert!(wrong.contains("of all are open at once, 1 may be"), "{wrong}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_looking_first_what_got_lost_is_doubled() {
-    let wrong = without(|form| (form.hides, form.unwell) = (true, 100)).await;
+    let wrong = without(|form| {
+        (form.loops, form.hours) = (&["all", "skip"], 12);
+        (form.hides, form.unwell) = (true, 100);
+    })
+    .await;
     assert!(
         wrong.contains("of one branch") || wrong.contains("dashboards"),
         "{wrong}"

@@ -8,6 +8,7 @@ use harness::{
     world::BOT,
 };
 
+use super::Form;
 use super::cast::{BUGS, Bug, Role, WORDS, of_title, path};
 
 const HOUR: i64 = 3_600_000;
@@ -78,18 +79,21 @@ pub(super) struct People {
     turn: usize,
     /// How long somebody thinks at most, in hours.
     thinks: u64,
+    /// Whether nobody answers anything.
+    away: bool,
     /// How often each was done to its end.
     pub(super) did: BTreeMap<Does, usize>,
 }
 
 impl People {
-    /// `bugs` reports of each loop, all within `hours` of `start`.
-    pub(super) fn new(seed: u64, roles: &[Role], bugs: usize, start: i64, hours: u64) -> Self {
-        let mut seeded = Seeded::new(seed);
+    /// Those of a story that begins at `start`: everything is reported within two thirds of it.
+    pub(super) fn new(form: &Form, roles: &[Role], start: i64) -> Self {
+        let mut seeded = Seeded::new(form.seed);
+        let hours = u64::try_from(form.hours).unwrap_or(0);
         let mut reports = Vec::new();
         for role in 0..roles.len() {
-            for bug in 0..bugs {
-                let at = start + i64::try_from(seeded.below(hours * 60)).unwrap_or(0) * 60_000;
+            for bug in 0..form.bugs {
+                let at = start + i64::try_from(seeded.below(hours * 40)).unwrap_or(0) * 60_000;
                 reports.push(Report { at, role, bug });
             }
         }
@@ -98,7 +102,8 @@ impl People {
             seeded,
             reports,
             parts: BTreeMap::new(),
-            thinks: (hours / 8).max(2),
+            thinks: (hours / 12).max(2),
+            away: form.away,
             did: BTreeMap::new(),
         }
     }
@@ -111,11 +116,14 @@ impl People {
             if report.at <= now {
                 let role = &roles[report.role];
                 let said = BUGS[report.bug].said;
-                let issue = there.open_issue(&role.repository, role.reviewer, said, "I see it every day.");
+                let issue = there.open_issue(&role.repository, role.reviewer, said, BUGS[report.bug].more);
                 there.label(&role.repository, issue, &role.label(), role.reviewer);
             }
             report.at > now
         });
+        if self.away {
+            return;
+        }
         for (repository, number) in open(&there) {
             let part = self.parts.entry((repository.clone(), number)).or_insert_with(|| {
                 self.turn += 1;
