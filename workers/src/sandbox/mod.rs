@@ -18,6 +18,8 @@ mod stage;
 mod toolchains;
 mod try_layers;
 pub(crate) mod user;
+#[doc(hidden)]
+pub mod walls;
 
 use std::{
     collections::BTreeMap,
