@@ -2,6 +2,9 @@
 //! family is a file: a table of entries, and the test that plays all of them. What is played is what is counted, and
 //! what is counted is what docs/security.md shows.
 
+mod asking;
+mod door;
+mod egress;
 mod escaping;
 mod git;
 mod jail;
@@ -42,6 +45,8 @@ pub(crate) fn catalogue() -> Vec<Family> {
         writing::family(),
         escaping::family(),
         network::family(),
+        egress::family(),
+        asking::family(),
         git::family(),
         supply::family(),
         smuggling::family(),

@@ -95,7 +95,7 @@ const SHAPES: &[Shape] = &[
     },
     Shape {
         tried: "a file that was renamed out of what the loop may not write",
-        diff: "diff --git a/billing/key.py b/src/key.py\nsimilarity index 100%\nrename from billing/key.py\nrename to src/key.py\n",
+        diff: "diff --git a/billing/key.py b/src/key.py\nsimilarity index 90%\nrename from billing/key.py\nrename to src/key.py\nindex 2222222222222222222222222222222222222222..1111111111111111111111111111111111111111 100644\n--- a/billing/key.py\n+++ b/src/key.py\n@@ -1 +1 @@\n-x\n+y\n",
         rule: Rule::Deny,
     },
     Shape {
