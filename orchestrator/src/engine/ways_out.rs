@@ -81,6 +81,7 @@ impl Passes {
             caps: Caps::default(),
             zone: "UTC".to_owned(),
             network: hosts.to_vec(),
+            repository: None,
             // None of them: the token lies where the agent can read it.
             models: Some(Vec::new()),
             label: label.to_owned(),
