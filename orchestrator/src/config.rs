@@ -13,6 +13,7 @@ use serde::Deserialize;
 mod allowance;
 pub mod budget;
 pub mod builtin;
+pub mod credentials;
 pub mod database;
 pub mod github;
 pub mod models;
@@ -22,6 +23,7 @@ pub mod slack;
 pub mod web;
 
 pub use budget::Budget;
+pub use credentials::{Credential, Credentials};
 pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
@@ -102,6 +104,8 @@ pub struct Config {
     pub web: Option<Web>,
     /// How much review people can bear.
     pub review: Review,
+    /// Logins for addresses that sources read.
+    pub credentials: Credentials,
 }
 
 /// The file as it is written.
@@ -116,6 +120,7 @@ struct File {
     slack: slack::File,
     web: web::File,
     review: review::File,
+    credentials: credentials::File,
 }
 
 impl Config {
@@ -145,6 +150,7 @@ impl Config {
         let models = file.models.resolve(folder, env, &mut problems);
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
+        let credentials = file.credentials.resolve(env, &mut problems);
         let slack = file.slack.resolve(env, &mut problems);
         let web = file.web.resolve(&mut problems);
         let github = file.github.resolve(folder, env, &mut problems);
@@ -156,6 +162,10 @@ impl Config {
             .or_else(|| env("XDG_STATE_HOME").map(|base| Path::new(&base).join("loops")))
             .or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state/loops")))
             .ok_or(Error::NoState)?;
+        let budget = Budget {
+            repository: Some(github.limits.day.0),
+            ..budget
+        };
         let database = file.database.map(|name| Database::named(name, env));
         Ok(Self {
             state,
@@ -166,6 +176,7 @@ impl Config {
             slack,
             web,
             review,
+            credentials,
         })
     }
 }

@@ -23,14 +23,21 @@ const HEAR_EVERY: u32 = 30;
 
 /// Looks once at what became of pull requests, tries what waits, and tells of both.
 pub(super) async fn look(home: &Home, out: Out) -> Result<(), CliError> {
-    for news in news_of(home).await? {
-        out.note(line(&news));
+    loop {
+        for news in news_of(home).await? {
+            out.note(line(&news));
+        }
+        for waiting in engine::send(home, true).await? {
+            out.note(waits(&waiting));
+        }
+        if !engine::settle_rebuilds(home).await {
+            return tell(home, out).await;
+        }
     }
-    tell(home, out).await
 }
 
 /// Tells Slack what there is to tell, hears what was answered there, and tries what waits.
-pub(super) async fn tell(home: &Home, out: Out) -> Result<(), CliError> {
+async fn tell(home: &Home, out: Out) -> Result<(), CliError> {
     if home.slack.is_some() {
         for told in engine::hear_answers(home).await? {
             out.note(answered(&told));
@@ -70,12 +77,20 @@ pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliE
 
 /// Looks again and again until `stop`.
 pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
+    match engine::mute(&home).await {
+        Ok(mute) if !mute.is_empty() => out.note(plain(&format!(
+            "nothing is said in Slack of {}: there is no login (`loops doctor`)",
+            mute.join(", ")
+        ))),
+        _ => {}
+    }
     if home.hub.is_none() && home.slack.is_none() {
         return;
     }
     let mut told = Told::default();
     for round in 0.. {
-        if let Err(error) = once(&home, out, round, &mut told).await {
+        let watch = round % WATCH_EVERY == 0 || engine::has_rebuilt(&home);
+        if let Err(error) = once(&home, out, round, watch, &mut told).await {
             out.note(format!("{}  trouble   {error}", clock::now()));
         }
         tokio::select! {
@@ -100,7 +115,13 @@ struct Told {
     stays: BTreeSet<String>,
 }
 
-async fn once(home: &Home, out: Out, round: u32, told: &mut Told) -> Result<(), engine::EngineError> {
+async fn once(
+    home: &Home,
+    out: Out,
+    round: u32,
+    watch: bool,
+    told: &mut Told,
+) -> Result<(), engine::EngineError> {
     if home.slack.is_some() {
         if round % HEAR_EVERY == 0 {
             for heard in engine::hear_answers(home).await? {
@@ -111,7 +132,7 @@ async fn once(home: &Home, out: Out, round: u32, told: &mut Told) -> Result<(), 
             engine::announce(home).await?;
         }
     }
-    if round % WATCH_EVERY == 0 && home.hub.is_some() {
+    if watch && home.hub.is_some() {
         for news in news_of(home).await? {
             let (words, again) = (
                 line(&news),
@@ -137,6 +158,11 @@ fn line(news: &News) -> String {
         News::Merged(proposal) => format!("merged    {}: {}", proposal.id.short(), proposal.title),
         News::Closed(proposal, why) => format!("closed    {}: {why}", proposal.id.short()),
         News::Reopened(proposal) => format!("reopened  {}: {}", proposal.id.short(), proposal.title),
+        News::Rebuilding(proposal, base) => format!(
+            "proves    {}: its base has moved to {}",
+            proposal.id.short(),
+            base.get(..7).unwrap_or(base)
+        ),
         News::Rebuilt(proposal, how) => format!("rebuilt   {}: {how}", proposal.id.short()),
         News::SentBack(proposal, why) => format!("sent back {}: {why}", proposal.id.short()),
         News::Answered(proposal, n) => format!("answered  {}: {n} on GitHub", proposal.id.short()),

@@ -83,6 +83,12 @@ pub(super) async fn drive(
 ) -> Result<Exit, CliError> {
     let service = context.service(cassette).await?;
     errands::look(&service.engine.home, context.out).await?;
+    let wants = &definition.spec.notify;
+    if service.engine.home.slack.is_none() && (wants.slack.is_some() || wants.reporters == spec::OnOff::On) {
+        context
+            .out
+            .note("`notify` asks for messages in Slack, and there is no login: nothing is said there");
+    }
     let watchers = Watchers::default();
     let cancel = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(cancel.clone()));

@@ -99,6 +99,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
+            "last_news": engine::last_heard(&home).await?,
             "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
             "troubles": troubles,
             "unsent": unsent.iter().map(|effect| json!({ "key": effect.key, "why": effect.why, "next_at": effect.next_at })).collect::<Vec<_>>(),
@@ -107,6 +108,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     }
     if served.iter().any(|known| known.row.served_since.is_some()) || holder.is_some() {
         out.line(served::who(holder.as_ref()));
+    }
+    if let Some(heard) = engine::last_heard(&home).await? {
+        out.line(format!("the last news from Slack came at {heard}"));
     }
     served
         .iter()

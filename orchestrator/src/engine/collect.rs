@@ -17,6 +17,7 @@ use serde_json::json;
 use super::{Definition, EngineError, Progress, Running, triage::recount};
 use crate::{
     clock,
+    feeds::{Feed, Feeds},
     github::Repository,
     local::{self, Batch},
     slack::Slack,
@@ -78,8 +79,12 @@ impl Running {
                 let there = self.engine.home.slack.clone();
                 Reader::Slack(there.ok_or(EngineError::NoSlack)?, slack.clone())
             }
-            Source::Junit(_) => {
-                return Err(EngineError::NotYet("the source `junit`".to_owned()));
+            other => {
+                let feed = Feed::of(other)
+                    .ok_or_else(|| EngineError::NotYet(format!("the source `{}`", other.key())))?;
+                let feeds = self.engine.home.feeds.clone();
+                let feeds = feeds.ok_or_else(|| EngineError::NotYet("reading documents".to_owned()))?;
+                Reader::Feed(feeds, Box::new(feed), self.definition.folder())
             }
         })
     }
@@ -95,6 +100,8 @@ enum Reader {
     Slack(Slack, SlackSource),
     /// Workflow runs on GitHub, of these branches or the base.
     Actions(Repository, GithubActions, String),
+    /// Documents; paths count from the spec's folder.
+    Feed(Feeds, Box<Feed>, PathBuf),
 }
 
 impl Reader {
@@ -102,6 +109,7 @@ impl Reader {
     fn name(&self) -> String {
         match self {
             Self::File(file, _) => format!("file:{}", file.path),
+            Self::Feed(_, feed, _) => feed.name(),
             Self::Issues(repository, issues) if issues.labels.is_empty() => {
                 format!("github_issues:{}", repository.full_name())
             }
@@ -133,6 +141,15 @@ impl Reader {
             Self::Slack(slack, source) => Ok(slack.read_channels(source, cursor.as_deref()).await?),
             Self::Actions(repository, actions, base) => {
                 Ok(repository.read_actions(actions, base, cursor.as_deref()).await?)
+            }
+            Self::Feed(feeds, feed, folder) => {
+                feeds
+                    .read(feed, folder, cursor.as_deref())
+                    .await
+                    .map_err(|error| EngineError::Source {
+                        source_name: feed.name(),
+                        why: error.to_string(),
+                    })
             }
         }
     }

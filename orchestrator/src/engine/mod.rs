@@ -31,6 +31,7 @@ mod talk;
 mod triage;
 mod trouble;
 mod trust;
+mod ways_out;
 mod work;
 
 use std::{path::PathBuf, sync::Arc};
@@ -58,8 +59,8 @@ pub use self::{
     expiry::expire,
     green::lowered,
     hear::{hear, last_heard},
-    news::{News, watch},
-    notify::{Told, announce, hear_answers},
+    news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
+    notify::{Told, announce, hear_answers, mute},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -71,7 +72,7 @@ pub(crate) use self::{
     propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
-use crate::{config::Review, gateway::Gateway, github::Hub, slack::Slack, store::Store};
+use crate::{config::Review, feeds::Feeds, gateway::Gateway, github::Hub, slack::Slack, store::Store};
 
 /// What stands on this machine, whether or not a model can be asked.
 #[derive(Debug, Clone)]
@@ -88,8 +89,12 @@ pub struct Home {
     pub slack: Option<Slack>,
     /// How much review people can bear.
     pub review: Review,
+    /// Who reads sources that are documents; none: nobody has said with which logins.
+    pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
+    /// Proofs of proposals whose bases have moved.
+    rebuilds: talk::Rebuilds,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
     starting: Arc<Mutex<()>>,
 }
@@ -113,7 +118,9 @@ impl Home {
             hub,
             slack: None,
             review: Review::default(),
+            feeds: None,
             sending: Arc::default(),
+            rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
         }
     }
@@ -130,6 +137,15 @@ impl Home {
         Self { review, ..self }
     }
 
+    /// The same, where sources are read by `feeds`.
+    #[must_use]
+    pub fn with_feeds(self, feeds: Feeds) -> Self {
+        Self {
+            feeds: Some(feeds),
+            ..self
+        }
+    }
+
     /// The bare mirror of a repository.
     pub(crate) fn mirror(&self, repository: &str) -> PathBuf {
         use sha2::{Digest as _, Sha256};
@@ -140,6 +156,11 @@ impl Home {
     /// The folder of one attempt.
     pub(crate) fn scratch(&self, attempt: AttemptId) -> PathBuf {
         self.folder.join("attempts").join(attempt.to_string())
+    }
+
+    /// Where proofs on moved bases are made.
+    pub(crate) fn rebuild_folder(&self) -> PathBuf {
+        self.folder.join("rebuilds")
     }
 
     /// Where results of `setup` are kept.
@@ -157,6 +178,8 @@ pub struct Definition {
     pub version: String,
     /// The file.
     pub path: PathBuf,
+    /// The [key](crate::config::github::FullName::key) of the repository on whose base branch it stands; none: it is the operator's.
+    pub repository: Option<String>,
 }
 
 impl Definition {

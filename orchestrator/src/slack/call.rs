@@ -37,6 +37,8 @@ const UNSAID: Duration = Duration::from_secs(30);
 const SHORTEST: Duration = Duration::from_secs(1);
 /// How often a reading is tried that fails.
 const TRIES: u32 = 4;
+/// How long who passes by waits for a limit.
+const PASSING: Duration = Duration::from_secs(5);
 /// Between two pages in the strict tier.
 const STRICT_GAP: Duration = Duration::from_secs(60);
 
@@ -72,6 +74,8 @@ pub(super) struct Ask<'a> {
     doing: &'a str,
     /// The channel that it is about, in a person's words.
     channel: Option<&'a str>,
+    /// How long to wait for a limit; none: as the settings say.
+    patience: Option<Duration>,
 }
 
 impl<'a> Ask<'a> {
@@ -80,6 +84,15 @@ impl<'a> Ask<'a> {
             method,
             doing,
             channel: None,
+            patience: None,
+        }
+    }
+
+    /// The same, for who has other things to do than to wait for a limit.
+    pub(super) fn in_passing(self) -> Self {
+        Self {
+            patience: Some(PASSING),
+            ..self
         }
     }
 
@@ -310,7 +323,10 @@ impl Wire {
         let Some(until) = until.filter(|until| *until > now) else {
             return Ok(());
         };
-        if until > began.plus(self.patience) {
+        let patience = ask
+            .patience
+            .map_or(self.patience, |passing| passing.min(self.patience));
+        if until > began.plus(patience) {
             return Err(SlackError::RateLimited {
                 doing: ask.doing.to_owned(),
                 until,

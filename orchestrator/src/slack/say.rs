@@ -130,12 +130,16 @@ impl Slack {
         match &place.thread {
             Some(root) => {
                 params.push(("ts", root.clone()));
-                let ask = Ask::to("conversations.replies", doing).about(&place.channel);
+                let ask = Ask::to("conversations.replies", doing)
+                    .about(&place.channel)
+                    .in_passing();
                 self.wire().read(&ask, &params).await
             }
             None => {
                 params.push(("latest", latest.to_owned()));
-                let ask = Ask::to("conversations.history", doing).about(&place.channel);
+                let ask = Ask::to("conversations.history", doing)
+                    .about(&place.channel)
+                    .in_passing();
                 self.wire().read(&ask, &params).await
             }
         }
@@ -156,7 +160,9 @@ impl Slack {
         if let Some(thread) = &place.thread {
             body["thread_ts"] = json!(thread);
         }
-        let ask = Ask::to("chat.postMessage", "say something").about(&place.channel);
+        let ask = Ask::to("chat.postMessage", "say something")
+            .about(&place.channel)
+            .in_passing();
         let done: Done = self.wire().write(&ask, &body).await?;
         Ok(Said {
             channel: done.channel,

@@ -1,14 +1,13 @@
 //! The address, and what is offered there.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     http::StatusCode,
     routing::{get, post},
 };
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::slack;
@@ -18,7 +17,9 @@ use crate::{
 };
 
 /// No request that anybody sends us is larger.
-const MAX_BODY: usize = 1 << 20;
+pub(super) const MAX_BODY: usize = 1 << 20;
+/// So many requests are looked at together.
+const AT_ONCE: usize = 64;
 /// How long requests under way may go on when the service ends.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -49,6 +50,8 @@ pub(super) struct Door {
     pub(super) home: Home,
     /// What Slack signs with; none: it is not let in.
     pub(super) slack: Option<Secret>,
+    /// Who is being looked at.
+    pub(super) seats: Arc<Semaphore>,
 }
 
 impl Server {
@@ -68,8 +71,11 @@ impl Server {
             .route("/health", get(|| async { "ok\n" }))
             .route("/slack/events", post(slack::events))
             .fallback(|| async { StatusCode::NOT_FOUND })
-            .layer(DefaultBodyLimit::max(MAX_BODY))
-            .with_state(Door { home, slack });
+            .with_state(Door {
+                home,
+                slack,
+                seats: Arc::new(Semaphore::new(AT_ONCE)),
+            });
         let ending = stop.clone();
         let serving = tokio::spawn(async move {
             let served = axum::serve(listener, router)

@@ -1,6 +1,7 @@
 //! `loops doctor`: each thing that is needed, found or not, and how to mend it. It looks and tries; it changes nothing,
 //! and of a key it says whether it is set, never what it is.
 
+mod credentials;
 mod github;
 mod slack;
 
@@ -68,6 +69,7 @@ impl Doctor {
                 looks.extend(settings(&config, context).await);
                 looks.extend(github::looks(&config.github).await);
                 looks.extend(slack::looks(&config.slack, &defined_here(&config, context)).await);
+                looks.extend(credentials::looks(&config.credentials));
             }
         }
         for (program, argument) in TOOLCHAINS {

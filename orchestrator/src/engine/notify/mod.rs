@@ -109,6 +109,24 @@ pub async fn announce(home: &Home) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// The loops that want something said in Slack, where nobody has said how to log in there.
+///
+/// # Errors
+/// If the store cannot be read.
+pub async fn mute(home: &Home) -> Result<Vec<String>, EngineError> {
+    if home.slack.is_some() {
+        return Ok(Vec::new());
+    }
+    let all = loop_rows::list(&home.store).await?.into_iter();
+    Ok(all
+        .filter(|row| {
+            LoopSpec::deserialize(&row.spec)
+                .is_ok_and(|spec| spec.notify.slack.is_some() || spec.notify.reporters == OnOff::On)
+        })
+        .map(|row| format!("`{}`", row.name))
+        .collect())
+}
+
 async fn tell_of(home: &Home, channel: &str, proposal: &Proposal) -> Result<(), EngineError> {
     let key = key_of(proposal.id);
     let known = outbox::get(&home.store, &key).await?;
