@@ -7,7 +7,7 @@ use std::{
 };
 
 use loops::{
-    id::RunId,
+    id::{RunId, SignalId},
     run::Event,
     spec::{GithubActions, GithubIssues, PathSource, SlackSource, Source, Span},
     text::one_line,
@@ -293,11 +293,14 @@ async fn keep(
             .await?;
     }
     let mut deleted = batch.deleted.clone();
+    let read: BTreeSet<SignalId> = batch.signals.iter().map(|signal| signal.id).collect();
     for stretch in &batch.whole {
         let known = signals::in_stretch(&mut tx, name, stretch).await?;
         let gone = known
             .iter()
-            .filter(|known| stretch.misses(&known.external_id, known.thread.as_deref()));
+            .filter(|known| stretch.misses(&known.external_id, known.thread.as_deref()))
+            // What was read a moment later is there.
+            .filter(|known| !read.contains(&known.id));
         deleted.extend(gone.map(|known| known.id));
     }
     for id in &deleted {
