@@ -13,5 +13,5 @@ pub mod sandbox;
 pub mod tools;
 pub mod workspace;
 
-pub use attempt::{Machine, carry_out};
+pub use attempt::{Machine, carry_out, carry_out_until};
 pub use order::{Change, Job, Order, Outcome, Report};

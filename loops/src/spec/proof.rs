@@ -15,6 +15,9 @@ pub struct Checks {
     pub reproduce: Reproduce,
     /// What to do about weakened tests.
     pub weakened_tests: WeakenedTests,
+    /// Labels that a machine must have to run the commands (`loops worker --labels gpu`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// An independent agent that reads diff and evidence; `none` leaves it out.
     pub agent_review: ReviewChoice,
 }
@@ -25,6 +28,7 @@ impl Default for Checks {
             commands: Vec::new(),
             reproduce: Reproduce::Required,
             weakened_tests: WeakenedTests::Forbid,
+            needs: Vec::new(),
             agent_review: ReviewChoice::default(),
         }
     }

@@ -15,6 +15,7 @@ mod error;
 mod expiry;
 mod green;
 mod news;
+mod node;
 mod outbox;
 mod place;
 mod plan;
@@ -56,6 +57,7 @@ pub use self::{
     expiry::expire,
     green::lowered,
     news::{News, watch},
+    node::{NodeSettings, PROTOCOL, work},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -82,6 +84,8 @@ pub struct Home {
     pub hub: Option<Hub>,
     /// How much review people can bear.
     pub review: Review,
+    /// This process as one that carries out orders.
+    pub(crate) node: Arc<node::Node>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
@@ -100,10 +104,12 @@ pub struct Engine {
 impl Home {
     /// A home of these.
     pub fn new(store: Store, machine: Arc<Machine>, folder: PathBuf, hub: Option<Hub>) -> Self {
+        let node = node::Node::new(&folder, NodeSettings::default());
         Self {
             store,
             machine,
             folder,
+            node: Arc::new(node),
             hub,
             review: Review::default(),
             sending: Arc::default(),
@@ -115,6 +121,13 @@ impl Home {
     #[must_use]
     pub fn with_review(self, review: Review) -> Self {
         Self { review, ..self }
+    }
+
+    /// The same, as a node with these settings. Before anything is carried out.
+    #[must_use]
+    pub fn with_node(self, settings: NodeSettings) -> Self {
+        let node = Arc::new(node::Node::new(&self.folder, settings));
+        Self { node, ..self }
     }
 
     /// The bare mirror of a repository.
@@ -174,8 +187,6 @@ pub(crate) struct Running {
     actions: mpsc::UnboundedSender<loops::run::Action>,
     /// How many of each worker kind work at once.
     working: std::collections::BTreeMap<String, Arc<Semaphore>>,
-    /// How many proofs run at once.
-    proving: Semaphore,
     /// Whether a person started it, or goes on with it by hand.
     by_hand: bool,
     /// Why it started nothing although there was something, once that is known.

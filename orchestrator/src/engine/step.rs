@@ -8,7 +8,7 @@ use super::{EngineError, Progress, Running, settle::at_the_end};
 use crate::{
     clock,
     store::{
-        Tx, runs, tasks,
+        Tx, orders, runs, tasks,
         ticks::{self, Receipt},
     },
 };
@@ -64,6 +64,10 @@ impl Step<'_> {
                     _ => None,
                 };
                 tasks::set_state(&mut self.tx, *task, run.step.as_str(), why, now).await?;
+                if run.step.is_over() {
+                    // Whoever still works on it stops.
+                    orders::lease::cancel_task(&mut self.tx, *task, now).await?;
+                }
             }
         }
         let ended = after.end().map(|_| now);

@@ -21,8 +21,11 @@ pub mod lock;
 pub mod loops;
 mod migrations;
 pub mod r#move;
+pub mod nodes;
 mod open;
+pub mod orders;
 pub mod outbox;
+pub mod packs;
 pub mod plans;
 pub mod proposals;
 pub mod pulls;
@@ -39,6 +42,7 @@ pub mod ticks;
 pub mod transcripts;
 pub mod turns;
 mod value;
+pub mod wake;
 mod words;
 
 pub use self::{

@@ -64,6 +64,19 @@ impl Store {
         })
     }
 
+    /// Begins to write where no two decisions meet: rows that each have one owner, and nothing of the ledger. On Postgres
+    /// it does not wait for the one writer; on a file there is no difference. Whoever writes so guards each statement.
+    pub async fn begin_beside(&self) -> Result<Tx, StoreError> {
+        let Engine::Postgres { readers, .. } = &self.engine else {
+            return self.begin().await;
+        };
+        let begun = server::patiently(|| server::begin_beside(readers)).await;
+        Ok(Tx {
+            inner: Inner::Postgres(begun.map_err(|error| self.sort(error))?),
+            place: Arc::clone(&self.place),
+        })
+    }
+
     /// Begins to read: all that is read through it is of one moment, whatever is written meanwhile.
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let inner = match &self.engine {
@@ -188,6 +201,11 @@ impl Tx {
     /// What a statement needs: the connection, and the place that its error names.
     pub(super) fn transacting(&mut self) -> (Connection<'_>, &Path) {
         (self.inner.connection(), &self.place)
+    }
+
+    /// Whether it is one on a SQLite file.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.inner, Inner::Sqlite(_))
     }
 
     /// Where it writes, for people.

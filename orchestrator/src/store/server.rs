@@ -148,6 +148,11 @@ pub(super) async fn begin(writers: &PgPool) -> Result<Transaction<'static, Postg
     Ok(transaction)
 }
 
+/// A transaction that writes beside the one writer.
+pub(super) async fn begin_beside(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await
+}
+
 /// A transaction that reads of one moment.
 pub(super) async fn snapshot(readers: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     readers
