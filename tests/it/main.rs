@@ -18,6 +18,7 @@ mod github_loops;
 mod house;
 mod interrupted;
 mod no_news;
+mod nodes;
 mod noise;
 mod on_postgres;
 mod one_at_a_time;

@@ -35,10 +35,12 @@ impl Context {
     pub(super) async fn home(&self) -> Result<Home, CliError> {
         let config = self.config()?;
         let store = open(&config).await?;
-        let (folder, review) = (config.state, config.review);
+        let (folder, review, node) = (config.state, config.review, config.node);
         let folder = folder.canonicalize().unwrap_or(folder);
         let hub = Hub::new(&config.github)?;
-        Ok(Home::new(store, Arc::new(machine()), folder, hub).with_review(review))
+        Ok(Home::new(store, Arc::new(machine()), folder, hub)
+            .with_review(review)
+            .with_node(node))
     }
 
     /// Everything: the lock, the store, the gateway.
@@ -48,6 +50,14 @@ impl Context {
         let lock = StateLock::take(&config.state)?;
         let home = self.home().await?;
         let lock = lock.also_in(&home.store).await?;
+        if config.node.places == 0 && config.database.is_none() {
+            return Err(
+                CliError::usage("nobody would carry anything out: `node.places` is 0")
+                    .why("other nodes work on a state in a Postgres")
+                    .todo("name a `database` in `loops.yaml`, or give `node.places` a number"),
+            );
+        }
+        home.take_over_our_own().await?;
         let playback = match cassette.or_else(|| config.models.play.clone()) {
             Some(path) => Some(Cassette::load(&path).map_err(|error| CliError::usage(error.to_string()))?),
             None => None,
@@ -69,7 +79,47 @@ impl Context {
         })
     }
 
-    /// The same, for who runs loops by their schedules: others can see that.
+    /// What a node needs that carries out orders and does nothing else: its own folder and gateway, and a state that
+    /// others work on, too.
+    pub(super) async fn worker_node(
+        &self,
+        node: crate::config::Node,
+        cassette: Option<PathBuf>,
+    ) -> Result<Service, CliError> {
+        let config = self.config()?;
+        if config.database.is_none() {
+            return Err(
+                CliError::usage("a worker works for a service elsewhere, and here is no `database`")
+                    .why("only a state in a Postgres can be shared")
+                    .todo("name it in `loops.yaml`: `database: ${DATABASE_URL}`"),
+            );
+        }
+        make_folder(&config)?;
+        let lock = StateLock::take(&config.state)?;
+        let store = open(&config).await?;
+        let folder = config
+            .state
+            .canonicalize()
+            .unwrap_or_else(|_| config.state.clone());
+        // It reaches no forge: what it works on comes from the store.
+        let home = Home::new(store, Arc::new(machine()), folder, None).with_node(node);
+        home.take_over_our_own().await?;
+        let playback = match cassette.or_else(|| config.models.play.clone()) {
+            Some(path) => Some(Cassette::load(&path).map_err(|error| CliError::usage(error.to_string()))?),
+            None => None,
+        };
+        let gateway = Gateway::start_beside(&config.models, home.store.clone(), playback).await?;
+        gateway.limit(config.budget);
+        Ok(Service {
+            engine: Engine {
+                home,
+                gateway: Arc::new(gateway),
+            },
+            _lock: lock,
+        })
+    }
+
+    /// What [`Context::service`] gives, for who runs loops by their schedules: others can see that.
     pub(super) async fn serving(&self, cassette: Option<PathBuf>) -> Result<Service, CliError> {
         let service = self.service(cassette).await?;
         Ok(Service {

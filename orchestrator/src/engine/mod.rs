@@ -57,7 +57,7 @@ pub use self::{
     expiry::expire,
     green::lowered,
     news::{News, watch},
-    node::{NodeSettings, PROTOCOL, work},
+    node::{NodeWord, PROTOCOL, work},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -69,7 +69,12 @@ pub(crate) use self::{
     propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
-use crate::{config::Review, gateway::Gateway, github::Hub, store::Store};
+use crate::{
+    config::{self, Review},
+    gateway::Gateway,
+    github::Hub,
+    store::Store,
+};
 
 /// What stands on this machine, whether or not a model can be asked.
 #[derive(Debug, Clone)]
@@ -104,7 +109,7 @@ pub struct Engine {
 impl Home {
     /// A home of these.
     pub fn new(store: Store, machine: Arc<Machine>, folder: PathBuf, hub: Option<Hub>) -> Self {
-        let node = node::Node::new(&folder, NodeSettings::default());
+        let node = node::Node::new(&folder, config::Node::default());
         Self {
             store,
             machine,
@@ -125,7 +130,7 @@ impl Home {
 
     /// The same, as a node with these settings. Before anything is carried out.
     #[must_use]
-    pub fn with_node(self, settings: NodeSettings) -> Self {
+    pub fn with_node(self, settings: config::Node) -> Self {
         let node = Arc::new(node::Node::new(&self.folder, settings));
         Self { node, ..self }
     }
@@ -135,6 +140,20 @@ impl Home {
         use sha2::{Digest as _, Sha256};
         let digest = hex::encode(Sha256::digest(repository.as_bytes()));
         self.folder.join("mirrors").join(format!("{}.git", &digest[..16]))
+    }
+
+    /// Leases that the last process on our state folder held are over, and so are its workers. The caller holds the
+    /// folder's lock.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn take_over_our_own(&self) -> Result<(), EngineError> {
+        let mut tx = self.store.begin_beside().await?;
+        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        tx.commit().await?;
+        // What attempts of that process lay in is nobody's any more.
+        let _ = tokio::fs::remove_dir_all(self.folder.join("attempts")).await;
+        Ok(())
     }
 
     /// The folder of one attempt.

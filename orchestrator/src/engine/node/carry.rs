@@ -7,7 +7,7 @@ use loops::id::AttemptId;
 use tokio::sync::mpsc;
 use workers::{Outcome, Report, carry_out_until, order::Result as JobResult};
 
-use super::{Node, Stop, objects, post::Body};
+use super::{Node, NodeWord, Stop, objects, post::Body};
 use crate::{
     clock,
     engine::{Engine, EngineError},
@@ -41,9 +41,12 @@ pub(super) async fn carry(engine: Engine, claim: Claim, stop: Stop) {
         // Nobody wants it, or somebody else has it.
         None => stopped(&engine.home.store, attempt, token).await,
     };
-    if let Err(error) = written {
-        tracing::warn!(%attempt, %error, "what became of an order could not be written down");
-    }
+    node.word(match written {
+        Ok(word) => word,
+        Err(error) => NodeWord::Trouble(format!(
+            "what became of {attempt} could not be written down: {error}"
+        )),
+    });
     node.let_go(attempt);
 }
 
@@ -115,7 +118,7 @@ impl Drop for Guest<'_> {
 }
 
 /// Writes down what became of an order, or gives it back if we were told to end.
-async fn end(engine: &Engine, claim: &Claim, outcome: Outcome, stop: &Stop) -> Result<(), EngineError> {
+async fn end(engine: &Engine, claim: &Claim, outcome: Outcome, stop: &Stop) -> Result<NodeWord, EngineError> {
     let settings = &engine.home.node.settings;
     let give_up = tokio::time::Instant::now() + settings.lease;
     loop {
@@ -134,14 +137,13 @@ async fn end(engine: &Engine, claim: &Claim, outcome: Outcome, stop: &Stop) -> R
     }
 }
 
-async fn write_down(store: &Store, claim: &Claim, outcome: &Outcome) -> Result<(), EngineError> {
+async fn write_down(store: &Store, claim: &Claim, outcome: &Outcome) -> Result<NodeWord, EngineError> {
     let mut outcome = outcome.clone();
     let change = take_pack(&mut outcome);
     let text = record(&outcome)?;
     let mut tx = store.begin_beside().await?;
     if !lease::done(&mut tx, claim.attempt, claim.token, &text).await? {
-        tracing::warn!(attempt = %claim.attempt, "the lease was lost; nothing is written down");
-        return Ok(());
+        return Ok(NodeWord::Stopped(claim.attempt));
     }
     if let Some((tree, pack)) = change {
         packs::put(&mut tx, &packs::of_change(&tree), &pack, clock::now()).await?;
@@ -151,11 +153,11 @@ async fn write_down(store: &Store, claim: &Claim, outcome: &Outcome) -> Result<(
     }
     tx.say(Word::Ended(claim.attempt)).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(NodeWord::Done(claim.attempt))
 }
 
 /// Gives an order back with what was saved of it: whoever takes it next begins from there.
-async fn give_back(store: &Store, claim: &Claim, outcome: &Outcome) -> Result<(), EngineError> {
+async fn give_back(store: &Store, claim: &Claim, outcome: &Outcome) -> Result<NodeWord, EngineError> {
     let mut outcome = outcome.clone();
     let change = take_pack(&mut outcome);
     let mut body: Body =
@@ -180,8 +182,9 @@ async fn give_back(store: &Store, claim: &Claim, outcome: &Outcome) -> Result<()
         }
         tx.say(Word::Posted).await?;
         tx.commit().await?;
+        return Ok(NodeWord::GaveBack(claim.attempt));
     }
-    Ok(())
+    Ok(NodeWord::Stopped(claim.attempt))
 }
 
 /// What the next worker is told when it begins from what another one saved.
@@ -189,7 +192,7 @@ const GOES_ON: &str = "\n\n# The folder is not as the base has it\n\nAnother wor
                        What it had changed so far is in the folder; look at it first.\n";
 
 /// An order that is not carried out to its end: if it was cancelled, that is what became of it.
-async fn stopped(store: &Store, attempt: AttemptId, token: i64) -> Result<(), EngineError> {
+async fn stopped(store: &Store, attempt: AttemptId, token: i64) -> Result<NodeWord, EngineError> {
     let wanted = crate::store::orders::get(store, attempt).await?;
     if wanted.is_some_and(|order| order.lease.holds(token) && order.lease.cancelled) {
         let outcome = record(&Outcome::could_not_run("it was stopped".to_owned(), true))?;
@@ -198,7 +201,7 @@ async fn stopped(store: &Store, attempt: AttemptId, token: i64) -> Result<(), En
         tx.say(Word::Ended(attempt)).await?;
         tx.commit().await?;
     }
-    Ok(())
+    Ok(NodeWord::Stopped(attempt))
 }
 
 /// Takes the pack out of an outcome: it is kept apart, by the name of its tree.

@@ -30,59 +30,38 @@ pub(crate) use self::{
     post::{Ask, Body, PROVE, REVIEW},
     turns::goes_on_elsewhere,
 };
-use crate::store::nodes;
+use crate::{config::Node as Settings, store::nodes};
 
-/// How a process carries out orders.
+/// How often a node says that it is there: often enough that who is cancelled stops within seconds, and that a few words
+/// may be lost before a lease is.
+fn beat(lease: Duration) -> Duration {
+    Duration::from_secs(1).min(lease / 5)
+}
+
+/// What a node tells whoever watches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeSettings {
-    /// What people call it.
-    pub name: String,
-    /// What can be asked for with `needs`; sorted, each once.
-    pub labels: Vec<String>,
-    /// How many orders it carries out at once.
-    pub places: u32,
-    /// How many of them may be proofs: each is a test suite, which wants the machine for itself.
-    pub proofs: u32,
-    /// After so long without a word it is taken for lost, and its orders are given to others.
-    pub lease: Duration,
-}
-
-impl Default for NodeSettings {
-    fn default() -> Self {
-        Self {
-            name: machine_name(),
-            labels: Vec::new(),
-            places: 16,
-            proofs: 2,
-            lease: Duration::from_secs(30),
-        }
-    }
-}
-
-impl NodeSettings {
-    /// How often it says that it is there: often enough that who is cancelled stops within seconds, and that a few words
-    /// may be lost before a lease is.
-    fn beat(&self) -> Duration {
-        Duration::from_secs(1).min(self.lease / 5)
-    }
-}
-
-/// What this machine calls itself.
-fn machine_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match loops::text::one_line(name.trim(), 60) {
-        name if name.is_empty() => "a machine".to_owned(),
-        name => name,
-    }
+pub enum NodeWord {
+    /// It has taken an order: of which attempt, kind and loop.
+    Took(AttemptId, String, String),
+    /// An order was carried out; what became of it is written down.
+    Done(AttemptId),
+    /// An order was given back, because the node ends.
+    GaveBack(AttemptId),
+    /// An order is not this node's any more, or nobody wants it; nothing of it is written down.
+    Stopped(AttemptId),
+    /// Something does not work.
+    Trouble(String),
 }
 
 /// A process that carries out orders. One for each [`super::Home`].
 #[derive(Debug)]
 pub(crate) struct Node {
-    pub(crate) settings: NodeSettings,
+    pub(crate) settings: Settings,
     folder: std::path::PathBuf,
     id: OnceLock<String>,
     inner: Mutex<Inner>,
+    /// Who watches.
+    words: OnceLock<mpsc::UnboundedSender<NodeWord>>,
     /// There may be something to take.
     wake: Notify,
     /// An order is carried out no longer.
@@ -137,12 +116,13 @@ pub(super) struct Waiting {
 }
 
 impl Node {
-    pub(super) fn new(folder: &Path, settings: NodeSettings) -> Self {
+    pub(super) fn new(folder: &Path, settings: Settings) -> Self {
         Self {
             settings,
             folder: folder.to_owned(),
             id: OnceLock::new(),
             inner: Mutex::default(),
+            words: OnceLock::new(),
             wake: Notify::new(),
             ended: Notify::new(),
         }
@@ -162,8 +142,13 @@ impl Node {
     /// Whether `holder` is, or was, a process on our state folder. Only one at a time works there, so any but ourselves
     /// is gone.
     pub(crate) fn is_of_our_folder(&self, holder: &str) -> bool {
-        let folder = |id: &str| id.split('/').next().map(str::to_owned);
-        folder(holder) == folder(self.id())
+        holder.starts_with(&self.folder_prefix())
+    }
+
+    /// What the names of all processes on our state folder begin with.
+    pub(crate) fn folder_prefix(&self) -> String {
+        let folder = self.id().split('/').next().unwrap_or_default();
+        format!("{folder}/")
     }
 
     /// Waits here for an order that is posted.
@@ -211,6 +196,17 @@ impl Node {
             draining: inner.draining,
             started_at: *inner.since.get_or_insert(now),
             seen_at: now,
+        }
+    }
+
+    /// Tells whoever watches.
+    fn word(&self, word: NodeWord) {
+        if let NodeWord::Trouble(why) = &word {
+            tracing::warn!(why, "the node is in trouble");
+        }
+        if let Some(words) = self.words.get() {
+            // Who watched may have gone.
+            let _ = words.send(word);
         }
     }
 

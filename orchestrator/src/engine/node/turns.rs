@@ -8,14 +8,15 @@ use loops::{
     id::AttemptId,
     lease::{Lane, share},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{Held, Node, PROTOCOL, PROVE, Stop, carry, post::OLDEST};
+use super::{Held, Node, NodeWord, PROTOCOL, PROVE, Stop, carry, post::OLDEST};
 use crate::{
+    clock,
     engine::{Engine, EngineError},
     store::{
-        nodes, orders,
+        calls, nodes, orders,
         orders::lease::{self, Able, Claim},
         packs,
         wake::Word,
@@ -34,10 +35,20 @@ const FORGET: Duration = Duration::from_secs(600);
 ///
 /// # Errors
 /// If the store cannot be read or written at the end.
-pub async fn work(engine: &Engine, stop: &CancellationToken, grace: Duration) -> Result<(), EngineError> {
+pub async fn work(
+    engine: &Engine,
+    stop: &CancellationToken,
+    grace: Duration,
+    words: mpsc::UnboundedSender<NodeWord>,
+) -> Result<(), EngineError> {
     let node = &engine.home.node;
-    node.lock().role = Some(nodes::Role::Works);
-    node.lock().on = true;
+    // One at most works with a node.
+    let _ = node.words.set(words);
+    {
+        let mut inner = node.lock();
+        inner.role = Some(nodes::Role::Works);
+        inner.on = true;
+    }
     let stays = CancellationToken::new();
     let turns = tokio::spawn(turns(engine.clone(), Some(stays.clone())));
     stop.cancelled().await;
@@ -91,7 +102,7 @@ impl Node {
 async fn turns(engine: Engine, stays: Option<CancellationToken>) {
     let node = Arc::clone(&engine.home.node);
     let mut wakes = engine.home.store.wakes();
-    let mut beats = tokio::time::interval(node.settings.beat());
+    let mut beats = tokio::time::interval(super::beat(node.settings.lease));
     beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut jobs = JoinSet::new();
     let mut count = 0_u32;
@@ -103,7 +114,7 @@ async fn turns(engine: Engine, stays: Option<CancellationToken>) {
                     jobs.spawn(carry::carry(engine.clone(), claim, held));
                 }
             }
-            Err(error) => tracing::warn!(%error, "no order can be taken"),
+            Err(error) => node.word(NodeWord::Trouble(format!("no order can be taken: {error}"))),
         }
         tokio::select! {
             () = node.wake.notified() => {}
@@ -111,7 +122,7 @@ async fn turns(engine: Engine, stays: Option<CancellationToken>) {
             Some(_) = jobs.join_next() => {}
             _ = beats.tick() => {
                 if let Err(error) = node.beat(&engine, count.is_multiple_of(TIDY)).await {
-                    tracing::warn!(%error, "nobody learns that this node is still there");
+                    node.word(NodeWord::Trouble(format!("nobody learns that this node is there: {error}")));
                 }
                 count = count.wrapping_add(1);
             }
@@ -178,6 +189,8 @@ impl Node {
             stop: stop.clone(),
         };
         self.lock().running.insert(claim.attempt, held);
+        let (kind, name) = (claim.kind.clone(), claim.loop_name.clone());
+        self.word(NodeWord::Took(claim.attempt, kind, name));
         stop
     }
 
@@ -214,6 +227,10 @@ impl Node {
             }
         }
         for attempt in lost {
+            // What the lost node asked of a model and did not settle costs what was reserved for it.
+            let mut tx = store.begin().await?;
+            calls::estimate_lost(&mut tx, attempt, clock::now(), clock::now()).await?;
+            tx.commit().await?;
             self.tell(attempt);
         }
         Ok(())
