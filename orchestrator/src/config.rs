@@ -13,6 +13,7 @@ use serde::Deserialize;
 mod allowance;
 pub mod budget;
 pub mod builtin;
+pub mod credentials;
 pub mod database;
 pub mod github;
 pub mod models;
@@ -21,6 +22,7 @@ pub mod review;
 pub mod secret;
 
 pub use budget::Budget;
+pub use credentials::{Credential, Credentials};
 pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
@@ -98,6 +100,8 @@ pub struct Config {
     pub review: Review,
     /// How this process carries out orders.
     pub node: Node,
+    /// Logins for addresses that sources read.
+    pub credentials: Credentials,
 }
 
 /// The file as it is written.
@@ -111,6 +115,7 @@ struct File {
     github: github::File,
     review: review::File,
     node: node::File,
+    credentials: credentials::File,
 }
 
 impl Config {
@@ -141,6 +146,7 @@ impl Config {
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
         let node = file.node.resolve(&mut problems);
+        let credentials = file.credentials.resolve(env, &mut problems);
         let github = match file.github.resolve(folder, env, &mut problems) {
             Some(github) if problems.is_empty() => github,
             _ => return Err(bad(problems)),
@@ -159,6 +165,7 @@ impl Config {
             github,
             review,
             node,
+            credentials,
         })
     }
 }

@@ -90,6 +90,23 @@ pub(super) fn is_host(text: &str) -> bool {
         && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
+/// An address that may be fetched: `https`, or `http` to this machine itself; without a name or password in it.
+pub(super) fn is_address(text: &str) -> bool {
+    let (rest, only_here) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (rest, false),
+        (None, Some(rest)) => (rest, true),
+        (None, None) => return false,
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    let here = matches!(name, "localhost" | "127.0.0.1");
+    !text.chars().any(|c| c.is_control() || c.is_whitespace())
+        && !rest.contains('#')
+        && !host.starts_with('*')
+        && is_host(host)
+        && (here || !only_here)
+}
+
 /// A Slack channel's name with its `#`.
 pub(super) fn is_channel(text: &str) -> bool {
     text.strip_prefix('#').is_some_and(|name| {

@@ -74,12 +74,15 @@ impl List {
 /// The name of a source that cannot be read yet.
 fn later(source: &Source, on_github: bool) -> Option<&'static str> {
     match source {
-        Source::File(_) => None,
         Source::GithubIssues(_) | Source::GithubActions(_) if on_github => None,
-        Source::Slack(_) => Some("slack"),
-        Source::GithubIssues(_) => Some("github_issues"),
-        Source::GithubActions(_) => Some("github_actions"),
-        Source::Junit(_) => Some("junit"),
+        Source::Slack(_) | Source::GithubIssues(_) | Source::GithubActions(_) => Some(source.key()),
+        Source::File(_)
+        | Source::Junit(_)
+        | Source::Sarif(_)
+        | Source::Csv(_)
+        | Source::Json(_)
+        | Source::Rss(_)
+        | Source::Sentry(_) => None,
     }
 }
 

@@ -71,6 +71,7 @@ pub(crate) use self::{
 };
 use crate::{
     config::{self, Review},
+    feeds::Feeds,
     gateway::Gateway,
     github::Hub,
     store::Store,
@@ -91,6 +92,8 @@ pub struct Home {
     pub review: Review,
     /// This process as one that carries out orders.
     pub(crate) node: Arc<node::Node>,
+    /// Who reads sources that are documents; none: nobody has said with which logins.
+    pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
@@ -117,6 +120,7 @@ impl Home {
             node: Arc::new(node),
             hub,
             review: Review::default(),
+            feeds: None,
             sending: Arc::default(),
             starting: Arc::default(),
         }
@@ -133,6 +137,15 @@ impl Home {
     pub fn with_node(self, settings: config::Node) -> Self {
         let node = Arc::new(node::Node::new(&self.folder, settings));
         Self { node, ..self }
+    }
+
+    /// The same, where sources are read by `feeds`.
+    #[must_use]
+    pub fn with_feeds(self, feeds: Feeds) -> Self {
+        Self {
+            feeds: Some(feeds),
+            ..self
+        }
     }
 
     /// The bare mirror of a repository.
