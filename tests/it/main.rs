@@ -25,6 +25,7 @@ mod one_at_a_time;
 mod plans;
 mod prove;
 mod pull_requests;
+mod replicas;
 mod run_json;
 mod sandbox;
 mod sandbox_attacks;

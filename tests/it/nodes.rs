@@ -33,7 +33,9 @@ async fn node(world: &World, name: &str, labels: &str) -> Child {
         args.extend(["--labels", labels]);
     }
     let mut child = world.spawn_all(&args);
-    assert!(child.says("works for the state").await, "{name} never came up");
+    if !child.says("works for the state").await {
+        panic!("{name} never came up: {}", world.end(child).await);
+    }
     child
 }
 

@@ -16,7 +16,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Definition, Engine, EngineError, Progress, Running, Watchers, approval, node::goes_on_elsewhere, talk,
+    Definition, Engine, EngineError, Progress, Running, Watchers, approval,
+    node::{self, goes_on_elsewhere},
+    talk,
 };
 use crate::{
     clock, lead,
@@ -193,6 +195,7 @@ async fn begin(
             let base = run
                 .base
                 .ok_or_else(|| EngineError::Record(format!("{} has no base commit", run.id)))?;
+            node::bring_base(&engine.home, &place, &definition.spec.base, &base).await?;
             (run.id, state, base)
         }
         None => {

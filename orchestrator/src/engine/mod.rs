@@ -155,12 +155,43 @@ impl Home {
         self.folder.join("mirrors").join(format!("{}.git", &digest[..16]))
     }
 
+    /// Its name as a node.
+    pub fn holder(&self) -> &str {
+        self.node.id()
+    }
+
+    /// After so long without a word this process is taken for lost.
+    pub fn lease(&self) -> std::time::Duration {
+        self.node.settings.lease
+    }
+
+    /// Says that this process would lead if nobody else did.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn stand_by(&self) -> Result<(), EngineError> {
+        self.node.stands_by(&self.store).await
+    }
+
+    /// Says that this process is no node any more: what it held is for others at once.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn leave(&self) -> Result<(), EngineError> {
+        let mut tx = self.store.begin_beside().await?;
+        crate::store::nodes::leave(&mut tx, self.node.id()).await?;
+        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Leases that the last process on our state folder held are over, and so are its workers. The caller holds the
     /// folder's lock.
     ///
     /// # Errors
     /// If the store cannot be written.
     pub async fn take_over_our_own(&self) -> Result<(), EngineError> {
+        self.node.leads();
         let mut tx = self.store.begin_beside().await?;
         crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;

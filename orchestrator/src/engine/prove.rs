@@ -22,7 +22,7 @@ use workers::{
 use super::{
     EngineError, Progress, Running,
     carry::Shown,
-    node::{Ask, PROVE},
+    node::{Ask, PROVE, bring_change},
 };
 use crate::{
     clock,
@@ -272,10 +272,12 @@ impl Running {
     }
 
     pub(crate) async fn tree_of(&self, attempt: AttemptId) -> Result<String, EngineError> {
-        attempts::get(&self.engine.home.store, attempt)
+        let tree = attempts::get(&self.engine.home.store, attempt)
             .await?
             .and_then(|found| found.ended.tree)
-            .ok_or_else(|| EngineError::Record(format!("{attempt} left no tree")))
+            .ok_or_else(|| EngineError::Record(format!("{attempt} left no tree")))?;
+        bring_change(&self.engine.home, &self.git(), &tree).await?;
+        Ok(tree)
     }
 }
 

@@ -17,7 +17,7 @@ use workers::{
 use super::{
     EngineError, Progress, Running, brief,
     carry::Shown,
-    node::{Ask, Body},
+    node::{Ask, Body, bring_change},
     propose::AUTHOR,
 };
 use crate::{
@@ -284,6 +284,9 @@ impl Running {
         let Some(last) = self.last_worked(task).await? else {
             return Ok(None);
         };
+        if let Some(tree) = &last.ended.tree {
+            bring_change(&self.engine.home, &self.git(), tree).await?;
+        }
         let seconds = last.begun.started_at.0 / 1000;
         let tree = match (last.ended.tree, last.begun.base) {
             (Some(tree), Some(base)) if base != self.base => self.carried_over(&tree, &base, seconds).await?,

@@ -16,6 +16,7 @@ pub mod evidence;
 mod file;
 pub mod findings;
 pub mod handed;
+pub mod leader;
 pub mod ledger;
 pub mod lock;
 pub mod loops;

@@ -25,12 +25,17 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use workers::Report;
 
-pub use self::{post::PROTOCOL, turns::work};
 pub(crate) use self::{
+    objects::{bring_base, bring_change},
     post::{Ask, Body, PROVE, REVIEW},
     turns::goes_on_elsewhere,
 };
-use crate::{config::Node as Settings, store::nodes};
+pub use self::{post::PROTOCOL, turns::work};
+use super::EngineError;
+use crate::{
+    config::Node as Settings,
+    store::{Store, nodes},
+};
 
 /// How often a node says that it is there: often enough that who is cancelled stops within seconds, and that a few words
 /// may be lost before a lease is.
@@ -149,6 +154,20 @@ impl Node {
     pub(crate) fn folder_prefix(&self) -> String {
         let folder = self.id().split('/').next().unwrap_or_default();
         format!("{folder}/")
+    }
+
+    /// It leads from now on.
+    pub(super) fn leads(&self) {
+        self.lock().role = Some(nodes::Role::Leads);
+    }
+
+    /// It would lead if nobody else did; said to others.
+    pub(super) async fn stands_by(&self, store: &Store) -> Result<(), EngineError> {
+        self.lock().role = Some(nodes::Role::StandsBy);
+        let mut tx = store.begin_beside().await?;
+        nodes::say(&mut tx, &self.card(store.time().await?)).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Waits here for an order that is posted.

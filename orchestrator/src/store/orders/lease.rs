@@ -92,7 +92,7 @@ statements! { "orders":
     CANCEL_HELD = "UPDATE orders SET cancel_at = $2 WHERE task = $1 AND state = 'held' AND cancel_at IS NULL";
     CANCEL_WAITING_OF_RUN = "UPDATE orders SET state = 'cancelled' WHERE run = $1 AND state = 'waiting'";
     CANCEL_HELD_OF_RUN = "UPDATE orders SET cancel_at = $2 WHERE run = $1 AND state = 'held' AND cancel_at IS NULL";
-    EXPIRE_OURS = "UPDATE orders SET expires_at = 0 WHERE state = 'held' AND substr(holder, 1, $2) = $1";
+    EXPIRE_OURS = "UPDATE orders SET expires_at = 0 WHERE state = 'held' AND substr(holder, 1, length($1)) = $1";
     CLOSE = "DELETE FROM orders WHERE attempt = $1";
     SWEEP = "DELETE FROM orders WHERE state IN ('done', 'cancelled')
         AND run IN (SELECT id FROM runs WHERE ended_at IS NOT NULL)";
@@ -241,8 +241,7 @@ pub async fn cancel_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<u64, 
 
 /// Ends the leases of holders whose names begin so: their process is gone for certain.
 pub async fn expire_those_of(tx: &mut Tx, prefix: &str) -> Result<u64, StoreError> {
-    let length = i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX);
-    EXPIRE_OURS.run(tx, |q| q.bind(prefix).bind(length)).await
+    EXPIRE_OURS.run(tx, |q| q.bind(prefix)).await
 }
 
 /// Takes an order away whoever holds it: what that says later counts for nothing.

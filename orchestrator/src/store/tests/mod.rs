@@ -3,6 +3,7 @@
 mod answers;
 mod boarded;
 mod collected;
+mod leading;
 mod leases;
 mod moving;
 mod opening;
@@ -237,6 +238,7 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         outbox::ALL,
         packs::ALL,
         nodes::ALL,
+        leader::ALL,
         resolve::ALL,
     ];
     let all: Vec<_> = tables
