@@ -1,5 +1,7 @@
 //! One step of a run: what happened, written down together with what follows from it.
 
+use std::collections::BTreeSet;
+
 use loops::run::{Action, End, Event, RunState, Step as TaskStep};
 use serde_json::json;
 use tokio::sync::MutexGuard;
@@ -71,7 +73,14 @@ impl Step<'_> {
             }
         }
         let ended = after.end().map(|_| now);
-        runs::save(&mut self.tx, id, &after, after.phase.as_str(), ended).await?;
+        let changed: BTreeSet<String> = after
+            .tasks
+            .iter()
+            .filter(|(task, run)| before.tasks.get(task) != Some(run))
+            .map(|(task, _)| task.to_string())
+            .collect();
+        let how = (after.phase.as_str(), ended);
+        runs::save_changed(&mut self.tx, id, &after, how, |task| changed.contains(task)).await?;
         if let Some(end) = after.end() {
             let receipt = match end {
                 End::Done | End::OutOfBudget => Receipt::Ran,
