@@ -156,6 +156,10 @@ impl Config {
             .or_else(|| env("XDG_STATE_HOME").map(|base| Path::new(&base).join("loops")))
             .or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state/loops")))
             .ok_or(Error::NoState)?;
+        let budget = Budget {
+            repository: Some(github.limits.day.0),
+            ..budget
+        };
         let database = file.database.map(|name| Database::named(name, env));
         Ok(Self {
             state,

@@ -81,6 +81,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     interrupt.abort();
     errands.abort();
     fresh.abort();
+    engine::stop_rebuilds(&service.engine.home).await;
     service.engine.gateway.shutdown(Duration::from_millis(200)).await;
     let Some(served) = served else {
         return Err(CliError::new("another loops has taken over")

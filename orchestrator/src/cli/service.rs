@@ -197,13 +197,12 @@ impl Context {
         for words in notes {
             self.out.note(loops::text::plain(&words));
         }
-        let (path, spec) = specs::find(files, name, self.out.color)?;
-        let path = path.canonicalize().unwrap_or(path);
-        let version = spec::version(&spec);
+        let file = specs::find(files, name, self.out.color)?;
         Ok(Definition {
-            spec: Arc::new(spec),
-            version,
-            path,
+            version: spec::version(&file.spec),
+            spec: Arc::new(file.spec),
+            path: file.path.canonicalize().unwrap_or(file.path),
+            repository: file.repository,
         })
     }
 }

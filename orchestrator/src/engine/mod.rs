@@ -30,6 +30,7 @@ mod talk;
 mod triage;
 mod trouble;
 mod trust;
+mod ways_out;
 mod work;
 
 use std::{path::PathBuf, sync::Arc};
@@ -56,7 +57,7 @@ pub use self::{
     error::{EngineError, Remedy},
     expiry::expire,
     green::lowered,
-    news::{News, watch},
+    news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     node::{NodeWord, PROTOCOL, work},
     outbox::{Waiting, send},
     plan::{Plan, plan},
@@ -96,6 +97,8 @@ pub struct Home {
     pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
+    /// Proofs of proposals whose bases have moved.
+    rebuilds: talk::Rebuilds,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
     starting: Arc<Mutex<()>>,
 }
@@ -122,6 +125,7 @@ impl Home {
             review: Review::default(),
             feeds: None,
             sending: Arc::default(),
+            rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
         }
     }
@@ -205,6 +209,11 @@ impl Home {
         self.folder.join("attempts").join(attempt.to_string())
     }
 
+    /// Where proofs on moved bases are made.
+    pub(crate) fn rebuild_folder(&self) -> PathBuf {
+        self.folder.join("rebuilds")
+    }
+
     /// Where results of `setup` are kept.
     pub(crate) fn setup_cache(&self) -> PathBuf {
         self.folder.join("setup")
@@ -220,6 +229,8 @@ pub struct Definition {
     pub version: String,
     /// The file.
     pub path: PathBuf,
+    /// The [key](crate::config::github::FullName::key) of the repository on whose base branch it stands; none: it is the operator's.
+    pub repository: Option<String>,
 }
 
 impl Definition {

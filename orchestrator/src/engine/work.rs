@@ -11,7 +11,7 @@ use serde_json::json;
 use workers::{
     Change, Job, Order, Outcome,
     git::GitError,
-    order::{AgentSettings, Ending, Result as JobResult, Work},
+    order::{AgentSettings, Ending, Result as JobResult, WaysOut, Work},
 };
 
 use super::{
@@ -202,6 +202,7 @@ impl Running {
             },
             setup: self.spec().setup.clone(),
             setup_cache: Body::nowhere(),
+            ways_out: WaysOut::default(),
             timeout,
             job,
         }
@@ -240,6 +241,7 @@ impl Running {
             task,
             run: self.id,
             loop_name: spec.name.clone(),
+            repository: self.definition.repository.clone(),
             role,
             label: label.to_owned(),
             number,
@@ -252,11 +254,8 @@ impl Running {
                 month_start: loops::schedule::month_start(zone, clock::now()),
             },
             zone: zone.to_owned(),
-            // Only who works needs more than a model: proofs and reviews are made offline.
-            network: match role {
-                gateway::Role::Work => spec.boundaries.network.clone(),
-                gateway::Role::Lead | gateway::Role::Review => Vec::new(),
-            },
+            // Hosts are reached from inside the sandbox, with tokens of their own (`ways_out`).
+            network: Vec::new(),
             models: None,
         }
     }

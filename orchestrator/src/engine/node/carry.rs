@@ -10,7 +10,7 @@ use workers::{Outcome, Report, carry_out_until, order::Result as JobResult};
 use super::{Node, NodeWord, Stop, objects, post::Body};
 use crate::{
     clock,
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, ways_out},
     gateway::Token,
     store::{
         Store, attempts,
@@ -76,6 +76,7 @@ async fn carry_in(engine: &Engine, claim: &Claim, stop: &Stop) -> Option<Result<
             token: guest.token.expose().to_owned(),
         });
     body.here(home, gateway);
+    let passes = ways_out::let_out(&engine.gateway, &claim.loop_name, &body.hosts, &mut body.order);
     let scratch = body.order.scratch.clone();
     // What a lost worker of ours may have left there.
     let _ = tokio::fs::remove_dir_all(&scratch).await;
@@ -91,7 +92,7 @@ async fn carry_in(engine: &Engine, claim: &Claim, stop: &Stop) -> Option<Result<
         () = stop.now.cancelled() => None,
         outcome = carry_out_until(body.order, &home.machine, reports, stop.soon.clone()) => Some(outcome),
     };
-    drop(guest);
+    drop((guest, passes));
     let kept = keeper.await;
     // What it left is in the outcome; what it lay in is nobody's any more.
     let _ = tokio::fs::remove_dir_all(&scratch).await;

@@ -9,7 +9,7 @@ use workers::{Change, Job, Order};
 
 use crate::{
     clock,
-    engine::{EngineError, Running},
+    engine::{EngineError, Running, ways_out::Hosts},
     gateway::Admission,
     store::{Store, Tx, nodes, orders, packs, wake::Word},
 };
@@ -35,6 +35,9 @@ pub(crate) struct Body {
     pub(crate) order: Order,
     /// What the attempt may ask of a gateway; none: nothing.
     pub(crate) guest: Option<Admission>,
+    /// The hosts that its sandboxes may reach.
+    #[serde(default)]
+    pub(crate) hosts: Hosts,
     /// `works`, `checks`, `reviews`.
     pub(crate) verb: String,
 }
@@ -89,9 +92,11 @@ impl Running {
                 Some(tree) => packs::there(&mut *tx, &packs::of_change(tree)).await?,
                 None => true,
             };
+        let order = self.order(attempt, task, ask.start, ask.timeout, ask.job);
         let body = Body {
             repository: self.definition.place().to_string(),
-            order: self.order(attempt, task, ask.start, ask.timeout, ask.job),
+            hosts: Hosts::of(self.spec(), &order),
+            order,
             guest: ask.guest,
             verb: ask.verb.to_owned(),
         };
