@@ -3,11 +3,14 @@
 //! what is counted is what docs/security.md shows.
 
 mod asking;
+mod budget;
 mod door;
 mod egress;
 mod escaping;
+mod forging;
 mod git;
 mod jail;
+mod marks;
 mod network;
 mod page;
 mod reading;
@@ -47,10 +50,13 @@ pub(crate) fn catalogue() -> Vec<Family> {
         network::family(),
         egress::family(),
         asking::family(),
+        budget::family(),
         git::family(),
         supply::family(),
         smuggling::family(),
         words::family(),
+        forging::family(),
+        marks::family(),
     ]
 }
 
