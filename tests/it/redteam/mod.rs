@@ -14,6 +14,7 @@ mod marks;
 mod network;
 mod page;
 mod reading;
+mod signals;
 mod smuggling;
 mod supply;
 mod words;
@@ -57,6 +58,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         words::family(),
         forging::family(),
         marks::family(),
+        signals::family(),
     ]
 }
 
