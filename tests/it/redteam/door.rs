@@ -132,6 +132,7 @@ impl Door {
 
     pub(super) fn admission(name: &str) -> Admission {
         Admission {
+            repository: None,
             attempt: AttemptId::named(name),
             number: 1,
             task: Some(TaskId::named("task")),
