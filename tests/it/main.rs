@@ -35,6 +35,7 @@ mod sandbox_layers;
 mod screens;
 mod serve;
 mod shapes;
+mod slack;
 mod small_story;
 mod tools;
 mod trace;
