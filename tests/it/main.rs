@@ -10,6 +10,7 @@ mod cast;
 mod conversation;
 mod decisions;
 mod docs;
+mod emulate;
 mod fake_github;
 mod five_bugs;
 mod gateway;
