@@ -33,5 +33,7 @@ mod screens;
 mod serve;
 mod shapes;
 mod small_story;
+mod steered;
+mod token;
 mod tools;
 mod trace;
