@@ -18,7 +18,7 @@ use self::{
 };
 
 fn said(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+    std::env::var_os(name)?.into_string().ok()?.parse().ok()
 }
 
 /// Tells the story as often as it takes for all kills; each time its end must be that of the undisturbed one.
