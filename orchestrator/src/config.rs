@@ -17,6 +17,7 @@ pub mod credentials;
 pub mod database;
 pub mod github;
 pub mod models;
+pub mod node;
 pub mod review;
 pub mod secret;
 pub mod slack;
@@ -27,6 +28,7 @@ pub use credentials::{Credential, Credentials};
 pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
+pub use node::Node;
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
 pub use slack::Slack;
@@ -104,6 +106,8 @@ pub struct Config {
     pub web: Option<Web>,
     /// How much review people can bear.
     pub review: Review,
+    /// How this process carries out orders.
+    pub node: Node,
     /// Logins for addresses that sources read.
     pub credentials: Credentials,
 }
@@ -120,6 +124,7 @@ struct File {
     slack: slack::File,
     web: web::File,
     review: review::File,
+    node: node::File,
     credentials: credentials::File,
 }
 
@@ -150,6 +155,7 @@ impl Config {
         let models = file.models.resolve(folder, env, &mut problems);
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
+        let node = file.node.resolve(&mut problems);
         let credentials = file.credentials.resolve(env, &mut problems);
         let slack = file.slack.resolve(env, &mut problems);
         let web = file.web.resolve(&mut problems);
@@ -176,6 +182,7 @@ impl Config {
             slack,
             web,
             review,
+            node,
             credentials,
         })
     }

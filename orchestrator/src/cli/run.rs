@@ -104,6 +104,7 @@ pub(super) async fn drive(
         engine::announce(&service.engine.home).await?;
         engine::send(&service.engine.home, false).await?;
     }
+    service.leave().await;
     service
         .engine
         .gateway

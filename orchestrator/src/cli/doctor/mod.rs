@@ -111,12 +111,34 @@ impl Look {
     }
 }
 
+/// What programs find their own parts by. Nothing else of our environment reaches them: keys and tokens stand there.
+const FOUND_BY: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "CARGO_HOME",
+    "PYENV_ROOT",
+    "PYENV_VERSION",
+    "NVM_DIR",
+    "GOROOT",
+    "GOPATH",
+    "JAVA_HOME",
+];
+
 /// The first line that a program says of its version; none if it cannot be started or fails.
 async fn version_of(program: &str, argument: &str) -> Option<String> {
     let mut command = Command::new(program);
     command
         .arg(argument)
         .current_dir("/")
+        .env_clear()
+        .envs(
+            FOUND_BY
+                .iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        )
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output())
