@@ -173,6 +173,8 @@ fn marked(tool: &str, answer: ToolAnswer) -> ToolAnswer {
     let says_data = match tool {
         "run" => true,
         "read" | "search" | "list" => answer.ok,
+        // It shows the lines that the edit was probably meant for.
+        "edit" => !answer.ok,
         _ => false,
     };
     if !says_data || answer.text.trim().is_empty() {
