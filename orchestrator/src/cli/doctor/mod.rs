@@ -263,12 +263,39 @@ async fn settings(config: &Config, context: &Context) -> Vec<Look> {
         None => file(&config.state),
         Some(database) => server(database).await,
     };
-    vec![
-        database,
-        models(&config.models),
-        key(&config.models),
-        loops_here(config, context),
+    [
+        Some(database),
+        node(config),
+        Some(models(&config.models)),
+        Some(key(&config.models)),
+        Some(loops_here(config, context)),
     ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// How this process would carry out orders, where that is not a matter of course.
+fn node(config: &Config) -> Option<Look> {
+    let node = &config.node;
+    if config.database.is_none() {
+        return (node.places == 0).then(|| {
+            Look::missing(
+                "node",
+                "nobody would carry anything out: `node.places` is 0".to_owned(),
+                "name a `database` in `loops.yaml`, or give `node.places` a number",
+            )
+        });
+    }
+    let labels = match node.labels.join(", ") {
+        labels if labels.is_empty() => "without labels".to_owned(),
+        labels => format!("with {labels}"),
+    };
+    let found = match node.places {
+        0 => format!("`{}` carries out nothing itself: workers must", node.name),
+        places => format!("`{}` has {places} places, {labels}", node.name),
+    };
+    Some(Look::found("node", found))
 }
 
 /// Whether the database's folder takes files: it is made if that is all that is missing.
