@@ -150,6 +150,7 @@ impl Files {
                     version: loops::spec::version(&spec),
                     spec: Arc::new(spec),
                     path: file.path.canonicalize().unwrap(),
+                    repository: None,
                 }
             })
             .collect();

@@ -94,6 +94,7 @@ pub(super) async fn drive(
     let finished = finished?;
     // What came of it may be to be said on GitHub; what cannot be is told at the next look.
     engine::send(&service.engine.home, false).await?;
+    service.leave().await;
     service
         .engine
         .gateway

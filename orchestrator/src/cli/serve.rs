@@ -49,10 +49,14 @@ pub(super) struct CancelArgs {
 
 pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let service = context.serving(args.cassette).await?;
     let stop = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(stop.clone()));
     let out = context.out;
+    let Some(service) = context.serving(args.cassette, &stop).await? else {
+        out.note("another one led to the end");
+        return Ok(Exit::Done);
+    };
+    let lost = service.lost();
     let home = service.engine.home.clone();
     let shelf = Shelf::new(&home, &config).await?;
     let folder = Folder::new(context.global.specs.clone(), config.models.clone());
@@ -68,12 +72,23 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         move || loops.changed(),
         move |word| say(out, &word),
     )
-    .serve(&stop, Duration::from_secs(args.grace))
-    .await;
+    .serve(&stop, Duration::from_secs(args.grace));
+    let served = tokio::select! {
+        served = served => Some(served),
+        // Whatever is under way here ends at once, as if we had been killed.
+        () = lost.cancelled() => None,
+    };
     interrupt.abort();
     errands.abort();
     fresh.abort();
+    engine::stop_rebuilds(&service.engine.home).await;
     service.engine.gateway.shutdown(Duration::from_millis(200)).await;
+    let Some(served) = served else {
+        return Err(CliError::new("another loops has taken over")
+            .why("this one was silent for longer than its lease; nothing that it did since then counts")
+            .todo("start it again: it stands by then"));
+    };
+    service.leave().await;
     served.map_err(|error| CliError::new("the service ended").why(error))?;
     out.note("the service has ended; interrupted runs go on at the next start");
     Ok(Exit::Done)

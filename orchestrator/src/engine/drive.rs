@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use loops::{
-    id::RunId,
+    id::{AttemptId, RunId, TaskId},
     run::{Action, End, Event, RunState, Step},
     spec::Backend,
     time::Timestamp,
@@ -15,14 +15,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Definition, Engine, EngineError, Progress, Running, Watchers, approval, talk};
+use super::{
+    Definition, Engine, EngineError, Progress, Running, Watchers, approval,
+    node::{self, goes_on_elsewhere},
+    talk,
+};
 use crate::{
     clock, lead,
-    store::{attempts, loops as loop_rows, runs, tasks, ticks},
+    store::{attempts, loops as loop_rows, orders, runs, tasks, ticks},
 };
-
-/// How many proofs run at once: each is a test suite, which wants the machine for itself.
-const PROOFS_AT_ONCE: usize = 2;
 
 /// How often it is looked whether somebody wants the run stopped.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
@@ -70,9 +71,13 @@ pub async fn run(
     let start = with_approved(engine, definition, start).await?;
     let (running, mut actions) = begin(engine, definition, start, watchers, cancel).await?;
     let running = Arc::new(running);
-    recover(&running).await?;
+    let elsewhere = recover(&running).await?;
     running.take_answers().await?;
     let mut jobs = JoinSet::new();
+    for (task, attempt) in elsewhere {
+        let running = Arc::clone(&running);
+        jobs.spawn(async move { running.go_on_working(task, attempt).await });
+    }
     // What `recover` decided is due already; what the jobs decide is not, so they begin after this.
     while actions.try_recv().is_ok() {}
     for action in running.due().await {
@@ -112,6 +117,7 @@ pub async fn run(
         }
     }
     jobs.shutdown().await;
+    engine.home.node.settled(running.id).await;
     if cancelled {
         running.happen(Event::Stopped { end: End::Cancelled }).await?;
     }
@@ -189,6 +195,7 @@ async fn begin(
             let base = run
                 .base
                 .ok_or_else(|| EngineError::Record(format!("{} has no base commit", run.id)))?;
+            node::bring_base(&engine.home, &place, &definition.spec.base, &base).await?;
             (run.id, state, base)
         }
         None => {
@@ -231,7 +238,6 @@ async fn begin(
         state: Mutex::new(state),
         actions,
         working,
-        proving: Semaphore::new(PROOFS_AT_ONCE),
         by_hand: !scheduled || matches!(start, Start::NewOrOpen),
         held: std::sync::OnceLock::new(),
     };
@@ -276,6 +282,7 @@ async fn record_new(
         serde_json::to_value(&*definition.spec).map_err(|error| EngineError::Record(error.to_string()))?;
     let path = definition.path.display().to_string();
     loop_rows::upsert(&mut tx, name, &definition.version, &spec, &path, now).await?;
+    loop_rows::belong(&mut tx, name, definition.repository.as_deref()).await?;
     let run = runs::Run {
         id,
         loop_name: name.clone(),
@@ -307,20 +314,34 @@ async fn record_new(
     Ok(id)
 }
 
-/// Attempts that were under way when the process died are lost; they do not count, and are made again.
-async fn recover(running: &Running) -> Result<(), EngineError> {
+/// Working attempts that go on elsewhere, or whose outcome is there, are waited for: which they are. The others that were
+/// under way when the process died are lost; they do not count, and are made again.
+async fn recover(running: &Running) -> Result<Vec<(TaskId, AttemptId)>, EngineError> {
+    let home = &running.engine.home;
     let state = running.state().await;
+    let mut posted = orders::of_run(&home.store, running.id).await?;
+    let mut elsewhere = Vec::new();
     for (task, run) in &state.tasks {
-        if let Step::Working(attempt) = run.step {
+        let Step::Working(attempt) = run.step else {
+            continue;
+        };
+        let order = posted.iter().find(|order| order.attempt == attempt);
+        if order.is_some_and(|order| goes_on_elsewhere(&home.node, order, !home.store.is_file())) {
+            elsewhere.push((*task, attempt));
+        } else {
             running.happen(Event::Lost { task: *task, attempt }).await?;
         }
     }
+    posted.retain(|order| !elsewhere.iter().any(|(_, attempt)| *attempt == order.attempt));
     let mut step = running.step().await?;
+    for order in posted {
+        orders::lease::close(&mut step.tx, order.attempt).await?;
+    }
     for attempt in attempts::lose_running(&mut step.tx, running.id, clock::now()).await? {
         let _ = tokio::fs::remove_dir_all(running.engine.home.scratch(attempt)).await;
     }
     step.tx.commit().await?;
-    Ok(())
+    Ok(elsewhere)
 }
 
 /// Collects and triages only, and gives what would be handed to the lead agent.

@@ -96,6 +96,15 @@ impl World {
         self.spawn_with(args, |_| {})
     }
 
+    /// Starts the binary, with any number of arguments.
+    pub fn spawn_all(&self, args: &[&str]) -> Child {
+        let mut child = self.spawn_with([], |command| {
+            command.args(args);
+        });
+        child.args = args.join(" ");
+        child
+    }
+
     /// Starts the binary, with something else about the process.
     pub fn spawn_with<const N: usize>(&self, args: [&str; N], change: impl FnOnce(&mut Command)) -> Child {
         let mut command = self.command(args);
@@ -200,7 +209,8 @@ impl Child {
         self.signal("KILL");
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends it a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
         let status = std::process::Command::new("kill")
             .args([&format!("-{name}"), &self.pid().to_string()])
             .status();

@@ -1,6 +1,7 @@
 //! `loops doctor`: each thing that is needed, found or not, and how to mend it. It looks and tries; it changes nothing,
 //! and of a key it says whether it is set, never what it is.
 
+mod credentials;
 mod github;
 
 use std::{path::Path, process::Stdio, time::Duration};
@@ -66,6 +67,7 @@ impl Doctor {
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
                 looks.extend(github::looks(&config.github).await);
+                looks.extend(credentials::looks(&config.credentials));
             }
         }
         for (program, argument) in TOOLCHAINS {

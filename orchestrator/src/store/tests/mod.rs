@@ -3,6 +3,8 @@
 mod answers;
 mod boarded;
 mod collected;
+mod leading;
+mod leases;
 mod moving;
 mod opening;
 mod planned;
@@ -234,6 +236,9 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         calls::ALL,
         egress::ALL,
         outbox::ALL,
+        packs::ALL,
+        nodes::ALL,
+        leader::ALL,
         resolve::ALL,
     ];
     let all: Vec<_> = tables
@@ -241,6 +246,7 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         .flatten()
         .chain(findings::all_statements())
         .chain(ledger::all_statements())
+        .chain(orders::all_statements())
         .collect();
     each_engine(async |scratch| {
         for statement in &all {
