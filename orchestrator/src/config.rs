@@ -20,6 +20,8 @@ pub mod models;
 pub mod node;
 pub mod review;
 pub mod secret;
+pub mod slack;
+pub mod web;
 
 pub use budget::Budget;
 pub use credentials::{Credential, Credentials};
@@ -29,6 +31,8 @@ pub use models::{Model, Models, Provider, Vendor};
 pub use node::Node;
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
+pub use slack::Slack;
+pub use web::Web;
 
 /// Larger files are not settings.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -96,6 +100,10 @@ pub struct Config {
     pub budget: Budget,
     /// GitHub: where, as whom, and which repositories.
     pub github: GitHub,
+    /// Slack: as whom, and how.
+    pub slack: Slack,
+    /// Where the service listens; none: nothing comes in over HTTP.
+    pub web: Option<Web>,
     /// How much review people can bear.
     pub review: Review,
     /// How this process carries out orders.
@@ -113,6 +121,8 @@ struct File {
     models: models::File,
     budget: budget::File,
     github: github::File,
+    slack: slack::File,
+    web: web::File,
     review: review::File,
     node: node::File,
     credentials: credentials::File,
@@ -147,9 +157,11 @@ impl Config {
         let review = file.review.resolve(&mut problems);
         let node = file.node.resolve(&mut problems);
         let credentials = file.credentials.resolve(env, &mut problems);
-        let github = match file.github.resolve(folder, env, &mut problems) {
-            Some(github) if problems.is_empty() => github,
-            _ => return Err(bad(problems)),
+        let slack = file.slack.resolve(env, &mut problems);
+        let web = file.web.resolve(&mut problems);
+        let github = file.github.resolve(folder, env, &mut problems);
+        let (Some(github), Some(slack), true) = (github, slack, problems.is_empty()) else {
+            return Err(bad(problems));
         };
         let state = state
             .or_else(|| file.state.map(|written| folder.join(written)))
@@ -167,6 +179,8 @@ impl Config {
             models,
             budget,
             github,
+            slack,
+            web,
             review,
             node,
             credentials,

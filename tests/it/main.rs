@@ -36,6 +36,7 @@ mod sandbox_layers;
 mod screens;
 mod serve;
 mod shapes;
+mod slack;
 mod small_story;
 mod steered;
 mod token;

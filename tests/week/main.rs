@@ -10,4 +10,5 @@ mod almanac;
 mod cast;
 mod hub;
 mod node;
+mod slack;
 mod story;

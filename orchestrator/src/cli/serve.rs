@@ -1,13 +1,17 @@
 //! `loops serve`: the service. `pause`, `resume` and `cancel` steer it, and need not run beside it.
 
 mod loops;
+mod news;
 
 use std::{path::PathBuf, time::Duration};
 
 use ::loops::{run::RunState, text::plain};
 use tokio_util::sync::CancellationToken;
 
-use self::loops::{Loops, Shelf};
+use self::{
+    loops::{Loops, Shelf},
+    news::Doors,
+};
 use super::{CliError, Context, Exit, Out, errands, folder::Folder, follow};
 use crate::{
     clock,
@@ -65,6 +69,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         "serving the loops {}; Ctrl-C ends it",
         where_from(context, &config)
     ));
+    let doors = Doors::open(&home, &config, out, &stop).await?;
     let fresh = tokio::spawn(shelf.keep_fresh(home, config, out, stop.clone()));
     let errands = tokio::spawn(errands::keep_on(service.engine.home.clone(), out, stop.clone()));
     let served = Service::new(
@@ -78,6 +83,8 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         // Whatever is under way here ends at once, as if we had been killed.
         () = lost.cancelled() => None,
     };
+    stop.cancel();
+    doors.close().await;
     interrupt.abort();
     errands.abort();
     fresh.abort();
@@ -121,6 +128,8 @@ fn say(out: Out, word: &Word) {
         Word::Broken(words) => format!("spec      {words}; the last good one stays"),
         Word::Started(name, Some(due)) => format!("run       {name}: the tick of {due} starts"),
         Word::Started(name, None) => format!("run       {name}: what was under way goes on"),
+        Word::Woken(name, 1) => format!("run       {name}: it was woken by news"),
+        Word::Woken(name, count) => format!("run       {name}: it was woken by {count} news"),
         Word::Skipped(name, due, why) => format!("tick      {name}: {due} skipped, {why}"),
         Word::Approved(name, title) => format!("run       {name}: a plan was approved, {title}"),
         Word::Held(name, why) => format!("held      {name}: {why}"),

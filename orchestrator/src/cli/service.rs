@@ -13,6 +13,7 @@ use crate::{
     feeds::Feeds,
     gateway::{Cassette, Gateway, GatewayError},
     github::{GitHubError, Hub},
+    slack::{Slack, SlackError},
     store::{StateLock, Store, StoreError},
 };
 
@@ -265,6 +266,12 @@ impl From<GitHubError> for CliError {
     }
 }
 
+impl From<SlackError> for CliError {
+    fn from(error: SlackError) -> Self {
+        CliError::new(error.to_string()).todo("`loops doctor` looks at the login")
+    }
+}
+
 impl From<GatewayError> for CliError {
     fn from(error: GatewayError) -> Self {
         CliError::new("the model gateway did not start").why(error)
@@ -333,7 +340,9 @@ impl Context {
 fn home(config: Config, store: Store, folder: PathBuf) -> Result<Home, CliError> {
     let hub = Hub::new(&config.github)?;
     let feeds = Feeds::new(config.credentials).map_err(|error| CliError::new(error.to_string()))?;
+    let slack = Slack::new(&config.slack)?;
     Ok(Home::new(store, Arc::new(machine()), folder, hub)
+        .with_slack(slack)
         .with_review(config.review)
         .with_node(config.node)
         .with_feeds(feeds))

@@ -101,6 +101,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
             "nodes": working.nodes.iter().map(nodes::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
+            "last_news": engine::last_heard(&home).await?,
             "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
             "troubles": troubles,
             "unsent": unsent.iter().map(|effect| json!({ "key": effect.key, "why": effect.why, "next_at": effect.next_at })).collect::<Vec<_>>(),
@@ -109,6 +110,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     }
     if served.iter().any(|known| known.row.served_since.is_some()) || holder.is_some() {
         out.line(served::who(holder.as_ref()));
+    }
+    if let Some(heard) = engine::last_heard(&home).await? {
+        out.line(format!("the last news from Slack came at {heard}"));
     }
     served
         .iter()

@@ -37,8 +37,20 @@ pub enum Start {
     Again(RunId),
     /// The tick of the loop's schedule that was due then.
     Tick(Timestamp),
+    /// A tick that news from outside have made, then.
+    Woken(Timestamp),
     /// This run, one of whose plans was approved.
     Approved(RunId),
+}
+
+impl Start {
+    /// The tick that it is for.
+    fn tick(self) -> Option<Timestamp> {
+        match self {
+            Self::Tick(due) | Self::Woken(due) => Some(due),
+            Self::NewOrOpen | Self::Again(_) | Self::Approved(_) => None,
+        }
+    }
 }
 
 /// How driving ended.
@@ -152,7 +164,7 @@ async fn with_approved(engine: &Engine, definition: &Definition, start: Start) -
         Start::NewOrOpen if runs::open_run(store, name).await?.is_none() => {
             approval::approved(store, name).await?
         }
-        Start::NewOrOpen | Start::Again(_) | Start::Tick(_) => None,
+        Start::NewOrOpen | Start::Again(_) | Start::Tick(_) | Start::Woken(_) => None,
     };
     let Some(id) = id else { return Ok(start) };
     approval::take_up(&engine.home, definition, id).await?;
@@ -178,15 +190,17 @@ async fn begin(
     let place = definition.place();
     let mirror = engine.home.mirror(&place.to_string());
     let open = match start {
-        Start::NewOrOpen | Start::Tick(_) => runs::open_run(&engine.home.store, name).await?,
+        Start::NewOrOpen | Start::Tick(_) | Start::Woken(_) => {
+            runs::open_run(&engine.home.store, name).await?
+        }
         Start::Again(id) | Start::Approved(id) => runs::get(&engine.home.store, id).await?,
     };
     let resumed = open.is_some();
     let scheduled = match &open {
         Some(run) => run.trigger != runs::TriggerKind::Person,
-        None => matches!(start, Start::Tick(_)),
+        None => start.tick().is_some(),
     };
-    if let (Some(run), Start::Tick(due)) = (&open, start) {
+    if let (Some(run), Some(due)) = (&open, start.tick()) {
         take_tick(engine, name, due, run.id).await?;
     }
     let (id, state, base) = match open {
@@ -201,12 +215,7 @@ async fn begin(
         None => {
             let (mirror, base) = engine.home.fetch(&place, &definition.spec.base).await?;
             talk::reverted(&engine.home, name, &workers::git::Git::at(&mirror), &base).await?;
-            let tick = if let Start::Tick(due) = start {
-                Some(due)
-            } else {
-                None
-            };
-            let id = record_new(engine, definition, &base, tick).await?;
+            let id = record_new(engine, definition, &base, start).await?;
             (id, RunState::default(), base)
         }
     };
@@ -271,11 +280,12 @@ async fn record_new(
     engine: &Engine,
     definition: &Definition,
     base: &str,
-    due: Option<Timestamp>,
+    start: Start,
 ) -> Result<RunId, EngineError> {
     let now = clock::now();
     let id = clock::id(RunId::new);
     let state = RunState::default();
+    let due = start.tick();
     let name = &definition.spec.name;
     let mut tx = engine.home.store.begin().await?;
     let spec =
@@ -287,10 +297,10 @@ async fn record_new(
         id,
         loop_name: name.clone(),
         version: definition.version.clone(),
-        trigger: if due.is_some() {
-            runs::TriggerKind::Schedule
-        } else {
-            runs::TriggerKind::Person
+        trigger: match start {
+            Start::Tick(_) => runs::TriggerKind::Schedule,
+            Start::Woken(_) => runs::TriggerKind::Webhook,
+            Start::NewOrOpen | Start::Again(_) | Start::Approved(_) => runs::TriggerKind::Person,
         },
         base: Some(base.to_owned()),
         phase: state.phase.as_str().to_owned(),

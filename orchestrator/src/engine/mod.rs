@@ -14,8 +14,10 @@ mod drive;
 mod error;
 mod expiry;
 mod green;
+mod hear;
 mod news;
 mod node;
+mod notify;
 mod outbox;
 mod place;
 mod plan;
@@ -57,8 +59,10 @@ pub use self::{
     error::{EngineError, Remedy},
     expiry::expire,
     green::lowered,
+    hear::{hear, last_heard},
     news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     node::{NodeWord, PROTOCOL, work},
+    notify::{Told, announce, hear_answers, mute},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -75,6 +79,7 @@ use crate::{
     feeds::Feeds,
     gateway::Gateway,
     github::Hub,
+    slack::Slack,
     store::Store,
 };
 
@@ -89,6 +94,8 @@ pub struct Home {
     pub folder: PathBuf,
     /// GitHub, if somebody said how to log in there.
     pub hub: Option<Hub>,
+    /// Slack, if somebody said how to log in there.
+    pub slack: Option<Slack>,
     /// How much review people can bear.
     pub review: Review,
     /// This process as one that carries out orders.
@@ -122,12 +129,19 @@ impl Home {
             folder,
             node: Arc::new(node),
             hub,
+            slack: None,
             review: Review::default(),
             feeds: None,
             sending: Arc::default(),
             rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
         }
+    }
+
+    /// The same, with this way to Slack.
+    #[must_use]
+    pub fn with_slack(self, slack: Option<Slack>) -> Self {
+        Self { slack, ..self }
     }
 
     /// The same, where people can bear so much review.

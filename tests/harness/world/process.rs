@@ -160,6 +160,7 @@ impl World {
     pub fn command<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new(binary());
         let token = self.token().clone();
+        let secrets = self.secrets().clone();
         command
             .args(args)
             .current_dir(self.folder())
@@ -169,6 +170,7 @@ impl World {
             .env("LOOPS_TEST_KEY", self.key())
             .envs(self.database.get().map(|address| ("DATABASE_URL", address)))
             .envs((!token.is_empty()).then_some(("LOOPS_TEST_GITHUB", token)))
+            .envs(secrets)
             .envs(toolchains())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

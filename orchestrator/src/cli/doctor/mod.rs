@@ -3,10 +3,11 @@
 
 mod credentials;
 mod github;
+mod slack;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use loops::spec::SandboxLimits;
+use loops::spec::{LoopSpec, SandboxLimits};
 use serde::Serialize;
 use tokio::process::Command;
 use workers::sandbox::Sandbox;
@@ -67,13 +68,13 @@ impl Doctor {
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
                 looks.extend(github::looks(&config.github).await);
+                looks.extend(slack::looks(&config.slack, &defined_here(&config, context)).await);
                 looks.extend(credentials::looks(&config.credentials));
             }
         }
         for (program, argument) in TOOLCHAINS {
             looks.push(toolchain(program, version_of(program, argument).await));
         }
-        looks.push(Look::absent("slack", "not available yet", None));
         print(&looks, context.out);
         Ok(if looks.iter().any(|look| look.state == State::Missing) {
             Exit::Failed
@@ -386,6 +387,14 @@ fn loops_here(config: &Config, context: &Context) -> Look {
             Some("type `loops validate`"),
         )
     }
+}
+
+/// The loops of the folder that can be read.
+fn defined_here(config: &Config, context: &Context) -> Vec<LoopSpec> {
+    let read = specs::files_in(&context.global.specs)
+        .and_then(|files| specs::read_all(&files, &specs::known(&config.models)));
+    let all = read.unwrap_or_default().into_iter();
+    all.filter_map(|file| file.spec.ok()).collect()
 }
 
 fn toolchain(program: &str, version: Option<String>) -> Look {

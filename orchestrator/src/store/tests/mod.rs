@@ -11,6 +11,7 @@ mod planned;
 mod problems;
 mod server;
 mod together;
+mod told;
 mod work;
 
 use ::loops::{
@@ -232,6 +233,8 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         proposals::ALL,
         pulls::ALL,
         boards::ALL,
+        heard::ALL,
+        said::ALL,
         decisions::ALL,
         calls::ALL,
         egress::ALL,
