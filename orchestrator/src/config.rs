@@ -19,6 +19,7 @@ pub mod github;
 pub mod models;
 pub mod review;
 pub mod secret;
+pub mod serve;
 
 pub use budget::Budget;
 pub use credentials::{Credential, Credentials};
@@ -27,6 +28,7 @@ pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
+pub use serve::Serve;
 
 /// Larger files are not settings.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -96,6 +98,8 @@ pub struct Config {
     pub github: GitHub,
     /// How much review people can bear.
     pub review: Review,
+    /// What the service may do at once.
+    pub serve: Serve,
     /// Logins for addresses that sources read.
     pub credentials: Credentials,
 }
@@ -110,6 +114,7 @@ struct File {
     budget: budget::File,
     github: github::File,
     review: review::File,
+    serve: serve::File,
     credentials: credentials::File,
 }
 
@@ -140,6 +145,7 @@ impl Config {
         let models = file.models.resolve(folder, env, &mut problems);
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
+        let serve = file.serve.resolve(&mut problems);
         let credentials = file.credentials.resolve(env, &mut problems);
         let github = match file.github.resolve(folder, env, &mut problems) {
             Some(github) if problems.is_empty() => github,
@@ -162,6 +168,7 @@ impl Config {
             budget,
             github,
             review,
+            serve,
             credentials,
         })
     }

@@ -8,4 +8,5 @@
 mod almanac;
 mod cast;
 mod node;
+mod places;
 mod story;

@@ -54,6 +54,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     let interrupt = tokio::spawn(follow::interrupt(stop.clone()));
     let out = context.out;
     let home = service.engine.home.clone();
+    let places = config.serve.runs;
     let shelf = Shelf::new(&home, &config).await?;
     let folder = Folder::new(context.global.specs.clone(), config.models.clone());
     let mut loops = Loops::new(folder, shelf.clone());
@@ -68,6 +69,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         move || loops.changed(),
         move |word| say(out, &word),
     )
+    .with_places(places)
     .serve(&stop, Duration::from_secs(args.grace))
     .await;
     interrupt.abort();
@@ -107,6 +109,9 @@ fn say(out: Out, word: &Word) {
         Word::Broken(words) => format!("spec      {words}; the last good one stays"),
         Word::Started(name, Some(due)) => format!("run       {name}: the tick of {due} starts"),
         Word::Started(name, None) => format!("run       {name}: what was under way goes on"),
+        Word::Waits(name, due) => {
+            format!("waits     {name}: the tick of {due} has its turn when a run has ended")
+        }
         Word::Skipped(name, due, why) => format!("tick      {name}: {due} skipped, {why}"),
         Word::Approved(name, title) => format!("run       {name}: a plan was approved, {title}"),
         Word::Held(name, why) => format!("held      {name}: {why}"),

@@ -15,7 +15,7 @@ use crate::{
         findings, lock, outbox,
         plans::{self, PlanState},
         proposals::{self, Proposal, ProposalState},
-        runs, tasks,
+        runs, tasks, ticks,
     },
 };
 
@@ -85,6 +85,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     let home = context.home().await?;
     let burden = engine::burden(&home).await?;
     let troubles = engine::troubles(&store, None, |_| true).await?;
+    let places = ticks::unbegun(&store).await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
@@ -96,6 +97,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             },
             "loops": served.iter().map(Served::json).collect::<Vec<_>>(),
             "runs": runs,
+            "waiting_for_a_place": places.iter().map(|tick| json!({ "loop": tick.loop_name, "due_at": tick.due_at })).collect::<Vec<_>>(),
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
@@ -131,6 +133,18 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     }
     if open.is_empty() {
         out.line("no run is under way");
+    }
+    for tick in &places {
+        let until = if holder.as_ref().is_some_and(|holder| holder.serves) {
+            "a run under way has ended (`serve.runs`)"
+        } else {
+            "the service is up"
+        };
+        out.line(format!(
+            "waits for a place: {}, the tick of {}, until {until}",
+            plain(&tick.loop_name),
+            tick.due_at
+        ));
     }
     for effect in &unsent {
         out.line(format!(
