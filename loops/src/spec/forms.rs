@@ -73,7 +73,8 @@ pub(super) fn is_branch(text: &str) -> bool {
 }
 
 /// A host's name, or `*.` before one; with or without a port. No scheme, no path.
-pub(super) fn is_host(text: &str) -> bool {
+/// Whether `text` is a host as `boundaries.network` has it: a name, perhaps `*.` before it and a port after it.
+pub fn is_host(text: &str) -> bool {
     let text = text.strip_prefix("*.").unwrap_or(text);
     let (host, port) = text
         .split_once(':')

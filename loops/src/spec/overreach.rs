@@ -21,6 +21,8 @@ pub struct Allowance {
     pub cpus: u32,
     /// How many workers of one kind work at once.
     pub parallel: u32,
+    /// The hosts that its loops may reach, as `boundaries.network` writes them; empty: none besides the models.
+    pub network: Vec<String>,
 }
 
 impl Default for Allowance {
@@ -35,6 +37,7 @@ impl Default for Allowance {
             disk: sandbox.disk,
             cpus: sandbox.cpus,
             parallel: super::Worker::default().max_parallel,
+            network: Vec::new(),
         }
     }
 }
@@ -70,6 +73,7 @@ pub fn overreach(spec: &LoopSpec, repository: &str, allowance: &Allowance, spent
             list.add(&format!("workers.{name}.max_parallel"), words);
         }
     }
+    network(spec, allowance, &mut list);
     money(spec, allowance, spent, &mut list);
     list.0
 }
@@ -131,6 +135,41 @@ fn surroundings(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
         let words = format!("the operator lets it have {} processors", allowance.cpus);
         list.add("sandbox.cpus", words);
     }
+}
+
+/// What is reached from the operator's machine is the operator's to say: packages come in there, and words may leave.
+fn network(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
+    let setup = spec.setup.as_ref().map_or(&[][..], |setup| &setup.network);
+    for (path, hosts) in [
+        ("boundaries.network", &spec.boundaries.network[..]),
+        ("setup.network", setup),
+    ] {
+        for host in hosts.iter().filter(|host| !is_let(&allowance.network, host)) {
+            let words = match allowance.network.as_slice() {
+                [] => format!(
+                    "`{host}` is not this repository's to reach: the operator lets it reach no host (`github.limits.network`)"
+                ),
+                there => format!(
+                    "`{host}` is not this repository's to reach; the operator lets it reach {}",
+                    there.join(", ")
+                ),
+            };
+            list.add(path, words);
+        }
+    }
+}
+
+/// Whether one of the hosts that are let covers this one: the same, or a name below one that begins with `*.`, on the same
+/// port.
+fn is_let(there: &[String], wanted: &str) -> bool {
+    let wanted = wanted.to_ascii_lowercase();
+    there.iter().map(|host| host.to_ascii_lowercase()).any(|host| {
+        host == wanted
+            || host.strip_prefix('*').is_some_and(|below| {
+                let name = wanted.strip_prefix("*").unwrap_or(&wanted);
+                name.ends_with(below) && name.len() > below.len()
+            })
+    })
 }
 
 fn money(spec: &LoopSpec, allowance: &Allowance, spent: Money, list: &mut List) {
@@ -236,6 +275,43 @@ mod tests {
         for repo in ["..", "/srv/shop", "acme/other", "evil/shop", "Acme/shop"] {
             let text = OWN.replace("acme/shop", repo);
             assert_eq!(refused(&format!("{text}{ISSUES}")), ["repo"], "{repo}");
+        }
+    }
+
+    #[test]
+    fn only_hosts_that_the_operator_lets_it_reach_are_a_repositorys() {
+        let both = |host: &str| {
+            format!(
+                "{OWN}{ISSUES}boundaries: {{ network: ['{host}'] }}\nsetup: {{ run: x, network: ['{host}'] }}\n"
+            )
+        };
+        assert_eq!(
+            refused(&both("evil.example")),
+            ["boundaries.network", "setup.network"]
+        );
+        let allowance = Allowance {
+            network: vec!["registry.npmjs.org".to_owned(), "*.crates.io".to_owned()],
+            ..Allowance::default()
+        };
+        let refused = |host: &str| overreach(&spec(&both(host)), "acme/shop", &allowance, Money::ZERO).len();
+        for good in [
+            "registry.npmjs.org",
+            "Registry.npmjs.org",
+            "static.crates.io",
+            "*.crates.io",
+            "*.a.crates.io",
+        ] {
+            assert_eq!(refused(good), 0, "{good}");
+        }
+        for bad in [
+            "npmjs.org",
+            "crates.io",
+            "evilcrates.io",
+            "registry.npmjs.org:8080",
+            "*.npmjs.org",
+            "*.io",
+        ] {
+            assert_eq!(refused(bad), 2, "{bad}");
         }
     }
 

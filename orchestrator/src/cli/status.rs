@@ -86,6 +86,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     let burden = engine::burden(&home).await?;
     let troubles = engine::troubles(&store, None, |_| true).await?;
     let places = ticks::unbegun(&store).await?;
+    let unmerged = engine::unmerged(&store).await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
@@ -103,6 +104,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "open_findings": known.len(),
             "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
             "troubles": troubles,
+            "unmerged": unmerged.iter().map(|(id, why)| json!({ "proposal": id, "why": why })).collect::<Vec<_>>(),
             "unsent": unsent.iter().map(|effect| json!({ "key": effect.key, "why": effect.why, "next_at": effect.next_at })).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Done);
@@ -154,6 +156,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             effect.next_at,
             plain(effect.why.as_deref().unwrap_or_default())
         ));
+    }
+    for (id, why) in &unmerged {
+        out.line(format!("not merged by itself: {}, {}", id.short(), plain(why)));
     }
     for told in burden.iter().filter(|told| told.full) {
         out.line(format!("nothing is started: {}", plain(&told.words)));
