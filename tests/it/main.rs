@@ -15,6 +15,7 @@ mod five_bugs;
 mod gateway;
 mod github_green;
 mod github_loops;
+mod github_pulls;
 mod house;
 mod interrupted;
 mod no_news;
