@@ -107,12 +107,6 @@ fn surroundings(spec: &LoopSpec, list: &mut List) {
             "container images; leave it out to use the host's toolchains",
         );
     }
-    if spec.setup.as_ref().is_some_and(|setup| !setup.network.is_empty()) {
-        list.add("setup.network", "network for setup; leave it empty");
-    }
-    if !spec.boundaries.network.is_empty() {
-        list.add("boundaries.network", "network for agents; leave it empty");
-    }
 }
 
 fn outward(spec: &LoopSpec, on_github: bool, list: &mut List) {

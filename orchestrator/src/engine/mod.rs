@@ -29,6 +29,7 @@ mod talk;
 mod triage;
 mod trouble;
 mod trust;
+mod ways_out;
 mod work;
 
 use std::{path::PathBuf, sync::Arc};

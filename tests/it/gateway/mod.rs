@@ -2,6 +2,7 @@
 
 mod clients;
 mod shared;
+mod ways_out;
 
 use std::path::Path;
 
