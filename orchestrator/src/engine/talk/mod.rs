@@ -14,6 +14,7 @@ mod news;
 mod rebuild;
 mod state;
 mod turn;
+mod wanted;
 mod words;
 
 use loops::{

@@ -4,6 +4,8 @@
 //! They are read from the list of issues, which knows since when, and reactions; a pull request itself is asked for only
 //! where that does not tell enough (its base branch, its reviews), and GitHub does not count what has not changed.
 
+mod raw;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
@@ -15,16 +17,10 @@ use loops::{
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use self::raw::{RawComment, RawPull};
 use super::{
-    super::{
-        GitHubError, PullState, Repository,
-        ask::Ask,
-        comments::second,
-        pages::PAGE,
-        pulls::{Login, Named},
-    },
+    super::{GitHubError, PullState, Repository, ask::Ask, comments::second, pages::PAGE},
     common::{Common, Who, digestible, fingerprint, state_of, titled},
     cursor::Stream,
 };
@@ -55,58 +51,6 @@ struct Cursor {
     /// The page at which a sweep goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sweep: Option<u32>,
-}
-
-/// An entry of the list of issues.
-#[derive(Debug, Deserialize)]
-struct RawPull {
-    number: u64,
-    title: String,
-    body: Option<String>,
-    state: String,
-    user: Option<Login>,
-    #[serde(default)]
-    labels: Vec<Named>,
-    #[serde(default)]
-    reactions: BTreeMap<String, Value>,
-    pull_request: Option<Value>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    html_url: String,
-}
-
-/// A comment, under a pull request or on one of its lines.
-#[derive(Debug, Deserialize)]
-struct RawComment {
-    id: u64,
-    body: Option<String>,
-    user: Option<Login>,
-    #[serde(default)]
-    reactions: BTreeMap<String, Value>,
-    /// Under which it stands; of one on a line that is `pull_request_url`.
-    #[serde(alias = "pull_request_url")]
-    issue_url: String,
-    /// The file, of one on a line.
-    path: Option<String>,
-    line: Option<u64>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    html_url: String,
-}
-
-impl RawComment {
-    fn number(&self) -> Option<u64> {
-        self.issue_url.rsplit('/').next()?.parse().ok()
-    }
-
-    fn text(&self) -> String {
-        let body = self.body.clone().unwrap_or_default();
-        match (&self.path, self.line) {
-            (Some(path), Some(line)) => format!("{path}:{line}: {body}"),
-            (Some(path), None) => format!("{path}: {body}"),
-            (None, _) => body,
-        }
-    }
 }
 
 impl Repository {
