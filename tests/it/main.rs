@@ -16,6 +16,7 @@ mod five_bugs;
 mod gateway;
 mod github_green;
 mod github_loops;
+mod github_pulls;
 mod hosts;
 mod house;
 mod interrupted;

@@ -68,6 +68,7 @@ pub use self::{
     progress::{Progress, Watchers},
     serve::{Broken, ServeError, Service, Specs, Word},
     settle::{cancel, end_cancelled, reconcile},
+    talk::unmerged,
     trouble::troubles,
 };
 pub(crate) use self::{

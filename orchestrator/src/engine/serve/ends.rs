@@ -43,6 +43,11 @@ impl Service<'_> {
     }
 
     pub(super) async fn ended(&mut self, done: Ended) -> Result<(), EngineError> {
+        self.conclude(done).await?;
+        self.fill().await
+    }
+
+    async fn conclude(&mut self, done: Ended) -> Result<(), EngineError> {
         let (id, finished) = match done {
             Ok(done) => done,
             Err(broken) => {
@@ -97,6 +102,7 @@ impl Service<'_> {
             return Ok(());
         };
         served.running = None;
+        served.ended_at = clock::now();
         if served.gone {
             self.loops.remove(&name);
         } else {
