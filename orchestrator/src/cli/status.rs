@@ -84,7 +84,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     unsent.retain(|effect| effect.tries > 0);
     let home = context.home().await?;
     let burden = engine::burden(&home).await?;
-    let troubles = engine::troubles(&store, None, |_| true).await?;
+    let troubles = engine::troubles(&store, None).await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({

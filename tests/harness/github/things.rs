@@ -310,6 +310,8 @@ pub struct WorkflowRun {
     pub attempt: u64,
     /// On which branch.
     pub branch: String,
+    /// The fork that its commit is from, `owner/name`; none: this repository.
+    pub fork: Option<String>,
     /// On which commit.
     pub sha: String,
     /// What started it: `push`, `pull_request`, `schedule`.

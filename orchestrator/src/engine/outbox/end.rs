@@ -5,7 +5,7 @@ use loops::screen::clean::{self, Allowed};
 use super::{Sending, Tried};
 use crate::{
     engine::{EngineError, settle::record_merged},
-    github::{EditPull, PullState},
+    github::{EditPull, GitHubError, PullState},
     store::pulls,
 };
 
@@ -51,8 +51,15 @@ impl Sending<'_> {
 
     pub(super) async fn close(&self, words: &str, head: &str) -> Result<Tried, EngineError> {
         let Some(row) = pulls::get(&self.home.store, self.proposal.id).await? else {
-            // It was never opened; the branch may be there all the same.
-            self.repository.remove_branch(&self.proposal.branch, head).await?;
+            // It was never opened; the branch may be there all the same. Who may not push may look.
+            if self
+                .repository
+                .branch_head(&self.proposal.branch)
+                .await?
+                .is_some()
+            {
+                self.remove_branch(head).await?;
+            }
             self.done().await?.commit().await?;
             return Ok(Tried::Done);
         };
@@ -70,8 +77,16 @@ impl Sending<'_> {
             };
             self.repository.edit_pull(row.number, &edit).await?;
         }
-        self.repository.remove_branch(&self.proposal.branch, head).await?;
+        self.remove_branch(head).await?;
         self.done().await?.commit().await?;
         Ok(Tried::Done)
+    }
+
+    /// Takes the branch away if it is as we left it; if somebody has pushed to it, it is theirs and stays.
+    async fn remove_branch(&self, head: &str) -> Result<(), GitHubError> {
+        match self.repository.remove_branch(&self.proposal.branch, head).await {
+            Err(GitHubError::Moved { .. }) => Ok(()),
+            done => done,
+        }
     }
 }

@@ -21,11 +21,11 @@ impl Sending<'_> {
     pub(super) async fn pull(&self, draft: bool, branch: &outbox::Effect) -> Result<Tried, EngineError> {
         match branch.state {
             EffectState::Pending => return Ok(Tried::NotYet),
-            EffectState::Failed => return Ok(Tried::GivenUp("its branch could not be pushed".to_owned())),
+            EffectState::Failed => return Ok(Tried::Obsolete("its branch could not be pushed".to_owned())),
             EffectState::Done => {}
         }
         if self.key != key("pull", self.proposal.id, &self.proposal.attempt) {
-            return Ok(Tried::GivenUp("a later attempt took its place".to_owned()));
+            return Ok(Tried::Obsolete("a later attempt took its place".to_owned()));
         }
         let pull = match self.find().await? {
             Some(pull) if pull.state != PullState::Open => {

@@ -53,6 +53,21 @@ pub(crate) async fn came_to_nothing(tx: &mut Tx, proposal: &Proposal, why: &str)
     conclude(tx, proposal, false, &words).await
 }
 
+/// Something else became of it that people are to know.
+pub(crate) async fn told(tx: &mut Tx, proposal: &Proposal, line: String) -> Result<(), EngineError> {
+    let Some(row) = pulls::get(&mut *tx, proposal.id).await? else {
+        return Ok(());
+    };
+    let mut talk: Talk = row.talk();
+    talk.tell(line);
+    let (limits, _) = terms(&mut *tx, &proposal.loop_name).await?;
+    if let Some((key, effect)) = news::update(proposal, &mut talk, row.hands_off.as_deref(), limits) {
+        outbox::put(tx, &key, &effect, clock::now()).await?;
+    }
+    pulls::set_talk(tx, proposal.id, &talk).await?;
+    Ok(())
+}
+
 async fn conclude(tx: &mut Tx, proposal: &Proposal, changed: bool, words: &str) -> Result<(), EngineError> {
     let Some(row) = pulls::get(&mut *tx, proposal.id).await? else {
         return Ok(());

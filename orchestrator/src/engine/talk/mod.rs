@@ -29,7 +29,7 @@ use self::{
     turn::Turn,
 };
 pub(crate) use self::{
-    conclude::{begun, came_to_nothing, done},
+    conclude::{begun, came_to_nothing, done, told},
     ends::{closing_key, reopened, reverted},
     heard::closing_words,
     news::marker,
