@@ -86,6 +86,8 @@ pub struct Home {
     sending: Arc<Mutex<()>>,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
     starting: Arc<Mutex<()>>,
+    /// Who owns what loops may change, as it was read from commits; a commit does not change.
+    owners: capacity::Known,
 }
 
 /// What every run of this process shares.
@@ -108,6 +110,7 @@ impl Home {
             review: Review::default(),
             sending: Arc::default(),
             starting: Arc::default(),
+            owners: capacity::Known::default(),
         }
     }
 

@@ -83,8 +83,15 @@ impl World {
             ),
             ("requested_reviewers", json!(reviewers)),
             ("requested_teams", json!(teams)),
-            ("head", self.side_json(at, &pull.head, &pull.head_sha)),
-            ("base", self.side_json(at, &pull.base, &pull.base_sha)),
+            (
+                "head",
+                self.side_json(
+                    at,
+                    &pull.head,
+                    pull.head_shown.as_ref().map_or(&pull.head_sha, |shown| &shown.0),
+                ),
+            ),
+            ("base", self.side_json(at, &pull.base, &pull.base_shown)),
             ("auto_merge", json!(auto_merge)),
             (
                 "_links",

@@ -51,6 +51,8 @@ pub struct World {
     pub check_jwt_times: bool,
     /// How many requests a new token has in an hour.
     pub requests_an_hour: u64,
+    /// To how many readers of a pull request a push to its branch is not shown yet.
+    pub late_heads: u32,
     pub(super) faults: Faults,
     pub(super) log: Log,
     pub(super) to_send: VecDeque<usize>,
@@ -81,6 +83,7 @@ impl World {
             content_limits: (80, 500),
             check_jwt_times: true,
             requests_an_hour: 5_000,
+            late_heads: 0,
             faults: Faults::default(),
             log: Log::default(),
             to_send: VecDeque::new(),

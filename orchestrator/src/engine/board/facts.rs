@@ -150,7 +150,8 @@ impl Gather<'_> {
                 continue;
             }
             let text = format!(
-                "A plan: {}, {}, at most {}",
+                "A plan, `{}`: {}, {}, at most {}",
+                plan.task.short(),
                 words(&plan.title, 120),
                 self.for_days(plan.created_at),
                 plan.cost_cap
@@ -245,7 +246,7 @@ impl Gather<'_> {
         }
         let expired = proposal.is_some_and(|proposal| proposal.state == ProposalState::Expired);
         Ok(if expired {
-            "proposed, and nobody answered".to_owned()
+            "proposed, and closed without an answer".to_owned()
         } else {
             words(
                 task.why.as_deref().unwrap_or("left alone until there is news"),

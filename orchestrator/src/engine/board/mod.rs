@@ -1,10 +1,11 @@
-//! Keeps one dashboard issue for each repository on GitHub that loops work on: reads the boxes that people ticked,
-//! carries them out once, and decides its text. What leaves is the outbox's.
+//! Keeps one dashboard issue for each repository on GitHub that loops work on: reads the boxes that people ticked and
+//! what they say under it, carries it out once, and decides its text. What leaves is the outbox's.
 //!
 //! A box is carried out only if we offer it now: what is offered is worked out anew from the state of that repository's
 //! loops, so that no text can ask for more. An issue that somebody closed is left alone until somebody opens it again.
 
 mod facts;
+mod heard;
 mod ticks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +83,9 @@ async fn keep(home: &Home, name: &str, loops: &[Known], news: &mut Vec<News>) ->
     let Some(there) = look(home, &repository, &known).await? else {
         return Ok(());
     };
+    for what in heard::answer(home, &repository, name, loops, &known).await? {
+        news.push(News::Ticked(name.to_owned(), what));
+    }
     let ticked = board::ticked(&there);
     if ticked.is_empty() {
         let facts = Facts::gather(home, name, loops).await?;

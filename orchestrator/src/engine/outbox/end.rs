@@ -4,7 +4,7 @@ use loops::screen::clean::{self, Allowed};
 
 use super::{Sending, Tried};
 use crate::{
-    engine::{EngineError, settle::record_merged},
+    engine::{EngineError, settle::record_merged, talk},
     github::{EditPull, GitHubError, PullState},
     store::pulls,
 };
@@ -19,6 +19,16 @@ impl Sending<'_> {
             PullState::Merged => pull.merge_commit.unwrap_or(pull.head),
             PullState::Closed => return Ok(Tried::GivenUp("it was closed".to_owned())),
             PullState::Open if pull.head != head => {
+                // GitHub may have yet to notice our own push.
+                if self
+                    .repository
+                    .branch_head(&self.proposal.branch)
+                    .await?
+                    .as_deref()
+                    == Some(head)
+                {
+                    return Ok(Tried::NotYet);
+                }
                 return Ok(Tried::GivenUp(
                     "somebody has pushed to it since it was proven".to_owned(),
                 ));
@@ -63,22 +73,26 @@ impl Sending<'_> {
             self.done().await?.commit().await?;
             return Ok(Tried::Done);
         };
-        let marker = format!("<!-- loops:close:{} -->", self.proposal.id);
+        // The key counts how often it was opened again: each closing has its word.
+        let marker = format!("<!-- loops:{} -->", self.key);
         if self.repository.find_comment(row.number, &marker).await?.is_none() {
             let words = clean::inline(words, &Allowed::default());
             self.repository
                 .comment(row.number, &format!("{words}\n\n{marker}"))
                 .await?;
         }
-        if self.repository.pull(row.number).await?.state == PullState::Open {
+        let mut pull = self.repository.pull(row.number).await?;
+        if pull.state == PullState::Open {
             let edit = EditPull {
                 state: Some("closed"),
                 ..EditPull::default()
             };
-            self.repository.edit_pull(row.number, &edit).await?;
+            pull = self.repository.edit_pull(row.number, &edit).await?;
         }
         self.remove_branch(head).await?;
-        self.done().await?.commit().await?;
+        let mut tx = self.done().await?;
+        talk::closed(&mut tx, &self.proposal, pull.closed_at).await?;
+        tx.commit().await?;
         Ok(Tried::Done)
     }
 

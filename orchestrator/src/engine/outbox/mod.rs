@@ -118,6 +118,9 @@ pub(crate) use self::{
 /// How the keys of effects begin that are about the dashboard of a repository, which follows: `board:owner/name`.
 pub(crate) const BOARD: &str = "board:";
 
+/// How the keys of answers under a dashboard begin; the repository and the comment follow: `board_say:owner/name:7`.
+pub(crate) const BOARD_SAY: &str = "board_say:";
+
 /// The key of an effect of a proposal: `what:P…:attempt`.
 pub(crate) fn key(what: &str, proposal: ProposalId, which: &impl std::fmt::Display) -> String {
     format!("{what}:{proposal}:{which}")
@@ -233,6 +236,13 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
             return Ok(None);
         };
         return board::board(home, &effect.key, name, &body).await;
+    }
+    if let Some(of) = effect.key.strip_prefix(BOARD_SAY) {
+        let (name, Outward::Say { words, .. }) = (of.split(':').next().unwrap_or_default(), effect.effect()?)
+        else {
+            return Ok(None);
+        };
+        return board::say(home, &effect.key, name, &words).await;
     }
     let mut parts = effect.key.splitn(3, ':');
     let (Some(what), Some(Ok(proposal))) = (parts.next(), parts.next().map(str::parse)) else {

@@ -30,7 +30,7 @@ use self::{
 };
 pub(crate) use self::{
     conclude::{begun, came_to_nothing, done, told},
-    ends::{closing_key, reopened, reverted},
+    ends::{closed, closing_key, reopened, reopened_at, reverted},
     heard::closing_words,
     news::marker,
 };
@@ -71,6 +71,10 @@ pub(super) async fn look(
     let ours = pull.head == proposal.head || proposal.state != ProposalState::Open;
     turn.answer(&heard, ours).await?;
     let open = proposal.state == ProposalState::Open && ours;
+    if proposal.state != ProposalState::Open && turn.is_asked(&heard) {
+        // A worker is on it, or it is about to be merged: what was asked is read again when it is open.
+        turn.wait();
+    }
     if open && !turn.left_alone() {
         let ci = ci::look(repository, proposal).await?;
         turn.note_ci(&ci);
@@ -125,6 +129,13 @@ async fn never(home: &Home, proposal: &Proposal, order: &heard::Order) -> Result
         _ => "nothing of this kind is wanted".to_owned(),
     };
     answer::reject(home, proposal, &reason, true, &on_github(&order.author)).await?;
+    let mut tx = home.store.begin().await?;
+    if let Some(row) = pulls::get(&mut tx, proposal.id).await? {
+        let mut talk: Talk = row.talk();
+        talk.taken.insert(order.origin.key());
+        pulls::set_talk(&mut tx, proposal.id, &talk).await?;
+        tx.commit().await?;
+    }
     Ok(vec![News::Closed(proposal.clone(), reason)])
 }
 

@@ -44,6 +44,10 @@ pub(crate) struct Talk {
     pub(crate) said_digest: String,
     /// How often a person opened it again after it was closed.
     pub(crate) reopened: u32,
+    /// When we saw that, by our clock.
+    pub(crate) reopened_at: Option<Timestamp>,
+    /// When it was closed last, by GitHub's clock.
+    pub(crate) closed_at: Option<Timestamp>,
     /// The base that was looked at last, for whether it still holds what the proposal was made on.
     pub(crate) base_seen: Option<String>,
     /// When it was last made anew on a base that had moved.

@@ -149,7 +149,7 @@ async fn a_failed_job_is_one_signal_for_each_try() {
 #[tokio::test]
 async fn a_run_that_an_outsider_can_start_or_fill_is_not_read() {
     let (stub, shop) = shop().await;
-    let run = |id: u64, event: &str, from: serde_json::Value| {
+    let run = |id: u64, event: &str, from: Value| {
         json!({ "id": id, "run_attempt": 1, "name": "CI", "path": ".github/workflows/ci.yml", "event": event,
                 "head_repository": from, "head_branch": "main", "created_at": soon(-600) })
     };
@@ -183,7 +183,11 @@ async fn a_run_that_an_outsider_can_start_or_fill_is_not_read() {
             events: events.iter().map(|event| (*event).to_owned()).collect(),
         };
         let batch = shop.read_actions(&source, "main", None).await.unwrap();
-        batch.signals.into_iter().map(|signal| signal.external_id).collect()
+        batch
+            .signals
+            .into_iter()
+            .map(|signal| signal.external_id)
+            .collect()
     };
     assert_eq!(read(&[]).await, ["job:6/1"], "only what was pushed here");
     assert_eq!(
