@@ -24,6 +24,16 @@ fn later(talk: &Talk) {
     talk.hub.world().advance(std::time::Duration::from_secs(60));
 }
 
+/// A person restores the branch and opens the pull request again.
+async fn restore(talk: &Talk) {
+    let shown = talk.shop.shown(&talk.id).await;
+    let head = shown["head"].as_str().unwrap();
+    let mut there = talk.hub.world();
+    let branch = there.pull(SHOP, talk.number).head.clone();
+    there.force_push(SHOP, &branch, head, "carol");
+    there.reopen(SHOP, talk.number, "carol");
+}
+
 #[tokio::test]
 async fn who_reopens_takes_an_old_never_back_and_it_is_not_heard_again() {
     let talk = Talk::begin(&["say why"]).await;
@@ -34,7 +44,7 @@ async fn who_reopens_takes_an_old_never_back_and_it_is_not_heard_again() {
     talk.look().await;
     assert_eq!(state(&talk).await, "rejected");
     later(&talk);
-    talk.hub.world().reopen(SHOP, number, "carol");
+    restore(&talk).await;
     for _ in 0..3 {
         talk.look().await;
         assert_eq!(state(&talk).await, "open");
@@ -248,7 +258,9 @@ async fn a_push_of_ours_that_github_shows_late_is_no_strangers() {
         there.commit(SHOP, &branch, "carol", &[("NEWS", Some("mine"))], "Mine");
         branch
     };
-    talk.look().await;
+    for _ in 0..2 {
+        talk.look().await;
+    }
     assert!(
         talk.news()
             .contains(&format!("somebody has pushed to `{branch}`")),
@@ -288,15 +300,7 @@ async fn one_that_was_let_go_and_is_opened_again_is_listened_to_and_closed_with_
         assert!(said.contains(why), "{said}");
         if why == "first" {
             later(&talk);
-            let head = talk.shop.shown(&talk.id).await["head"]
-                .as_str()
-                .unwrap()
-                .to_owned();
-            let mut there = talk.hub.world();
-            let branch = there.pull(SHOP, number).head.clone();
-            there.force_push(SHOP, &branch, &head, "carol");
-            there.reopen(SHOP, number, "carol");
-            drop(there);
+            restore(&talk).await;
             talk.look().await;
             assert_eq!(state(&talk).await, "open");
         }

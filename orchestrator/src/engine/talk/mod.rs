@@ -29,7 +29,7 @@ use self::{
     turn::Turn,
 };
 pub(crate) use self::{
-    conclude::{begun, came_to_nothing, done, told},
+    conclude::{begun, came_to_nothing, done, page_is_theirs, told, wrote},
     ends::{closed, closing_key, reopened, reopened_at, reverted},
     heard::closing_words,
     news::marker,
@@ -44,7 +44,7 @@ use crate::{
     },
 };
 
-/// How long what people said waits for the checks to end, in milliseconds.
+/// How long what people said, and checks that failed, wait for the other checks to end, in milliseconds.
 const WAIT_FOR_CHECKS: i64 = 30 * 60_000;
 
 /// Looks at what was said on an open pull request and what was checked about it, and takes it up.
@@ -142,6 +142,11 @@ async fn never(home: &Home, proposal: &Proposal, order: &heard::Order) -> Result
 /// Which edition of the updating comment was decided last.
 pub(crate) fn last_said(row: &PullRow) -> u32 {
     row.talk::<Talk>().said
+}
+
+/// Which title and page (as digests) we wrote to it last; empty: not known.
+pub(crate) fn wrote_last(row: &PullRow) -> [String; 2] {
+    row.talk::<Talk>().wrote
 }
 
 /// Somebody at GitHub, as decisions name them.
