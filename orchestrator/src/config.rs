@@ -13,6 +13,7 @@ use serde::Deserialize;
 mod allowance;
 pub mod budget;
 pub mod builtin;
+pub mod credentials;
 pub mod database;
 pub mod github;
 pub mod models;
@@ -20,6 +21,7 @@ pub mod review;
 pub mod secret;
 
 pub use budget::Budget;
+pub use credentials::{Credential, Credentials};
 pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
@@ -94,6 +96,8 @@ pub struct Config {
     pub github: GitHub,
     /// How much review people can bear.
     pub review: Review,
+    /// Logins for addresses that sources read.
+    pub credentials: Credentials,
 }
 
 /// The file as it is written.
@@ -106,6 +110,7 @@ struct File {
     budget: budget::File,
     github: github::File,
     review: review::File,
+    credentials: credentials::File,
 }
 
 impl Config {
@@ -135,6 +140,7 @@ impl Config {
         let models = file.models.resolve(folder, env, &mut problems);
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
+        let credentials = file.credentials.resolve(env, &mut problems);
         let github = match file.github.resolve(folder, env, &mut problems) {
             Some(github) if problems.is_empty() => github,
             _ => return Err(bad(problems)),
@@ -144,6 +150,10 @@ impl Config {
             .or_else(|| env("XDG_STATE_HOME").map(|base| Path::new(&base).join("loops")))
             .or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state/loops")))
             .ok_or(Error::NoState)?;
+        let budget = Budget {
+            repository: Some(github.limits.day.0),
+            ..budget
+        };
         let database = file.database.map(|name| Database::named(name, env));
         Ok(Self {
             state,
@@ -152,6 +162,7 @@ impl Config {
             budget,
             github,
             review,
+            credentials,
         })
     }
 }

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod engine;
+pub mod feeds;
 pub mod gateway;
 pub mod github;
 pub mod lead;

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use workers::{
     Job, Machine, Order, Outcome, Report, carry_out,
     git::{Git, Mirror},
-    order::{AgentSettings, Change, Ending, Entry, Result as Carried, Review, TodoState, Work},
+    order::{AgentSettings, Change, Ending, Entry, Result as Carried, Review, TodoState, WaysOut, Work},
     sandbox::Sandbox,
 };
 
@@ -97,6 +97,7 @@ impl Bench {
             sandbox: Some(SandboxLimits::default()),
             setup: None,
             setup_cache: self.folder.path().join("cache"),
+            ways_out: WaysOut::default(),
             timeout: Span(std::time::Duration::from_secs(120)),
             job,
         }

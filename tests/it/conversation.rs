@@ -40,6 +40,11 @@ impl Talk {
                     .say(format!("It is so now: {words}."))
             });
         }
+        Self::of(shop, hub).await
+    }
+
+    /// The same of a shop that stands already.
+    async fn of(shop: Ratings, hub: GitHub) -> Self {
         let shop = shop.well_played();
         let id = proposal(&run(&shop.world).await).to_owned();
         let number = {
@@ -449,6 +454,75 @@ async fn a_base_that_was_forced_away_is_followed_and_the_change_is_proven_there(
     assert_ne!(talk.head(), before, "{shown:#}");
     assert_eq!(shown["base"], json!(moved), "{shown:#}");
     assert!(talk.worked() >= calls);
+    talk.close().await;
+}
+
+/// A shop with an open pull request, whose base's last commit was taken back for one that adds this file.
+async fn taken_back(file: &str, check: &str) -> (Talk, String) {
+    let (shop, hub) = Ratings::on_github().await;
+    let spec = Ratings::file().on_github(SHOP).yaml();
+    let spec = spec
+        .replace(Ratings::CHECK, check)
+        .replace("every: 10m", "every: 300d");
+    shop.world.write(".loops/fix.yaml", &spec);
+    hub.world()
+        .commit(SHOP, "main", "carol", &[("NEWS", Some("told"))], "News");
+    let talk = Talk::of(shop, hub).await;
+    let mut there = talk.hub.world();
+    let before = there.repo(SHOP).git.sha("main~1").unwrap();
+    there.force_push(SHOP, "fresh", &before, "carol");
+    let moved = there.commit(SHOP, "fresh", "carol", &[(file, Some(""))], "Another one");
+    there.force_push(SHOP, "main", &moved, "carol");
+    there.pull(SHOP, talk.number).base_sha = moved.clone();
+    drop(there);
+    (talk, moved)
+}
+
+#[tokio::test]
+async fn a_change_that_holds_on_a_base_that_was_taken_back_is_pushed_anew_and_no_worker_is_asked() {
+    let (talk, moved) = taken_back("other", Ratings::CHECK).await;
+    let (before, worked) = (talk.head(), talk.worked());
+    talk.look().await;
+    let shown = talk.shop.shown(&talk.id).await;
+    assert_ne!(talk.head(), before, "{shown:#}");
+    assert_eq!(
+        (&shown["base"], talk.worked()),
+        (&json!(moved), worked),
+        "{shown:#}"
+    );
+    assert!(talk.news().contains("The base had moved"), "{}", talk.news());
+    let again = talk.head();
+    talk.look().await;
+    assert_eq!(talk.head(), again, "once");
+    talk.close().await;
+}
+
+#[tokio::test]
+async fn while_a_change_is_proven_on_a_moved_base_the_rest_goes_on_and_after_a_kill_it_is_due_again() {
+    // A proof on the new base takes longer than anybody waits; on the old one there is no `slow`.
+    let check = "test ! -f slow || sleep 3000; python3 -m unittest -v";
+    let (talk, _) = taken_back("slow", check).await;
+    let world = &talk.shop.world;
+    let begins = "its base has moved to";
+    let mut child = world.spawn(["serve"]);
+    assert!(child.says(begins).await, "it never began");
+    child.kill();
+    world.end(child).await;
+    let mut child = world.spawn(["serve"]);
+    assert!(child.says(begins).await, "it is not due again");
+
+    // What is decided meanwhile leaves, and ends the proof.
+    let rejected = world
+        .loops(["reject", &talk.id, "--reason", "not this way"])
+        .await;
+    assert_eq!(rejected.code, 0, "{rejected}");
+    while talk.hub.world().issue(SHOP, talk.number).open {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    child.interrupt();
+    world.end(child).await;
+    let left = std::fs::read_dir(world.state().join("rebuilds"));
+    assert_eq!(left.map_or(0, Iterator::count), 0, "a proof's folder is left");
     talk.close().await;
 }
 

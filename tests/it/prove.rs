@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use workers::{
     Machine, checks,
     git::Mirror,
-    order::{Baseline, Change, Job, Order, Prove, Report, Result as Outcome},
+    order::{Baseline, Change, Job, Order, Prove, Report, Result as Outcome, WaysOut},
     workspace::Workspace,
 };
 
@@ -113,6 +113,7 @@ impl World {
             sandbox: self.sandbox.clone(),
             setup: self.setup.clone(),
             setup_cache: root.join("cache"),
+            ways_out: WaysOut::default(),
             timeout: Span(Duration::from_secs(300)),
             job: Job::Prove(self.prove.clone()),
         }

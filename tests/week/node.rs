@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
@@ -19,16 +19,29 @@ use orchestrator::{
     config::Config,
     engine::{Definition, Engine, Home, Service, Specs, Word},
     gateway::Gateway,
+    github::Hub,
     store::{StateLock, Store},
 };
 use workers::{Machine, sandbox::Sandbox};
 
 static HANDS: AtomicI64 = AtomicI64::new(0);
 
+/// A clock that goes with this process's own.
+type Beside = Box<dyn Fn(i64) + Send>;
+static BESIDE: Mutex<Option<Beside>> = Mutex::new(None);
+
+/// From now on `beside` is told what time it is, in Unix milliseconds, whenever the clock is turned.
+pub(crate) fn turn_beside(beside: Option<Beside>) {
+    *BESIDE.lock().unwrap_or_else(PoisonError::into_inner) = beside;
+}
+
 /// Turns the clock of this process.
 pub(crate) fn turn_to(at: DateTime<Utc>) {
     static TAKEN: OnceLock<bool> = OnceLock::new();
     HANDS.store(at.timestamp_millis(), Ordering::SeqCst);
+    if let Some(beside) = &*BESIDE.lock().unwrap_or_else(PoisonError::into_inner) {
+        beside(at.timestamp_millis());
+    }
     let taken = TAKEN.get_or_init(|| clock::install(|| Timestamp(HANDS.load(Ordering::SeqCst))));
     assert!(taken, "somebody else turns the clock");
 }
@@ -55,9 +68,13 @@ struct Files {
 impl Node {
     /// Takes the lock, opens the store, starts the gateway.
     pub(crate) async fn open(world: &World) -> Self {
-        let (key, path) = (world.key().to_owned(), world.path("loops.yaml"));
+        let (key, token, path) = (world.key(), world.login_token(), world.path("loops.yaml"));
         let text = std::fs::read_to_string(&path).unwrap();
-        let env = move |name: &str| (name == "LOOPS_TEST_KEY").then(|| key.clone());
+        let env = |name: &str| match name {
+            "LOOPS_TEST_KEY" => Some(key.to_owned()),
+            "LOOPS_TEST_GITHUB" => Some(token.clone()),
+            _ => None,
+        };
         let config = Config::read(&path, &text, None, &env).unwrap();
         let lock = StateLock::take(&config.state).unwrap();
         let store = Store::open(&config.state).await.unwrap();
@@ -66,7 +83,8 @@ impl Node {
             sandbox: Some(Sandbox::find(helper).unwrap()),
         };
         let folder = config.state.canonicalize().unwrap();
-        let home = Home::new(store.clone(), Arc::new(machine), folder, None);
+        let hub = Hub::new(&config.github).unwrap();
+        let home = Home::new(store.clone(), Arc::new(machine), folder, hub).with_review(config.review);
         let gateway = Gateway::start(&config.models, store, None, None).await.unwrap();
         Self {
             engine: Engine {
@@ -132,6 +150,7 @@ impl Files {
                     version: loops::spec::version(&spec),
                     spec: Arc::new(spec),
                     path: file.path.canonicalize().unwrap(),
+                    repository: None,
                 }
             })
             .collect();

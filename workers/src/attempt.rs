@@ -19,8 +19,10 @@ use crate::{
     },
     checks,
     order::{self, AgentSettings, Change, Job, Order, Outcome, Report},
+    relay::RelayError,
     sandbox::{Policy, Sandbox, SandboxError},
     tools::ToolHost,
+    way_out::WayOut,
     workspace::{Workspace, WorkspaceError},
 };
 
@@ -52,6 +54,8 @@ enum Failure {
     Sandbox(#[from] SandboxError),
     #[error(transparent)]
     NotBegun(#[from] NotBegun),
+    #[error("the way to the gateway could not be opened: {0}")]
+    WayOut(#[from] RelayError),
     #[error("the agent could do nothing: {0}")]
     Nothing(Cause),
     #[error("the reviewer gave no verdict: {0}")]
@@ -187,10 +191,11 @@ impl Attempt<'_> {
         let deadline = Instant::now() + order.timeout.0;
         make_scratch(&order.scratch).await?;
         let ready = tokio::time::timeout_at(deadline, self.lay_out(sandbox, agent, start, writable)).await;
-        let (workspace, host) = ready.map_err(|_| Failure::NoTime(order.timeout))??;
+        let (workspace, host, way_out) = ready.map_err(|_| Failure::NoTime(order.timeout))??;
         Ok(Room {
             workspace,
             host,
+            _way_out: way_out,
             deadline,
         })
     }
@@ -201,7 +206,7 @@ impl Attempt<'_> {
         agent: &AgentSettings,
         start: Option<&Change>,
         writable: bool,
-    ) -> Result<(Workspace, ToolHost), Failure> {
+    ) -> Result<(Workspace, ToolHost, Option<WayOut>), Failure> {
         let order = self.order;
         self.stage("workspace");
         let sandboxed = order.sandbox.is_some();
@@ -215,22 +220,35 @@ impl Attempt<'_> {
         )
         .await
         .map_err(Failure::Workspace)?;
-        let policy = Policy {
+        let mut policy = Policy {
             layers: workspace.layers(),
             mirror_objects: Some(workspace.mirror_objects()),
             ..self.policy(workspace.root().to_owned(), order.scratch.clone(), writable)
         };
-        self.keep(sandbox, &policy);
-        self.caveats.extend(caveat);
         if let Some(setup) = &order.setup {
             self.stage("setup");
             workspace
-                .prepare(setup, &order.setup_cache, sandbox, &policy)
+                .prepare_by(
+                    setup,
+                    &order.setup_cache,
+                    sandbox,
+                    &policy,
+                    order.ways_out.setup.as_ref(),
+                )
                 .await
                 .map_err(Failure::Setup)?;
         }
+        let way_out = match order.ways_out.agent.as_ref().filter(|_| sandboxed) {
+            Some(gateway) => Some(WayOut::open(&order.scratch, gateway)?),
+            None => None,
+        };
+        if let Some(way_out) = &way_out {
+            way_out.lead(&mut policy);
+        }
+        self.keep(sandbox, &policy);
+        self.caveats.extend(caveat);
         let host = ToolHost::start(sandbox, &policy, &agent.deny_commands).await?;
-        Ok((workspace, host))
+        Ok((workspace, host, way_out))
     }
 
     fn policy(&self, workspace: PathBuf, scratch: PathBuf, writable: bool) -> Policy {
@@ -281,6 +299,8 @@ struct Room {
     workspace: Workspace,
     host: ToolHost,
     deadline: Instant,
+    /// Open as long as somebody is in the room.
+    _way_out: Option<WayOut>,
 }
 
 async fn make_scratch(scratch: &Path) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ pub mod order;
 pub mod relay;
 pub mod sandbox;
 pub mod tools;
+pub mod way_out;
 pub mod workspace;
 
 pub use attempt::{Machine, carry_out};

@@ -11,6 +11,9 @@ use super::{agents::ReviewChoice, limits::ten_minutes, units::Span};
 pub struct Checks {
     /// Commands that must pass.
     pub commands: Vec<CheckCommand>,
+    /// Hosts that these commands may reach; they run the change's own code.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<String>,
     /// Whether the change's tests must fail on the base and pass on the change.
     pub reproduce: Reproduce,
     /// What to do about weakened tests.
@@ -23,6 +26,7 @@ impl Default for Checks {
     fn default() -> Self {
         Self {
             commands: Vec::new(),
+            network: Vec::new(),
             reproduce: Reproduce::Required,
             weakened_tests: WeakenedTests::Forbid,
             agent_review: ReviewChoice::default(),

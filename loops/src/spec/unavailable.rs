@@ -74,12 +74,15 @@ impl List {
 /// The name of a source that cannot be read yet.
 fn later(source: &Source, on_github: bool) -> Option<&'static str> {
     match source {
-        Source::File(_) => None,
         Source::GithubIssues(_) | Source::GithubActions(_) if on_github => None,
-        Source::Slack(_) => Some("slack"),
-        Source::GithubIssues(_) => Some("github_issues"),
-        Source::GithubActions(_) => Some("github_actions"),
-        Source::Junit(_) => Some("junit"),
+        Source::Slack(_) | Source::GithubIssues(_) | Source::GithubActions(_) => Some(source.key()),
+        Source::File(_)
+        | Source::Junit(_)
+        | Source::Sarif(_)
+        | Source::Csv(_)
+        | Source::Json(_)
+        | Source::Rss(_)
+        | Source::Sentry(_) => None,
     }
 }
 
@@ -101,12 +104,6 @@ fn surroundings(spec: &LoopSpec, list: &mut List) {
             "sandbox.image",
             "container images; leave it out to use the host's toolchains",
         );
-    }
-    if spec.setup.as_ref().is_some_and(|setup| !setup.network.is_empty()) {
-        list.add("setup.network", "network for setup; leave it empty");
-    }
-    if !spec.boundaries.network.is_empty() {
-        list.add("boundaries.network", "network for agents; leave it empty");
     }
 }
 

@@ -19,13 +19,17 @@ const WATCH_EVERY: u32 = 15;
 
 /// Looks once at what became of pull requests, tries what waits, and tells of both.
 pub(super) async fn look(home: &Home, out: Out) -> Result<(), CliError> {
-    for news in news_of(home).await? {
-        out.note(line(&news));
+    loop {
+        for news in news_of(home).await? {
+            out.note(line(&news));
+        }
+        for waiting in engine::send(home, true).await? {
+            out.note(waits(&waiting));
+        }
+        if !engine::settle_rebuilds(home).await {
+            return Ok(());
+        }
     }
-    for waiting in engine::send(home, true).await? {
-        out.note(waits(&waiting));
-    }
-    Ok(())
 }
 
 /// Carries out what a decision has just put before the outbox; a service that has the state does it by itself.
@@ -57,7 +61,8 @@ pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
     }
     let mut told = Told::default();
     for round in 0.. {
-        if let Err(error) = once(&home, out, round % WATCH_EVERY == 0, &mut told).await {
+        let watch = round % WATCH_EVERY == 0 || engine::has_rebuilt(&home);
+        if let Err(error) = once(&home, out, watch, &mut told).await {
             out.note(format!("{}  trouble   GitHub: {error}", clock::now()));
         }
         tokio::select! {
@@ -109,6 +114,11 @@ fn line(news: &News) -> String {
         News::Merged(proposal) => format!("merged    {}: {}", proposal.id.short(), proposal.title),
         News::Closed(proposal, why) => format!("closed    {}: {why}", proposal.id.short()),
         News::Reopened(proposal) => format!("reopened  {}: {}", proposal.id.short(), proposal.title),
+        News::Rebuilding(proposal, base) => format!(
+            "proves    {}: its base has moved to {}",
+            proposal.id.short(),
+            base.get(..7).unwrap_or(base)
+        ),
         News::Rebuilt(proposal, how) => format!("rebuilt   {}: {how}", proposal.id.short()),
         News::SentBack(proposal, why) => format!("sent back {}: {why}", proposal.id.short()),
         News::Answered(proposal, n) => format!("answered  {}: {n} on GitHub", proposal.id.short()),

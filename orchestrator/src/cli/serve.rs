@@ -73,6 +73,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     interrupt.abort();
     errands.abort();
     fresh.abort();
+    engine::stop_rebuilds(&service.engine.home).await;
     service.engine.gateway.shutdown(Duration::from_millis(200)).await;
     served.map_err(|error| CliError::new("the service ended").why(error))?;
     out.note("the service has ended; interrupted runs go on at the next start");

@@ -9,6 +9,7 @@ use super::{CliError, Context, specs};
 use crate::{
     config::{Config, Database, Secret},
     engine::{Definition, Engine, Home, Plan, Watchers, plan},
+    feeds::Feeds,
     gateway::{Cassette, Gateway, GatewayError},
     github::{GitHubError, Hub},
     store::{StateLock, Store, StoreError},
@@ -35,10 +36,11 @@ impl Context {
     pub(super) async fn home(&self) -> Result<Home, CliError> {
         let config = self.config()?;
         let store = open(&config).await?;
-        let (folder, review) = (config.state, config.review);
-        let folder = folder.canonicalize().unwrap_or(folder);
-        let hub = Hub::new(&config.github)?;
-        Ok(Home::new(store, Arc::new(machine()), folder, hub).with_review(review))
+        let folder = config
+            .state
+            .canonicalize()
+            .unwrap_or_else(|_| config.state.clone());
+        home(config, store, folder)
     }
 
     /// Everything: the lock, the store, the gateway.
@@ -85,13 +87,12 @@ impl Context {
         for words in notes {
             self.out.note(loops::text::plain(&words));
         }
-        let (path, spec) = specs::find(files, name, self.out.color)?;
-        let path = path.canonicalize().unwrap_or(path);
-        let version = spec::version(&spec);
+        let file = specs::find(files, name, self.out.color)?;
         Ok(Definition {
-            spec: Arc::new(spec),
-            version,
-            path,
+            version: spec::version(&file.spec),
+            spec: Arc::new(file.spec),
+            path: file.path.canonicalize().unwrap_or(file.path),
+            repository: file.repository,
         })
     }
 }
@@ -208,15 +209,21 @@ impl Context {
             std::os::unix::fs::symlink(mirrors, copy.path().join("mirrors")).map_err(failed)?;
         }
         let store = Store::open(copy.path()).await?;
-        let hub = Hub::new(&config.github)?;
-        let folder = copy.path().to_owned();
-        let home = Home::new(store.clone(), Arc::new(machine()), folder, hub).with_review(config.review);
-        let gateway = Gateway::start(&config.models, store, None, None).await?;
-        gateway.limit(config.budget);
+        let gateway = Gateway::start(&config.models, store.clone(), None, None).await?;
+        gateway.limit(config.budget.clone());
         let engine = Engine {
-            home,
+            home: home(config, store, copy.path().to_owned())?,
             gateway: Arc::new(gateway),
         };
         Ok(plan(&engine, definition, &Watchers::default()).await?)
     }
+}
+
+/// What the settings say that stands on this machine, with its files in `folder`.
+fn home(config: Config, store: Store, folder: PathBuf) -> Result<Home, CliError> {
+    let hub = Hub::new(&config.github)?;
+    let feeds = Feeds::new(config.credentials).map_err(|error| CliError::new(error.to_string()))?;
+    Ok(Home::new(store, Arc::new(machine()), folder, hub)
+        .with_review(config.review)
+        .with_feeds(feeds))
 }

@@ -19,6 +19,7 @@ pub(super) struct File {
     every: Option<Span>,
     loops: Option<u32>,
     timeout: Option<Span>,
+    network: Vec<String>,
 }
 
 impl File {
@@ -31,6 +32,13 @@ impl File {
             let what = format!("`github.limits`: a run may spend {run}, more than the whole day ({day})");
             problems.push(Problem { at: None, what });
         }
+        for host in self.network.iter().filter(|host| !loops::spec::is_host(host)) {
+            let what = format!(
+                "`github.limits.network`: `{}` is no host's name, like `registry.example.com` or `*.example.com:8443`",
+                host.escape_debug()
+            );
+            problems.push(Problem { at: None, what });
+        }
         Allowance {
             day,
             run,
@@ -41,6 +49,7 @@ impl File {
             every: self.every.unwrap_or(usual.every),
             loops: self.loops.unwrap_or(usual.loops),
             timeout: self.timeout.unwrap_or(usual.timeout),
+            network: self.network,
         }
     }
 }
@@ -72,6 +81,8 @@ mod tests {
     fn limits_that_cannot_be_are_told() {
         let told = read("github: { limits: { day: 4 USD, run: 5 USD } }").unwrap_err();
         assert!(told.contains("more than the whole day"), "{told}");
+        let told = read("github: { limits: { network: ['https://a.example'] } }").unwrap_err();
+        assert!(told.contains("is no host's name"), "{told}");
         assert!(read("github: { limits: { day: much } }").is_err());
         assert!(read("github: { limits: { week: 4 USD } }").is_err());
     }

@@ -190,6 +190,7 @@ async fn written(store: &Store) -> Result<Written, EngineError> {
                 spec: Arc::new(serde_json::from_value(row.spec).ok()?),
                 version: row.version,
                 path: row.path.into(),
+                repository: row.repository,
             };
             Some((row.name, known))
         })

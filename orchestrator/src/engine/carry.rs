@@ -6,7 +6,7 @@ use loops::id::{AttemptId, TaskId};
 use tokio::sync::mpsc;
 use workers::{Order, Outcome, Report, carry_out, order::Entry};
 
-use super::{EngineError, Progress, Running};
+use super::{EngineError, Progress, Running, ways_out};
 use crate::{
     clock,
     store::{attempts, transcripts},
@@ -27,11 +27,17 @@ pub(crate) struct Shown {
 
 impl Running {
     /// Carries out an order here. What it reports is in the store when this returns.
-    pub(crate) async fn carry(self: &Arc<Self>, order: Order, shown: Shown) -> Result<Outcome, EngineError> {
+    pub(crate) async fn carry(
+        self: &Arc<Self>,
+        mut order: Order,
+        shown: Shown,
+    ) -> Result<Outcome, EngineError> {
         let (reports, inbox) = mpsc::unbounded_channel();
         let keeper = tokio::spawn(keep(Arc::clone(self), shown, inbox));
         let (scratch, attempt) = (order.scratch.clone(), order.attempt);
+        let passes = ways_out::let_out(&self.engine.gateway, self.spec(), &mut order);
         let outcome = carry_out(order, &self.engine.home.machine, reports).await;
+        drop(passes);
         keeper
             .await
             .map_err(|panic| EngineError::Record(format!("reports could not be kept: {panic}")))??;

@@ -17,6 +17,7 @@ use serde_json::json;
 use super::{Definition, EngineError, Progress, Running, triage::recount};
 use crate::{
     clock,
+    feeds::{Feed, Feeds},
     github::Repository,
     local::{self, Batch},
     store::{
@@ -73,8 +74,13 @@ impl Running {
             Source::GithubActions(actions) => {
                 Reader::Actions(on_github()?, actions.clone(), self.spec().base.clone())
             }
-            Source::Slack(_) | Source::Junit(_) => {
-                return Err(EngineError::NotYet("the sources `slack` and `junit`".to_owned()));
+            Source::Slack(_) => return Err(EngineError::NotYet("the source `slack`".to_owned())),
+            other => {
+                let feed = Feed::of(other)
+                    .ok_or_else(|| EngineError::NotYet(format!("the source `{}`", other.key())))?;
+                let feeds = self.engine.home.feeds.clone();
+                let feeds = feeds.ok_or_else(|| EngineError::NotYet("reading documents".to_owned()))?;
+                Reader::Feed(feeds, Box::new(feed), self.definition.folder())
             }
         })
     }
@@ -88,6 +94,8 @@ enum Reader {
     Issues(Repository, GithubIssues),
     /// Workflow runs on GitHub, of these branches or the base.
     Actions(Repository, GithubActions, String),
+    /// Documents; paths count from the spec's folder.
+    Feed(Feeds, Box<Feed>, PathBuf),
 }
 
 impl Reader {
@@ -95,6 +103,7 @@ impl Reader {
     fn name(&self) -> String {
         match self {
             Self::File(file, _) => format!("file:{}", file.path),
+            Self::Feed(_, feed, _) => feed.name(),
             Self::Issues(repository, issues) if issues.labels.is_empty() => {
                 format!("github_issues:{}", repository.full_name())
             }
@@ -124,6 +133,15 @@ impl Reader {
             Self::Issues(repository, issues) => Ok(repository.read_issues(issues, cursor.as_deref()).await?),
             Self::Actions(repository, actions, base) => {
                 Ok(repository.read_actions(actions, base, cursor.as_deref()).await?)
+            }
+            Self::Feed(feeds, feed, folder) => {
+                feeds
+                    .read(feed, folder, cursor.as_deref())
+                    .await
+                    .map_err(|error| EngineError::Source {
+                        source_name: feed.name(),
+                        why: error.to_string(),
+                    })
             }
         }
     }

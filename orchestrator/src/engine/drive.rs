@@ -276,6 +276,7 @@ async fn record_new(
         serde_json::to_value(&*definition.spec).map_err(|error| EngineError::Record(error.to_string()))?;
     let path = definition.path.display().to_string();
     loop_rows::upsert(&mut tx, name, &definition.version, &spec, &path, now).await?;
+    loop_rows::belong(&mut tx, name, definition.repository.as_deref()).await?;
     let run = runs::Run {
         id,
         loop_name: name.clone(),

@@ -4,6 +4,7 @@ use loops::schedule::Cause;
 use workers::git::GitError;
 
 use crate::{
+    gateway::GatewayError,
     github::{self, GitHubError},
     local::branch::BranchError,
     store::StoreError,
@@ -15,6 +16,9 @@ pub enum EngineError {
     /// The store could not read or write.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The gateway could not be started.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// Git could not do what is needed.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -81,7 +85,7 @@ impl EngineError {
     /// Which part of the machinery it is about.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Store(_) | Self::Record(_) => Cause::State,
+            Self::Store(_) | Self::Record(_) | Self::Gateway(_) => Cause::State,
             Self::Git(_) | Self::Branch(_) | Self::GitHub(_) => Cause::Repository,
             Self::Source { .. } => Cause::Source,
             Self::Prompt { .. }
@@ -95,7 +99,9 @@ impl EngineError {
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Store(_) | Self::Git(_) | Self::Branch(BranchError::Git(_)) => Remedy::Retry,
+            Self::Store(_) | Self::Gateway(_) | Self::Git(_) | Self::Branch(BranchError::Git(_)) => {
+                Remedy::Retry
+            }
             Self::GitHub(error) => match error.remedy() {
                 github::Remedy::Retry(_) | github::Remedy::Look => Remedy::Retry,
                 github::Remedy::AskHuman => Remedy::AskHuman,

@@ -29,6 +29,7 @@ mod talk;
 mod triage;
 mod trouble;
 mod trust;
+mod ways_out;
 mod work;
 
 use std::{path::PathBuf, sync::Arc};
@@ -55,7 +56,7 @@ pub use self::{
     error::{EngineError, Remedy},
     expiry::expire,
     green::lowered,
-    news::{News, watch},
+    news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -67,7 +68,7 @@ pub(crate) use self::{
     propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
-use crate::{config::Review, gateway::Gateway, github::Hub, store::Store};
+use crate::{config::Review, feeds::Feeds, gateway::Gateway, github::Hub, store::Store};
 
 /// What stands on this machine, whether or not a model can be asked.
 #[derive(Debug, Clone)]
@@ -82,8 +83,12 @@ pub struct Home {
     pub hub: Option<Hub>,
     /// How much review people can bear.
     pub review: Review,
+    /// Who reads sources that are documents; none: nobody has said with which logins.
+    pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
+    /// Proofs of proposals whose bases have moved.
+    rebuilds: talk::Rebuilds,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
     starting: Arc<Mutex<()>>,
     /// Who owns what loops may change, as it was read from commits; a commit does not change.
@@ -108,7 +113,9 @@ impl Home {
             folder,
             hub,
             review: Review::default(),
+            feeds: None,
             sending: Arc::default(),
+            rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
             owners: capacity::Known::default(),
         }
@@ -118,6 +125,15 @@ impl Home {
     #[must_use]
     pub fn with_review(self, review: Review) -> Self {
         Self { review, ..self }
+    }
+
+    /// The same, where sources are read by `feeds`.
+    #[must_use]
+    pub fn with_feeds(self, feeds: Feeds) -> Self {
+        Self {
+            feeds: Some(feeds),
+            ..self
+        }
     }
 
     /// The bare mirror of a repository.
@@ -130,6 +146,11 @@ impl Home {
     /// The folder of one attempt.
     pub(crate) fn scratch(&self, attempt: AttemptId) -> PathBuf {
         self.folder.join("attempts").join(attempt.to_string())
+    }
+
+    /// Where proofs on moved bases are made.
+    pub(crate) fn rebuild_folder(&self) -> PathBuf {
+        self.folder.join("rebuilds")
     }
 
     /// Where results of `setup` are kept.
@@ -147,6 +168,8 @@ pub struct Definition {
     pub version: String,
     /// The file.
     pub path: PathBuf,
+    /// The [key](crate::config::github::FullName::key) of the repository on whose base branch it stands; none: it is the operator's.
+    pub repository: Option<String>,
 }
 
 impl Definition {

@@ -262,7 +262,7 @@ impl Running {
 
 /// What a baseline depends on besides the base commit: the commands, and what is set up before them.
 fn baseline_key(spec: &LoopSpec, commands: &[CheckCommand]) -> String {
-    let what = json!([commands, spec.setup, spec.sandbox]);
+    let what = json!([commands, spec.setup, spec.sandbox, spec.checks.network]);
     hex::encode(Sha256::digest(what.to_string().as_bytes()))[..16].to_owned()
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use workers::{
     Change, Job, Order, Outcome,
     git::GitError,
-    order::{AgentSettings, Ending, Gateway as GatewayAddress, Result as JobResult, Work},
+    order::{AgentSettings, Ending, Gateway as GatewayAddress, Result as JobResult, WaysOut, Work},
 };
 
 use super::{EngineError, Progress, Running, brief, carry::Shown, propose::AUTHOR};
@@ -179,6 +179,7 @@ impl Running {
             },
             setup: self.spec().setup.clone(),
             setup_cache: self.engine.home.setup_cache(),
+            ways_out: WaysOut::default(),
             timeout,
             job,
         }
@@ -203,6 +204,7 @@ impl Running {
             task,
             run: self.id,
             loop_name: spec.name.clone(),
+            repository: self.definition.repository.clone(),
             role,
             label: label.to_owned(),
             number,
@@ -215,11 +217,8 @@ impl Running {
                 month_start: loops::schedule::month_start(zone, clock::now()),
             },
             zone: zone.to_owned(),
-            // Only who works needs more than a model: proofs and reviews are made offline.
-            network: match role {
-                gateway::Role::Work => spec.boundaries.network.clone(),
-                gateway::Role::Lead | gateway::Role::Review => Vec::new(),
-            },
+            // Hosts are reached from inside the sandbox, with tokens of their own (`ways_out`).
+            network: Vec::new(),
             models: None,
         })
     }

@@ -72,6 +72,8 @@ pub enum GatewayError {
 pub struct Gateway {
     /// `http://127.0.0.1:PORT`.
     pub address: String,
+    /// `relay://127.0.0.1:PORT`: where the relays of sandboxes connect, each of which says first whose it is.
+    pub relays: String,
     inner: Arc<Inner>,
 }
 
@@ -112,6 +114,13 @@ impl Gateway {
         Self::start_with(models, store, playback, record, patience, Outside::system()).await
     }
 
+    /// One that leads to hosts and to no model, beside whatever else works on the same store.
+    pub async fn for_hosts(store: Store) -> Result<Self, GatewayError> {
+        let models = Models::none();
+        let patience = Patience::of(models.patience.0);
+        Self::open(&models, store, None, None, patience, Outside::system()).await
+    }
+
     /// As [`Gateway::start`], with other waits between tries, and another way to the hosts that loops allow.
     pub async fn start_with(
         models: &Models,
@@ -130,6 +139,17 @@ impl Gateway {
                 "calls were under way at the last stop; each is charged its reservation"
             );
         }
+        Self::open(models, store, playback, record, patience, outside).await
+    }
+
+    async fn open(
+        models: &Models,
+        store: Store,
+        playback: Option<Cassette>,
+        record: Option<PathBuf>,
+        patience: Patience,
+        outside: Outside,
+    ) -> Result<Self, GatewayError> {
         let inner = Arc::new(Inner {
             upstreams: upstream::Upstreams::new(models).map_err(GatewayError::Client)?,
             lanes: lanes::Lanes::new(models),
@@ -148,12 +168,17 @@ impl Gateway {
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         });
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
-            .await
-            .map_err(GatewayError::Listen)?;
-        let address = format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?);
-        inner.tasks.spawn(server::serve(Arc::clone(&inner), listener));
-        Ok(Self { address, inner })
+        let (direct, address) = listen("http").await?;
+        let (inside, relays) = listen("relay").await?;
+        let own = server::serve(Arc::clone(&inner), direct, server::Entrance::Direct);
+        inner.tasks.spawn(own);
+        let theirs = server::serve(Arc::clone(&inner), inside, server::Entrance::Relays);
+        inner.tasks.spawn(theirs);
+        Ok(Self {
+            address,
+            relays,
+            inner,
+        })
     }
 
     /// From now on all loops together may spend no more than this.
@@ -163,7 +188,13 @@ impl Gateway {
 
     /// Lets an attempt ask, until it is dismissed.
     pub fn admit(&self, admission: Admission) -> Token {
-        self.inner.door.admit(admission, &self.inner.cut)
+        self.inner.door.admit(admission, false, &self.inner.cut)
+    }
+
+    /// Lets what runs in one sandbox ask: the token is worth something only through a relay that was opened with it
+    /// ([`Gateway::relays`]), until it is dismissed.
+    pub fn admit_inside(&self, admission: Admission) -> Token {
+        self.inner.door.admit(admission, true, &self.inner.cut)
     }
 
     /// Ends what an attempt may do here: its token is worth nothing from now on, and its open calls are cut.
@@ -214,6 +245,18 @@ impl Gateway {
             self.inner.tasks.wait().await;
         }
     }
+}
+
+/// A loopback port of our own, and how it is called.
+async fn listen(scheme: &str) -> Result<(TcpListener, String), GatewayError> {
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .await
+        .map_err(GatewayError::Listen)?;
+    let address = format!(
+        "{scheme}://{}",
+        listener.local_addr().map_err(GatewayError::Listen)?
+    );
+    Ok((listener, address))
 }
 
 impl Inner {

@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::bound::Known;
 
+/// What a relay says first of all, in hex: whose connection it is, as the SHA-256 of that attempt's token.
+pub(super) type Mark = [u8; 32];
+
 /// How many calls one attempt may have under way: more than an agent needs, few enough that a hostile one cannot
 /// fill the memory with them.
 const SEATS: usize = 8;
@@ -60,6 +63,8 @@ pub struct Admission {
     pub run: RunId,
     /// The loop's name.
     pub loop_name: String,
+    /// The [key](crate::config::github::FullName::key) of the repository that defines its loop; none: the operator does.
+    pub repository: Option<String>,
     /// What it does.
     pub role: Role,
     /// What may be spent.
@@ -95,6 +100,8 @@ impl fmt::Debug for Token {
 #[derive(Debug)]
 pub(super) struct Guest {
     pub(super) admission: Admission,
+    /// Whether it asks from inside a sandbox: through the relay of that sandbox, and from nowhere else.
+    inside: bool,
     /// Fires when the attempt is dismissed; its streams end then.
     pub(super) gone: CancellationToken,
     /// How many calls it may have under way.
@@ -110,15 +117,16 @@ pub(super) struct Guest {
 /// Everybody who is admitted, by the hash of the token.
 #[derive(Debug, Default)]
 pub(super) struct Door {
-    guests: Mutex<HashMap<[u8; 32], Arc<Guest>>>,
+    guests: Mutex<HashMap<Mark, Arc<Guest>>>,
 }
 
 impl Door {
     /// Lets an attempt in, until [`Door::dismiss`] or until `all` fires.
-    pub(super) fn admit(&self, admission: Admission, all: &CancellationToken) -> Token {
+    pub(super) fn admit(&self, admission: Admission, inside: bool, all: &CancellationToken) -> Token {
         let token = Token(format!("loops-{}", hex::encode(rand::random::<[u8; 32]>())));
         let guest = Guest {
             admission,
+            inside,
             gone: all.child_token(),
             seats: Arc::new(Semaphore::new(SEATS)),
             tunnels: Arc::new(Semaphore::new(TUNNELS)),
@@ -136,9 +144,16 @@ impl Door {
         }
     }
 
-    /// Who holds this token.
-    pub(super) fn find(&self, token: &str) -> Option<Arc<Guest>> {
-        self.lock().get(&hash(token)).cloned()
+    /// Who holds this token, if it may be used where it came from: through a relay only the token that the relay was
+    /// opened for is worth something, and a token from inside nowhere else.
+    pub(super) fn find(&self, token: &str, relay: Option<Mark>) -> Option<Arc<Guest>> {
+        let hash = hash(token);
+        let guest = self.lock().get(&hash).cloned()?;
+        match relay {
+            Some(mark) => mark == hash,
+            None => !guest.inside,
+        }
+        .then_some(guest)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Arc<Guest>>> {
@@ -146,6 +161,6 @@ impl Door {
     }
 }
 
-fn hash(token: &str) -> [u8; 32] {
+fn hash(token: &str) -> Mark {
     Sha256::digest(token.as_bytes()).into()
 }

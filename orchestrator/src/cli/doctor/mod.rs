@@ -1,17 +1,18 @@
 //! `loops doctor`: each thing that is needed, found or not, and how to mend it. It looks and tries; it changes nothing,
 //! and of a key it says whether it is set, never what it is.
 
+mod credentials;
 mod github;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use loops::spec::SandboxLimits;
+use loops::spec::{RepoForm, SandboxLimits};
 use serde::Serialize;
 use tokio::process::Command;
 use workers::sandbox::Sandbox;
 
 use super::{CliError, Context, Exit, Format, Out, specs};
-use crate::config::{Config, Database, Models, Vendor};
+use crate::config::{Config, Database, Models, Vendor, github::FullName};
 
 /// What is needed, what is there, and how to mend the rest.
 #[derive(Debug, clap::Args)]
@@ -65,7 +66,8 @@ impl Doctor {
             Err(error) => looks.push(Look::missing("settings", error.what, "mend `loops.yaml`")),
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
-                looks.extend(github::looks(&config.github).await);
+                looks.extend(github::looks(&config.github, &worked_on(context, &config)).await);
+                looks.extend(credentials::looks(&config.credentials));
             }
         }
         for (program, argument) in TOOLCHAINS {
@@ -231,6 +233,21 @@ fn kernel_setting(name: &str) -> Option<String> {
     std::fs::read_to_string(Path::new("/proc/sys").join(name))
         .ok()
         .map(|text| text.trim().to_owned())
+}
+
+/// The repositories on GitHub that loops of the operator's folder work on. A folder that cannot be read names none.
+fn worked_on(context: &Context, config: &Config) -> Vec<FullName> {
+    let files = specs::files_in(&context.global.specs)
+        .and_then(|paths| specs::read_all(&paths, &specs::known(&config.models)))
+        .unwrap_or_default();
+    let named = files.iter().filter_map(|file| {
+        let spec = file.spec.as_ref().ok()?;
+        match RepoForm::parse(&spec.repo) {
+            Some(RepoForm::GitHub { .. }) => FullName::parse(&spec.repo),
+            _ => None,
+        }
+    });
+    named.collect()
 }
 
 async fn settings(config: &Config, context: &Context) -> Vec<Look> {

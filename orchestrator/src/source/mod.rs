@@ -1,6 +1,12 @@
 //! What any source gives, files and forges alike. Plain data; nothing is read here.
 
+mod said;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use loops::{id::SignalId, signal::Signal};
+
+pub use said::{Said, when};
 
 /// What a source had to say since it was last read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,6 +21,26 @@ pub struct Batch {
     pub cursor: String,
     /// Whether there is more than one batch holds: read again with the cursor.
     pub more: bool,
+}
+
+impl Batch {
+    /// Of several versions of one signal, the last one read stays, in the first one's place; what was taken away goes.
+    pub fn keep_last_versions(&mut self) {
+        let mut at: BTreeMap<SignalId, usize> = BTreeMap::new();
+        let mut kept: Vec<Signal> = Vec::with_capacity(self.signals.len());
+        for signal in self.signals.drain(..) {
+            match at.get(&signal.id) {
+                Some(place) => kept[*place] = signal,
+                None => {
+                    at.insert(signal.id, kept.len());
+                    kept.push(signal);
+                }
+            }
+        }
+        let deleted: BTreeSet<&SignalId> = self.deleted.iter().collect();
+        kept.retain(|signal| !deleted.contains(&signal.id));
+        self.signals = kept;
+    }
 }
 
 /// A part of a source that could not be read.
