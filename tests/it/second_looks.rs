@@ -348,6 +348,65 @@ async fn only_the_closers_own_words_about_the_closing_are_the_reason() {
 }
 
 #[tokio::test]
+async fn a_service_that_waits_for_an_answer_ends_a_few_seconds_after_its_grace() {
+    let (shop, hub) = Ratings::on_github().await;
+    shop.world.define(&Ratings::file().on_github(SHOP).every("1s"));
+    let fault = hub
+        .world()
+        .fault(Match::new("GET", "/acme/shop.git"), Fault::TimeOut, 1_000);
+    let mut service = shop.world.spawn(["serve", "--grace", "1"]);
+    assert!(service.says("the tick of").await, "a run begins");
+    while hub.world().hits(fault) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let asked = std::time::Instant::now();
+    service.interrupt();
+    let ended = shop.world.end(service).await;
+    assert_eq!(ended.code, 0, "{ended}");
+    assert!(asked.elapsed().as_secs() < 20, "{:?}: {ended}", asked.elapsed());
+    assert!(ended.stderr.contains("was cut off"), "{ended}");
+    shop.world.close().await;
+}
+
+#[tokio::test]
+async fn what_a_person_wrote_into_title_or_description_stays() {
+    let talk = Talk::begin(&["say why", "say more"]).await;
+    let number = talk.number;
+    let edited = |talk: &Talk| {
+        let mut there = talk.hub.world();
+        let issue = there.issue(SHOP, number);
+        (issue.title.clone(), issue.body.clone().unwrap_or_default())
+    };
+    let before = edited(&talk);
+    for (round, words) in ["say why", "say more"].into_iter().enumerate() {
+        talk.hub
+            .world()
+            .comment(SHOP, number, "carol", &format!("/loops revise {words}"));
+        let head = talk.head();
+        talk.look().await;
+        assert_ne!(talk.head(), head);
+        let (title, body) = edited(&talk);
+        if round == 0 {
+            // Control: as long as nobody has edited it, the page follows.
+            assert_ne!(body, before.1);
+            talk.hub
+                .world()
+                .edit_body(SHOP, number, "carol", &format!("By carol\n\n{body}"));
+            later(&talk);
+        } else {
+            assert_eq!(title, before.0);
+            assert!(body.starts_with("By carol"), "{body}");
+        }
+    }
+    assert!(
+        talk.news().contains("The description was edited here"),
+        "{}",
+        talk.news()
+    );
+    talk.close().await;
+}
+
+#[tokio::test]
 async fn a_dashboard_tells_nothing_of_another_repository() {
     const SECRET: &str = "acme/secret-billing";
     let (shop, hub) = Ratings::on_github().await;

@@ -42,13 +42,15 @@ pub(super) async fn looks(settings: &GitHub, named: &[FullName]) -> Vec<Look> {
     let mut looks = vec![];
     let by_token = matches!(settings.login, Login::Token { .. });
     for name in &repositories {
-        looks.push(match tokio::time::timeout(PATIENCE, one(&hub, name, by_token)).await {
-            Ok(look) => look,
-            Err(_) => {
-                let found = format!("{name}: no answer within {} s", PATIENCE.as_secs());
-                Look::missing("github", found, "look at the network, or at GitHub's own state")
-            }
-        });
+        looks.push(
+            match tokio::time::timeout(PATIENCE, one(&hub, name, by_token)).await {
+                Ok(look) => look,
+                Err(_) => {
+                    let found = format!("{name}: no answer within {} s", PATIENCE.as_secs());
+                    Look::missing("github", found, "look at the network, or at GitHub's own state")
+                }
+            },
+        );
     }
     looks
 }
