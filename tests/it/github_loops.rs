@@ -201,6 +201,7 @@ async fn a_name_that_another_repositorys_loop_had_is_not_for_taking() {
 async fn the_service_follows_the_base_branch_and_keeps_the_last_good_form() {
     let often = spec(&[("every: 10m", "every: 1s")]);
     let (world, hub) = world(&[("README.md", "shop")]).await;
+    world.set_up(&hub, &format!("{LISTED}  limits: {{ every: 1s }}\n"));
     let mut child = world.spawn(["serve"]);
     said(&mut child, "has no loops in `.loops` on `main`").await;
     hub.world()
@@ -251,6 +252,48 @@ async fn the_last_good_form_is_served_after_a_restart_also_while_github_is_down(
     child.interrupt();
     let ended = world.end(child).await;
     assert!(!ended.all().contains("loop      fix: next at"), "{ended}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_pace_and_a_number_of_loops_that_leave_others_nothing_are_refused() {
+    let named = |name: &str| {
+        spec(&[(
+            "name: fix",
+            &format!("name: {name}\nbudget: {{ day: 1 USD, run: 1 USD }}"),
+        )])
+    };
+    let often = spec(&[("every: 10m", "every: 1s")]);
+    let (world, hub) = world(&[
+        (".loops/a.yaml", &often),
+        (".loops/b.yaml", &named("b")),
+        (".loops/c.yaml", &named("c")),
+    ])
+    .await;
+    world.set_up(&hub, &format!("{LISTED}  limits: {{ loops: 1 }}\n"));
+    let told = validated(&world).await;
+    let errors: Vec<String> = told["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["errors"][0]["path"].as_str().unwrap_or("good").to_owned())
+        .collect();
+    assert_eq!(errors, ["schedule.every", "good", "name"], "{told:#}");
+    hub.check();
+    world.close().await;
+}
+
+#[tokio::test]
+async fn loops_that_could_not_be_looked_at_are_not_called_right() {
+    let (world, hub) = world(&[(SPEC, &spec(&[]))]).await;
+    assert_eq!(world.loops(["validate"]).await.code, 0);
+    let fault = hub
+        .world()
+        .fault(Match::new("GET", "/repos/acme/shop"), Fault::Status(404), 1_000);
+    let told = world.loops(["validate"]).await;
+    assert_ne!(told.code, 0, "{told}");
+    assert!(told.stderr.contains("could not be looked at now"), "{told}");
+    assert!(hub.world().hits(fault) > 0);
     world.close().await;
 }
 

@@ -35,6 +35,7 @@ mod sandbox;
 mod sandbox_attacks;
 mod sandbox_layers;
 mod screens;
+mod second_looks;
 mod serve;
 mod shapes;
 mod slack;

@@ -117,6 +117,10 @@ pub struct GithubActions {
     /// Branches; empty: the base.
     #[serde(default)]
     pub branches: Vec<String>,
+    /// What started a run, like `push` or `pull_request`; empty: what nobody without write access can start. Runs of
+    /// forks are never read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
 }
 
 /// Files on disk.

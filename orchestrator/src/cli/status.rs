@@ -85,7 +85,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     let home = context.home().await?;
     let burden = engine::burden(&home).await?;
     let working = nodes::Working::read(&store).await?;
-    let troubles = engine::troubles(&store, None, |_| true).await?;
+    let troubles = engine::troubles(&store, None).await?;
     let places = ticks::unbegun(&store).await?;
     let unmerged = engine::unmerged(&store).await?;
     if out.format == Format::Json {

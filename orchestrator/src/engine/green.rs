@@ -9,13 +9,14 @@ use loops::{
     spec::{Autonomy, LoopSpec, ReviewChoice},
 };
 
-use super::{Answer, Answered, EngineError, Home, answer};
+use super::{Answer, Answered, EngineError, Home, answer, outbox::key};
 use crate::{
     github::{CheckRun, CheckState, Protection, Pull, Repository, Review},
     store::{
         Store,
         decisions::{self, Said},
         evidence, ledger, loops as loop_rows,
+        outbox::{self, EffectState},
         proposals::{self, Proposal, ProposalState},
     },
 };
@@ -142,6 +143,9 @@ pub(super) async fn green(
     if let Some(why) = lowered(store, &spec).await? {
         return Ok(Green::Stays(why));
     }
+    if let Some(why) = not_taken(store, proposal).await? {
+        return Ok(Green::Stays(why));
+    }
     let protection = repository.protection(&proposal.base_branch).await?;
     let standing = Standing {
         proposal,
@@ -161,6 +165,16 @@ pub(super) async fn green(
             _ => Ok(Green::NotYet("it was answered meanwhile")),
         },
     }
+}
+
+/// Why a merge of this very commit was given up before: GitHub is not asked for it again and again.
+async fn not_taken(store: &Store, proposal: &Proposal) -> Result<Option<String>, EngineError> {
+    let effect = outbox::get(store, &key("merge", proposal.id, &proposal.head)).await?;
+    let failed = effect.filter(|effect| effect.state == EffectState::Failed);
+    Ok(failed.map(|effect| {
+        let why = effect.why.unwrap_or_default();
+        format!("it was not merged ({why}), so a person merges it")
+    }))
 }
 
 async fn spec_of(store: &Store, proposal: &Proposal) -> Result<Option<LoopSpec>, EngineError> {

@@ -156,6 +156,12 @@ fn source(source: &Source, path: &str, finds: &mut Finds<'_>) {
                 forms::is_branch,
                 "this cannot be a branch's name",
             );
+            finds.each(
+                &format!("{path}.events"),
+                &actions.events,
+                is_said,
+                "an event cannot be empty",
+            );
         }
         other => feeds::check(other, path, finds),
     }

@@ -8,12 +8,12 @@ mod slack;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use loops::spec::LoopSpec;
+use loops::spec::{LoopSpec, RepoForm};
 use serde::Serialize;
 use tokio::process::Command;
 
 use super::{CliError, Context, Exit, Format, Out, specs};
-use crate::config::{Config, Database, Models, Vendor};
+use crate::config::{Config, Database, Models, Vendor, github::FullName};
 
 /// What is needed, what is there, and how to mend the rest.
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ impl Doctor {
             Err(error) => looks.push(Look::missing("settings", error.what, "mend `loops.yaml`")),
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
-                looks.extend(github::looks(&config.github).await);
+                looks.extend(github::looks(&config.github, &worked_on(context, &config)).await);
                 looks.extend(slack::looks(&config.slack, &defined_here(&config, context)).await);
                 looks.extend(credentials::looks(&config.credentials));
             }
@@ -167,6 +167,21 @@ fn git(version: Option<String>) -> Look {
         [one, two, ..] if (*one, *two) >= OLDEST_GIT => Look::found("git", version),
         _ => Look::missing("git", format!("{version} is too old"), &mend),
     }
+}
+
+/// The repositories on GitHub that loops of the operator's folder work on. A folder that cannot be read names none.
+fn worked_on(context: &Context, config: &Config) -> Vec<FullName> {
+    let files = specs::files_in(&context.global.specs)
+        .and_then(|paths| specs::read_all(&paths, &specs::known(&config.models)))
+        .unwrap_or_default();
+    let named = files.iter().filter_map(|file| {
+        let spec = file.spec.as_ref().ok()?;
+        match RepoForm::parse(&spec.repo) {
+            Some(RepoForm::GitHub { .. }) => FullName::parse(&spec.repo),
+            _ => None,
+        }
+    });
+    named.collect()
 }
 
 async fn settings(config: &Config, context: &Context) -> Vec<Look> {

@@ -140,7 +140,8 @@ pub fn known(models: &Models) -> Known {
 }
 
 /// The files of loops that `context` names: of the folder, and, if no name is wanted or the folder has none of that name,
-/// of the repositories in the settings. What is to be said about those is in `notes`.
+/// of the repositories in the settings. What is to be said about those is in `notes`, and which of them could not be read
+/// now in `unread`.
 ///
 /// # Errors
 /// If nothing can be read.
@@ -149,6 +150,7 @@ pub async fn everywhere(
     config: &Config,
     wanted: Option<&str>,
     notes: &mut Vec<String>,
+    unread: &mut Vec<String>,
 ) -> Result<Vec<SpecFile>, CliError> {
     let mut files = match files_in(&context.global.specs) {
         Ok(paths) => read_all(&paths, &known(&config.models))?,
@@ -165,6 +167,9 @@ pub async fn everywhere(
     let home = context.home().await?;
     for one in repositories::defined(&home, config, repositories::Fresh::Ask).await? {
         notes.extend(one.notes);
+        if one.unread {
+            unread.push(one.name.to_string());
+        }
         for file in one.files {
             add(&mut files, file);
         }

@@ -29,6 +29,8 @@ pub struct Defined {
     pub files: Vec<SpecFile>,
     /// What else is to be said about it.
     pub notes: Vec<String>,
+    /// Whether they could not be read now, though that was asked for.
+    pub unread: bool,
 }
 
 /// How to come to what a repository defines.
@@ -48,12 +50,13 @@ pub async fn defined(home: &Home, config: &Config, fresh: Fresh) -> Result<Vec<D
     let known = super::known(&config.models);
     let mut all = Vec::new();
     for name in &config.github.repositories {
-        let mut notes = Vec::new();
+        let (mut notes, mut unread) = (Vec::new(), false);
         let mut laid = Laid::read(&home.folder, name);
         if fresh == Fresh::Ask {
             match look(home, name).await {
                 Ok(found) => laid = Some(found.laid()),
                 Err(error) => {
+                    unread = true;
                     let then = if laid.is_some() {
                         "; what was read last counts"
                     } else {
@@ -68,6 +71,7 @@ pub async fn defined(home: &Home, config: &Config, fresh: Fresh) -> Result<Vec<D
                 name: name.clone(),
                 files: Vec::new(),
                 notes,
+                unread,
             });
             continue;
         };
@@ -90,6 +94,7 @@ pub async fn defined(home: &Home, config: &Config, fresh: Fresh) -> Result<Vec<D
             name: name.clone(),
             files,
             notes,
+            unread,
         });
     }
     Ok(all)
@@ -116,7 +121,8 @@ impl Judge<'_> {
                 (row.name.clone(), repo.to_owned())
             })
             .collect();
-        let mut spent = Money::ZERO;
+        let (mut spent, mut good) = (Money::ZERO, 0_u32);
+        let mut branches = BTreeMap::new();
         for file in &mut all {
             let Ok(spec) = &file.spec else { continue };
             let (loop_name, base, day) = (spec.name.clone(), spec.base.clone(), spec.budget.day.0);
@@ -132,10 +138,29 @@ impl Judge<'_> {
                     format!("`{loop_name}` was a loop of `{owner}`, and what it knows stays there; take another name"),
                 );
             }
-            if let Some(why) = self.no_branch(&base).await {
-                file.add("base", why);
+            if good >= self.allowance.loops {
+                let words = format!(
+                    "the operator lets this repository have {} loops, and those before it are as many",
+                    self.allowance.loops
+                );
+                file.add("name", words);
             }
             if file.spec.is_ok() {
+                // Each branch is asked for once.
+                let why = match branches.get(&base) {
+                    Some(known) => Option::clone(known),
+                    None => {
+                        let why = self.no_branch(&base).await;
+                        branches.insert(base.clone(), why.clone());
+                        why
+                    }
+                };
+                if let Some(why) = why {
+                    file.add("base", why);
+                }
+            }
+            if file.spec.is_ok() {
+                good += 1;
                 spent = Money(spent.0.saturating_add(day.0));
             }
         }

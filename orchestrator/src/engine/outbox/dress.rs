@@ -44,7 +44,7 @@ impl Sending<'_> {
         description: String,
     ) -> Result<Tried, EngineError> {
         if head != self.proposal.head {
-            return Ok(Tried::GivenUp("a later attempt took its place".to_owned()));
+            return Ok(Tried::Obsolete("a later attempt took its place".to_owned()));
         }
         let Some(pull) = pulls::get(&self.home.store, self.proposal.id).await? else {
             return Ok(Tried::NotYet);

@@ -50,6 +50,16 @@ impl Service<'_> {
     async fn conclude(&mut self, done: Ended) -> Result<(), EngineError> {
         let (id, finished) = match done {
             Ok(done) => done,
+            Err(broken) if broken.is_cancelled() => {
+                // It was cut off: the next start takes it up where a killed process would have left it.
+                if let Some((name, _)) = self.under_way.remove(&broken.id()) {
+                    (self.tell)(Word::Trouble(
+                        name.to_string(),
+                        "its run did not end in time, and was cut off".to_owned(),
+                    ));
+                }
+                return Ok(());
+            }
             Err(broken) => {
                 let error = EngineError::Record(format!("the run broke: {broken}"));
                 (broken.id(), Err(error))

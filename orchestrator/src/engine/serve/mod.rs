@@ -39,6 +39,9 @@ const ALARM: Duration = Duration::from_secs(1);
 /// close together share a transaction.
 const TOGETHER: Duration = Duration::from_millis(50);
 
+/// What has not ended so long after it was told to is cut off; it is recovered like what a killed process leaves.
+const CUT_OFF: Duration = Duration::from_secs(5);
+
 /// The loops that are valid now, and the others; none: nothing has changed. Asked at every ring, so that an edited
 /// file counts at once. A file that cannot be read leaves its loop as it was.
 pub type Specs = Option<(Vec<Definition>, Vec<Broken>)>;
@@ -206,8 +209,15 @@ impl<'a> Service<'a> {
                     "the service ended before it had begun, and another run was under way then",
                 )
                 .await?;
-            } else {
+            } else if self.loops.contains_key(tick.loop_name.as_str()) {
                 self.go_on(&tick.loop_name, Start::Tick(tick.due_at), tick.due_at);
+            } else {
+                self.could_not_start(
+                    &tick.loop_name,
+                    tick.due_at,
+                    "the service ended before it had begun, and the loop is not served any more",
+                )
+                .await?;
             }
         }
         self.fill().await
@@ -231,7 +241,8 @@ impl<'a> Service<'a> {
         self.under_way.values().map(|(name, _)| &**name)
     }
 
-    /// Begins nothing any more: runs under way get `grace`, then they are interrupted, and go on at the next start.
+    /// Begins nothing any more: runs under way get `grace`, then they are interrupted, and go on at the next start. What
+    /// does not end even then, because it waits for an answer that does not come say, is cut off a few seconds later.
     ///
     /// # Errors
     /// If the store cannot be read or written.
@@ -248,6 +259,14 @@ impl<'a> Service<'a> {
             .values()
             .filter_map(|served| served.running.as_ref())
             .for_each(CancellationToken::cancel);
+        let deadline = tokio::time::Instant::now() + CUT_OFF;
+        while !self.jobs.is_empty() {
+            tokio::select! {
+                Some(done) = self.jobs.join_next_with_id() => self.ended(done).await?,
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+        }
+        self.jobs.abort_all();
         while self.end_one().await? {}
         Ok(())
     }

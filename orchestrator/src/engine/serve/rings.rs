@@ -25,6 +25,8 @@ use crate::{
 const ASLEEP: Duration = Duration::from_secs(5 * 60);
 /// A run that is being stopped, and perhaps not written down yet, is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// What is said of a loop whose last tick is still to come.
+const AHEAD: &str = "the clock was ahead, and its last receipt is of a tick that is still to come";
 /// So many loops are judged in one transaction at most, so that others come to write in between.
 const AT_ONCE: usize = 500;
 
@@ -98,6 +100,11 @@ impl Service<'_> {
         if now.since(self.rang_at) > ASLEEP {
             self.up_since = now;
         }
+        if self.rang_at.since(now) > ASLEEP {
+            // The clock was ahead and has been set back. Ticks that have receipts stay as they are; the others count.
+            self.up_since = now;
+            self.set_back(now);
+        }
         self.rang_at = now;
         loop {
             let mut due = Vec::new();
@@ -141,6 +148,24 @@ impl Service<'_> {
             self.act(&name, judged, now).await?;
         }
         Ok(())
+    }
+
+    /// Loops whose last receipt lies ahead of the clock count from now, and it is said.
+    fn set_back(&mut self, now: Timestamp) {
+        let ahead: Vec<Arc<str>> = self
+            .loops
+            .iter()
+            .filter(|(_, served)| served.last.since(now) > ASLEEP)
+            .map(|(name, _)| Arc::clone(name))
+            .collect();
+        for name in ahead {
+            if let Some(served) = self.loops.get_mut(&name) {
+                let words = format!("{AHEAD} ({}); it counts from now", served.last);
+                served.last = now;
+                (self.tell)(Word::Trouble(name.to_string(), words));
+            }
+            self.put_down_next(&name);
+        }
     }
 
     /// The ticks of a loop that have come; none: it has no schedule, or is not served any more.

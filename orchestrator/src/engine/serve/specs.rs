@@ -103,6 +103,8 @@ impl Service<'_> {
 
     fn take_in(&mut self, definition: Definition, last: Timestamp, now: Timestamp) {
         let name: Arc<str> = definition.spec.name.as_str().into();
+        // After the clock was set back a last receipt may lie ahead; ticks that have receipts are not run again.
+        let last = last.min(now);
         let schedule = definition.spec.schedule.as_ref();
         let known = self.loops.get(&name);
         if known.is_none()

@@ -44,8 +44,14 @@ pub(crate) struct Talk {
     pub(crate) said: u32,
     /// The digest of its words.
     pub(crate) said_digest: String,
+    /// The digests of its title and of its page as we wrote them last; empty: not known.
+    pub(crate) wrote: [String; 2],
     /// How often a person opened it again after it was closed.
     pub(crate) reopened: u32,
+    /// When we saw that, by our clock.
+    pub(crate) reopened_at: Option<Timestamp>,
+    /// When it was closed last, by GitHub's clock.
+    pub(crate) closed_at: Option<Timestamp>,
     /// The base that was looked at last, for whether it still holds what the proposal was made on.
     pub(crate) base_seen: Option<String>,
     /// What keeps it from being merged by itself, if its loop merges when green.

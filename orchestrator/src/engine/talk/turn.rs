@@ -113,6 +113,12 @@ impl<'a> Turn<'a> {
                     self.say(order, "revise", why);
                 }
                 Command::Revise(_) | Command::Retry => self.resume = self.stop.is_none(),
+                Command::Approve(_) | Command::Reject(..) => {
+                    let words = "Plans are answered under the dashboard. This is merged with GitHub's own button; close \
+                                 it to refuse it."
+                        .to_owned();
+                    self.say(order, "plan", words);
+                }
                 Command::Never(_) => {}
             }
         }
@@ -207,6 +213,11 @@ impl<'a> Turn<'a> {
         wanted.conflict = conflicts && !self.talk.conflict;
         // Machines do not start anything while a person wants the loop to rest.
         ((wanted.ci || wanted.conflict) && !paused).then_some(wanted)
+    }
+
+    /// Whether somebody asks for another attempt, and was not answered.
+    pub(super) fn is_asked(&self, heard: &Heard) -> bool {
+        !Wanted::of(heard, &self.talk).asked.is_empty()
     }
 
     /// People have asked as often as they may.
