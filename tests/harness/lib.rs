@@ -7,5 +7,6 @@ pub mod fuzz;
 pub mod github;
 pub mod model;
 pub mod postgres;
+pub mod slack;
 pub mod trace;
 pub mod world;

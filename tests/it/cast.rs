@@ -93,7 +93,12 @@ impl Ratings {
 
     /// The loop's spec.
     pub(crate) fn file() -> LoopFile {
-        LoopFile::new("fix", Self::CHECK).write(["ratings/**", "tests/**"])
+        Self::file_of("fix")
+    }
+
+    /// The spec of a loop of another name.
+    pub(crate) fn file_of(name: &'static str) -> LoopFile {
+        LoopFile::new(name, Self::CHECK).write(["ratings/**", "tests/**"])
     }
 
     /// The same shop on GitHub, where carol, who has write access, and dave report it in an issue. Its `origin` is not used.
@@ -112,7 +117,7 @@ impl Ratings {
         (Self { world, origin }, hub)
     }
 
-    fn files() -> [(&'static str, &'static str); 4] {
+    pub(crate) fn files() -> [(&'static str, &'static str); 4] {
         [
             ("ratings/__init__.py", ""),
             (Self::FILE, Self::BUGGY),

@@ -13,20 +13,20 @@ use crate::cast::{Ratings, proposal, run};
 const CI: &str = "build";
 
 /// A shop with an open pull request; the proposal's id and the pull request's number.
-struct Talk {
-    shop: Ratings,
-    hub: GitHub,
-    id: String,
-    number: u64,
+pub(crate) struct Talk {
+    pub(crate) shop: Ratings,
+    pub(crate) hub: GitHub,
+    pub(crate) id: String,
+    pub(crate) number: u64,
 }
 
 impl Talk {
     /// `told`: words of requests, of which the worker knows what to do about them.
-    async fn begin(told: &[&str]) -> Self {
+    pub(crate) async fn begin(told: &[&str]) -> Self {
         Self::with("", told).await
     }
 
-    async fn with(proposal_keys: &str, told: &[&str]) -> Self {
+    pub(crate) async fn with(proposal_keys: &str, told: &[&str]) -> Self {
         let (shop, hub) = Ratings::on_github().await;
         if !proposal_keys.is_empty() {
             let yaml = Ratings::file().on_github(SHOP).yaml();
@@ -62,18 +62,18 @@ impl Talk {
     }
 
     /// One look, and the run that follows from it, whatever it ends with.
-    async fn look(&self) -> Value {
+    pub(crate) async fn look(&self) -> Value {
         let ran = self.shop.world.loops(["run", "fix", "--format", "json"]).await;
         assert!(matches!(ran.code, 0 | 4), "{ran}");
         ran.json()["run"].clone()
     }
 
-    fn head(&self) -> String {
+    pub(crate) fn head(&self) -> String {
         self.hub.world().pull(SHOP, self.number).head_sha.clone()
     }
 
     /// What we said under the pull request.
-    fn said(&self) -> Vec<String> {
+    pub(crate) fn said(&self) -> Vec<String> {
         let mut there = self.hub.world();
         let comments = there.repo(SHOP).comments.values();
         comments
@@ -83,7 +83,7 @@ impl Talk {
     }
 
     /// What we said in threads.
-    fn replies(&self) -> Vec<String> {
+    pub(crate) fn replies(&self) -> Vec<String> {
         let mut there = self.hub.world();
         let comments = there.repo(SHOP).review_comments.values();
         comments
@@ -93,7 +93,7 @@ impl Talk {
     }
 
     /// The updating comment, of which there is one.
-    fn news(&self) -> String {
+    pub(crate) fn news(&self) -> String {
         let mut all = self.said();
         all.retain(|body| body.contains("<!-- loops:news:"));
         assert_eq!(all.len(), 1, "one updating comment: {all:#?}");
@@ -101,7 +101,7 @@ impl Talk {
     }
 
     /// What the worker was told who knows what to do about these words.
-    fn brief(&self, words: &str) -> String {
+    pub(crate) fn brief(&self, words: &str) -> String {
         let session = format!("{} told {words}", Ratings::TITLE);
         let model = self.shop.world.model();
         if let Some(first) = model.requests_of(&session).first() {
@@ -120,7 +120,7 @@ impl Talk {
     }
 
     /// How many conversations with workers there were.
-    fn worked(&self) -> usize {
+    pub(crate) fn worked(&self) -> usize {
         let requests = self.shop.world.model().requests();
         requests
             .iter()
@@ -128,7 +128,7 @@ impl Talk {
             .count()
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.hub.check();
         self.shop.world.close().await;
     }
@@ -449,8 +449,6 @@ async fn a_base_that_was_forced_away_is_followed_and_the_change_is_proven_there(
         },
         talk.worked(),
     );
-    // What GitHub says of a base follows the branch; a conflict by history goes to a worker first.
-    talk.hub.world().pull(SHOP, talk.number).base_sha = moved.clone();
     talk.look().await;
     let shown = talk.shop.shown(&talk.id).await;
     assert_ne!(talk.head(), before, "{shown:#}");
@@ -635,5 +633,56 @@ async fn without_its_hidden_marker_an_answer_would_be_given_twice() {
     })
     .await;
     assert_eq!(talk.said().len(), 2, "{:#?}", talk.said());
+    talk.close().await;
+}
+
+#[tokio::test]
+async fn a_retry_is_another_attempt_with_the_words_of_the_last_one_and_counts_as_a_round() {
+    let talk = Talk::with("rounds: { people: 2 }", &[]).await;
+    let number = talk.number;
+    // Each attempt leaves something else, as a model would.
+    let turn = std::sync::atomic::AtomicU32::new(0);
+    talk.shop.world.worker_told(Ratings::TITLE, "name the unit", |s| {
+        s.reply(move |_| {
+            let n = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let content = format!("# Stars, try {n}\n{}", Ratings::MENDED);
+            harness::model::Turn::new().call("write", json!({"path": Ratings::FILE, "content": content}))
+        })
+        .say("The unit is named.")
+    });
+    let told = |talk: &Talk| {
+        let asked = talk.shop.world.model().requests();
+        let briefs = asked.iter().map(|request| request.last_texts().join("\n"));
+        briefs
+            .filter(|text| text.contains("# This is another attempt"))
+            .collect::<Vec<_>>()
+    };
+    let say = |words: &str| talk.hub.world().comment(SHOP, number, "carol", words);
+    let before = talk.head();
+    say("/loops revise name the unit");
+    talk.look().await;
+    let first = talk.head();
+    assert_ne!(first, before);
+    say("/loops retry");
+    talk.look().await;
+    let second = talk.head();
+    assert_ne!(second, first, "{}", talk.news());
+    let briefs = told(&talk);
+    assert_eq!(briefs.len(), 2, "{briefs:#?}");
+    assert!(
+        briefs[1].contains("Try again what was asked before") && briefs[1].contains("name the unit"),
+        "{}",
+        briefs[1]
+    );
+
+    // People have asked as often as they may: it is said, and nothing is begun.
+    say("/loops retry");
+    talk.look().await;
+    assert_eq!((talk.head(), told(&talk).len()), (second, 2));
+    let news = talk.news();
+    assert!(
+        news.contains("It waits for a person: carol asked for more") && news.contains("2 of 2"),
+        "{news}"
+    );
     talk.close().await;
 }

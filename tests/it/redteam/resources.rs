@@ -127,7 +127,7 @@ const ATTACKS: &[Attack] = &[
         tried: "folders in folders, too deep for who walks them",
         by: "the sandbox ends when they cannot be measured",
         control: "no sandbox: they are made",
-        script: "python3 -c \"import os, time\nfor n in range(3000):\n  os.mkdir('d'); os.chdir('d')\ntime.sleep(4)\nprint('ALL')\"",
+        script: "python3 -c \"import os, time\nfor n in range(400):\n  os.mkdir('d'); os.chdir('d')\ntime.sleep(4)\nprint('ALL')\"",
         limits: USUAL,
         harm: |seen| says(seen, "ALL"),
         off: Off::Sandbox,

@@ -1,4 +1,4 @@
-//! Carries out what is to leave for GitHub. What, was decided in the transaction that wrote it down; here it is looked
+//! Carries out what is to leave for GitHub and for Slack. What, was decided in the transaction that wrote it down; here it is looked
 //! for, made if it is not there, and noted as done. An effect that cannot be carried out now waits and is tried
 //! again; it is never made twice, because whoever tries looks first.
 //!
@@ -8,8 +8,10 @@ mod board;
 mod branch;
 mod dress;
 mod end;
+mod given_up;
 mod pull;
 mod say;
+mod slack;
 mod warn;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -20,10 +22,11 @@ use loops::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Home, Place, error::Remedy, propose::PutBranch};
+use super::{EngineError, Home, Place, error::Remedy, notify::SLACK, propose::PutBranch};
 use crate::{
     clock,
     github::{GitHubError, Repository},
+    slack::SlackError,
     store::{
         Tx,
         outbox::{self, Effect},
@@ -109,10 +112,16 @@ pub(crate) enum Outward {
     },
 }
 
-pub(crate) use self::pull::with;
+pub(crate) use self::{
+    given_up::{failures, not_sent},
+    pull::with,
+};
 
 /// How the keys of effects begin that are about the dashboard of a repository, which follows: `board:owner/name`.
 pub(crate) const BOARD: &str = "board:";
+
+/// How the keys of answers under a dashboard begin; the repository and the comment follow: `board_say:owner/name:7`.
+pub(crate) const BOARD_SAY: &str = "board_say:";
 
 /// The key of an effect of a proposal: `what:P…:attempt`.
 pub(crate) fn key(what: &str, proposal: ProposalId, which: &impl std::fmt::Display) -> String {
@@ -125,8 +134,10 @@ enum Tried {
     Done,
     /// Something else has to be done first.
     NotYet,
-    /// It will not be done any more.
+    /// It will not be done any more, though it was wanted.
     GivenUp(String),
+    /// Nobody wants it any more.
+    Obsolete(String),
 }
 
 /// An effect that waits, and why.
@@ -168,13 +179,18 @@ pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineErro
             match attempt(home, &effect).await {
                 Ok(None | Some(Tried::NotYet)) => {}
                 Ok(Some(Tried::Done)) => again = true,
-                Ok(Some(Tried::GivenUp(why))) => give_up(home, &effect, &why).await?,
+                Ok(Some(Tried::GivenUp(why))) => given_up::give_up(home, &effect, &why).await?,
+                Ok(Some(Tried::Obsolete(why))) => given_up::drop(home, &effect, &why).await?,
                 Err(error @ EngineError::Store(_)) => return Err(error),
                 Err(error) if error.remedy() == Remedy::GiveUp && effect.tries >= GIVE_UP_AFTER => {
-                    give_up(home, &effect, &error.to_string()).await?;
+                    given_up::give_up(home, &effect, &error.to_string()).await?;
                 }
                 Err(error) => {
-                    let unknown = matches!(error, EngineError::GitHub(GitHubError::Ambiguous { .. }));
+                    let unknown = matches!(
+                        error,
+                        EngineError::GitHub(GitHubError::Ambiguous { .. })
+                            | EngineError::Slack(SlackError::Ambiguous { .. })
+                    );
                     let looks = tried.entry(effect.key.clone()).or_insert(0);
                     *looks = if unknown { *looks + 1 } else { LOOKS };
                     again |= *looks < LOOKS;
@@ -189,18 +205,11 @@ pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineErro
     }
 }
 
-async fn give_up(home: &Home, effect: &Effect, why: &str) -> Result<(), EngineError> {
-    let mut tx = home.store.begin().await?;
-    outbox::failed(&mut tx, &effect.key, why, clock::now()).await?;
-    tx.commit().await?;
-    tracing::info!(key = effect.key, why, "an effect is given up");
-    Ok(())
-}
-
 async fn put_off(home: &Home, effect: &Effect, error: &EngineError) -> Result<Waiting, EngineError> {
     let (now, why) = (clock::now(), error.to_string());
     let next_at = match error {
-        EngineError::GitHub(GitHubError::RateLimited { until, .. }) => *until,
+        EngineError::GitHub(GitHubError::RateLimited { until, .. })
+        | EngineError::Slack(SlackError::RateLimited { until, .. }) => *until,
         // A person has to mend it, who does not do so within seconds.
         error if error.remedy() == Remedy::AskHuman => after(now, effect.tries.max(4)),
         _ => after(now, effect.tries),
@@ -235,6 +244,16 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         };
         return board::board(home, &effect.key, name, &body).await;
     }
+    if effect.key.starts_with(SLACK) {
+        return slack::say(home, effect).await;
+    }
+    if let Some(of) = effect.key.strip_prefix(BOARD_SAY) {
+        let (name, Outward::Say { words, .. }) = (of.split(':').next().unwrap_or_default(), effect.effect()?)
+        else {
+            return Ok(None);
+        };
+        return board::say(home, &effect.key, name, &words).await;
+    }
     let mut parts = effect.key.splitn(3, ':');
     let (Some(what), Some(Ok(proposal))) = (parts.next(), parts.next().map(str::parse)) else {
         return Ok(None);
@@ -246,7 +265,7 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         return Ok(None);
     };
     if proposal.state.is_over() && what != "close" {
-        return Ok(Some(Tried::GivenUp(format!(
+        return Ok(Some(Tried::Obsolete(format!(
             "the proposal is {}",
             proposal.state
         ))));
