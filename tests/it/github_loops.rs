@@ -227,6 +227,35 @@ async fn the_service_follows_the_base_branch_and_keeps_the_last_good_form() {
 }
 
 #[tokio::test]
+async fn the_last_good_form_is_served_after_a_restart_also_while_github_is_down() {
+    let (world, hub) = world(&[(SPEC, &spec(&[]))]).await;
+    let mut child = world.spawn(["serve"]);
+    said(&mut child, "loop      fix: next at").await;
+    let broken = [(SPEC, Some("name: fix\nkind: none\n"))];
+    hub.world().commit(SHOP, "main", "carol", &broken, "Break it");
+    said(&mut child, "`acme/shop/.loops/fix.yaml` has").await;
+    child.interrupt();
+    world.end(child).await;
+
+    hub.world()
+        .fault(Match::new("GET", "/repos/"), Fault::Status(503), 10_000);
+    let mut child = world.spawn(["serve"]);
+    said(&mut child, "the last good one stays").await;
+    said(&mut child, "loop      fix: next at").await;
+    child.interrupt();
+    world.end(child).await;
+
+    // It is held to what the operator allows now.
+    world.set_up(&hub, &format!("{LISTED}  limits: {{ day: 1 USD }}\n"));
+    let mut child = world.spawn(["serve"]);
+    said(&mut child, "cannot be read now").await;
+    child.interrupt();
+    let ended = world.end(child).await;
+    assert!(!ended.all().contains("loop      fix: next at"), "{ended}");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_pace_and_a_number_of_loops_that_leave_others_nothing_are_refused() {
     let named = |name: &str| {
         spec(&[(

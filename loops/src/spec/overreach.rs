@@ -116,9 +116,11 @@ fn sources(spec: &LoopSpec, list: &mut List) {
             Source::Json(_) | Source::Rss(_) | Source::Sentry(_) => {
                 "addresses that the operator's machine can reach are"
             }
-            Source::GithubIssues(_) | Source::GithubActions(_) => continue,
+            Source::GithubIssues(_) | Source::GithubPulls(_) | Source::GithubActions(_) => continue,
         };
-        let words = format!("{whose} not this repository's to read; use `github_issues` or `github_actions`");
+        let words = format!(
+            "{whose} not this repository's to read; use `github_issues`, `github_pulls` or `github_actions`"
+        );
         list.add(&format!("sources[{i}].{}", source.key()), words);
     }
     if spec.notify.slack.is_some() {
@@ -271,7 +273,7 @@ mod tests {
     #[test]
     fn a_loop_that_keeps_to_its_repository_is_let_be() {
         assert_eq!(refused(&format!("{OWN}{ISSUES}")), [""; 0]);
-        let all = "sources: [{ github_issues: {} }, { github_actions: {} }]\nbase: release\ntriage: { trust: { members: 2 } }\n\
+        let all = "sources: [{ github_issues: {} }, { github_pulls: {} }, { github_actions: {} }]\nbase: release\ntriage: { trust: { members: 2 } }\n\
                    budget: { task: 1 USD, run: 10 USD, day: 50 USD }\nsandbox: { memory: 4GiB, cpus: 2, disk: 20GiB }\n\
                    workers: { fix: { agent: builtin, max_parallel: 4 } }\n";
         assert_eq!(refused(&format!("{OWN}{all}")), [""; 0]);

@@ -7,9 +7,9 @@ use std::{
 };
 
 use loops::{
-    id::RunId,
+    id::{RunId, SignalId},
     run::Event,
-    spec::{GithubActions, GithubIssues, PathSource, Source, Span},
+    spec::{GithubActions, GithubIssues, GithubPulls, PathSource, SlackSource, Source, Span},
     text::one_line,
 };
 use serde_json::json;
@@ -20,6 +20,7 @@ use crate::{
     feeds::{Feed, Feeds},
     github::Repository,
     local::{self, Batch},
+    slack::Slack,
     store::{
         Store, cursors, ledger,
         signals::{self, Reading},
@@ -71,10 +72,14 @@ impl Running {
                 Reader::File(from_folder(&folder, &folder, &file.path), folder)
             }
             Source::GithubIssues(issues) => Reader::Issues(on_github()?, issues.clone()),
+            Source::GithubPulls(pulls) => Reader::Pulls(on_github()?, pulls.clone()),
             Source::GithubActions(actions) => {
                 Reader::Actions(on_github()?, actions.clone(), self.spec().base.clone())
             }
-            Source::Slack(_) => return Err(EngineError::NotYet("the source `slack`".to_owned())),
+            Source::Slack(slack) => {
+                let there = self.engine.home.slack.clone();
+                Reader::Slack(there.ok_or(EngineError::NoSlack)?, slack.clone())
+            }
             other => {
                 let feed = Feed::of(other)
                     .ok_or_else(|| EngineError::NotYet(format!("the source `{}`", other.key())))?;
@@ -92,6 +97,10 @@ enum Reader {
     File(PathSource, PathBuf),
     /// Issues on GitHub.
     Issues(Repository, GithubIssues),
+    /// Channels of Slack.
+    Slack(Slack, SlackSource),
+    /// People's pull requests on GitHub.
+    Pulls(Repository, GithubPulls),
     /// Workflow runs on GitHub, of these branches or the base.
     Actions(Repository, GithubActions, String),
     /// Documents; paths count from the spec's folder.
@@ -114,6 +123,12 @@ impl Reader {
                     issues.labels.join(",")
                 )
             }
+            Self::Slack(_, slack) => format!("slack:{}", slack.channels.join(",")),
+            Self::Pulls(repository, pulls) => {
+                let filters = [&pulls.labels[..], &pulls.bases[..]].concat();
+                let name = format!("github_pulls:{} {}", repository.full_name(), filters.join(","));
+                name.trim_end().to_owned()
+            }
             Self::Actions(repository, actions, _) if actions.workflows.is_empty() => {
                 format!("github_actions:{}", repository.full_name())
             }
@@ -131,6 +146,8 @@ impl Reader {
         match self {
             Self::File(file, folder) => read_file(self.name(), file, folder, cursor).await,
             Self::Issues(repository, issues) => Ok(repository.read_issues(issues, cursor.as_deref()).await?),
+            Self::Slack(slack, source) => Ok(slack.read_channels(source, cursor.as_deref()).await?),
+            Self::Pulls(repository, pulls) => Ok(repository.read_pulls(pulls, cursor.as_deref()).await?),
             Self::Actions(repository, actions, base) => {
                 Ok(repository.read_actions(actions, base, cursor.as_deref()).await?)
             }
@@ -215,7 +232,10 @@ async fn take_in(
             ));
         }
         all_skipped += batch.skipped.len();
-        if cursor.as_deref() != Some(&batch.cursor) || !batch.signals.is_empty() || !batch.deleted.is_empty()
+        if cursor.as_deref() != Some(&batch.cursor)
+            || !batch.signals.is_empty()
+            || !batch.deleted.is_empty()
+            || !batch.whole.is_empty()
         {
             read.new += keep(store, name, run, &source, &batch, half_life).await?;
         }
@@ -281,7 +301,18 @@ async fn keep(
         tx.record(now, "signal.read", Some(name), run, &signal.id.to_string(), data)
             .await?;
     }
-    for id in &batch.deleted {
+    let mut deleted = batch.deleted.clone();
+    let read: BTreeSet<SignalId> = batch.signals.iter().map(|signal| signal.id).collect();
+    for stretch in &batch.whole {
+        let known = signals::in_stretch(&mut tx, name, stretch).await?;
+        let gone = known
+            .iter()
+            .filter(|known| stretch.misses(&known.external_id, known.thread.as_deref()))
+            // What was read a moment later is there.
+            .filter(|known| !read.contains(&known.id));
+        deleted.extend(gone.map(|known| known.id));
+    }
+    for id in &deleted {
         let was_in = signals::get(&mut tx, name, *id)
             .await?
             .and_then(|kept| kept.finding);

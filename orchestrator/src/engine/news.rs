@@ -7,7 +7,7 @@ use super::{
     EngineError, Home, Place,
     answer::{decide, refuse},
     expiry::let_go,
-    green::green,
+    green::{Green, green},
     outbox::key,
     settle::record_merged,
     talk,
@@ -138,11 +138,32 @@ async fn look(
             }
             let mut news = talk::look(home, &repository, row, proposal, &pull).await?;
             if news.is_empty() && proposal.state == ProposalState::Open && row.hands_off.is_none() {
-                news.extend(green(home, &repository, &pull, proposal).await?);
+                news.extend(merge(home, &repository, &pull, proposal).await?);
             }
             Ok(news)
         }
     }
+}
+
+/// Merges it if nothing is in the way, and else writes down what is.
+async fn merge(
+    home: &Home,
+    repository: &Repository,
+    pull: &Pull,
+    proposal: &Proposal,
+) -> Result<Option<News>, EngineError> {
+    let (news, unmerged) = match green(home, repository, pull, proposal).await? {
+        Green::NotAsked => (None, None),
+        Green::Merges => (Some(News::Green(proposal.clone())), None),
+        Green::NotYet(why) => (None, Some((why.to_owned(), true))),
+        Green::Stays(why) => (
+            Some(News::StaysOpen(proposal.clone(), why.clone())),
+            Some((why, false)),
+        ),
+    };
+    let unmerged = unmerged.map(|(why, for_now)| talk::Unmerged { why, for_now });
+    talk::note_unmerged(&home.store, proposal, unmerged).await?;
+    Ok(news)
 }
 
 /// What a pull request says of its base is from when its own branch was pushed to last: the branch is asked.

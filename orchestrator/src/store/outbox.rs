@@ -83,6 +83,8 @@ statements! { "outbox":
     FAILED_SINCE = concat!("SELECT ", columns!(), " FROM outbox WHERE state = 'failed' AND done_at >= $1
         ORDER BY done_at DESC, key LIMIT $2");
     GET = concat!("SELECT ", columns!(), " FROM outbox WHERE key = $1");
+    LATEST = concat!("SELECT ", columns!(), " FROM outbox WHERE SUBSTR(key, 1, LENGTH(CAST($1 AS TEXT))) = $1
+        ORDER BY decided_at DESC, key DESC LIMIT 1");
 }
 
 /// Decides an effect. False: one with this key was decided before, and stays as it is.
@@ -154,6 +156,11 @@ pub async fn failed_since(
 /// The effect with that key.
 pub async fn get(from: impl Reader, key: &str) -> Result<Option<Effect>, StoreError> {
     GET.first(from, |q| q.bind(key), read).await
+}
+
+/// Of the effects whose keys begin so, the one that was decided last.
+pub async fn latest(from: impl Reader, prefix: &str) -> Result<Option<Effect>, StoreError> {
+    LATEST.first(from, |q| q.bind(prefix), read).await
 }
 
 fn read(row: &Row) -> Result<Effect, StoreError> {

@@ -34,6 +34,8 @@ pub struct SpecFile {
     pub spec: Result<LoopSpec, Vec<SpecError>>,
     /// The key of the repository on whose base branch it stands; none: it lies in the operator's folder.
     pub repository: Option<String>,
+    /// Of a repository's file that has errors: what it was when it was served last, if that may still be.
+    pub last_good: Option<Box<SpecFile>>,
 }
 
 /// A loop that was found by its name.
@@ -67,6 +69,7 @@ impl SpecFile {
             text,
             spec,
             repository: None,
+            last_good: None,
         };
         file.look_at_prompts();
         Ok(file)

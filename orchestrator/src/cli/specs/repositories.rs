@@ -1,7 +1,11 @@
 //! The loops that repositories define for themselves: read like those of a folder, and held to what a repository may
 //! ask for. What may be asked for is `loops::spec`'s to say; how they come here is `crate::specs`'s.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+};
 
 use loops::{
     budget::Money,
@@ -109,10 +113,13 @@ impl Judge<'_> {
     async fn files(&mut self) -> Result<Vec<SpecFile>, EngineError> {
         let mut all = self.read().unwrap_or_default();
         // Which repository a name's findings, runs and proposals came from: they are not for another one to see.
-        let owners: BTreeMap<String, String> = loop_rows::list(&self.home.store)
-            .await?
-            .into_iter()
-            .map(|row| (row.name, row.spec["repo"].as_str().unwrap_or_default().to_owned()))
+        let rows = loop_rows::list(&self.home.store).await?;
+        let owners: BTreeMap<String, String> = rows
+            .iter()
+            .map(|row| {
+                let repo = row.spec["repo"].as_str().unwrap_or_default();
+                (row.name.clone(), repo.to_owned())
+            })
             .collect();
         let (mut spent, mut good) = (Money::ZERO, 0_u32);
         let mut branches = BTreeMap::new();
@@ -157,7 +164,41 @@ impl Judge<'_> {
                 spent = Money(spent.0.saturating_add(day.0));
             }
         }
+        let taken: BTreeSet<String> = all
+            .iter()
+            .filter_map(|file| Some(file.spec.as_ref().ok()?.name.clone()))
+            .collect();
+        for file in all.iter_mut().filter(|file| file.spec.is_err()) {
+            if let Some((good, day)) = self.last_good(file, &rows, &taken, spent) {
+                spent = Money(spent.0.saturating_add(day.0));
+                file.last_good = Some(Box::new(good));
+            }
+        }
         Ok(all)
+    }
+
+    /// What a file was when its loop was served last, and what that may spend in a day: it is held to what the operator
+    /// allows now. Whether its branch is there is not asked, because that may be what cannot be.
+    fn last_good(
+        &self,
+        file: &SpecFile,
+        rows: &[loop_rows::Loop],
+        taken: &BTreeSet<String>,
+        spent: Money,
+    ) -> Option<(SpecFile, Money)> {
+        let key = self.name.key();
+        let row = rows.iter().find(|row| {
+            row.repository.as_ref() == Some(&key)
+                && row.served_since.is_some()
+                && !taken.contains(&row.name)
+                && Path::new(&row.path).file_name() == file.path.file_name()
+        })?;
+        let mut good = SpecFile::read_as(Path::new(&row.path), file.shown.clone(), self.known).ok()?;
+        good.repository = Some(key);
+        let spec = good.spec.as_ref().ok().filter(|spec| spec.name == row.name)?;
+        let over = spec::overreach(spec, &self.name.to_string(), self.allowance, spent);
+        let day = spec.budget.day.0;
+        over.is_empty().then_some((good, day))
     }
 
     fn read(&self) -> io::Result<Vec<SpecFile>> {

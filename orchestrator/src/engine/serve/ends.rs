@@ -43,6 +43,11 @@ impl Service<'_> {
     }
 
     pub(super) async fn ended(&mut self, done: Ended) -> Result<(), EngineError> {
+        self.conclude(done).await?;
+        self.fill().await
+    }
+
+    async fn conclude(&mut self, done: Ended) -> Result<(), EngineError> {
         let (id, finished) = match done {
             Ok(done) => done,
             Err(broken) if broken.is_cancelled() => {
@@ -88,7 +93,9 @@ impl Service<'_> {
             }
             Err(error) => {
                 match start {
-                    Start::Tick(due) => self.could_not_start(&name, due, &error.to_string()).await?,
+                    Start::Tick(due) | Start::Woken(due) => {
+                        self.could_not_start(&name, due, &error.to_string()).await?
+                    }
                     Start::Approved(_) | Start::Again(_) => {
                         if let Some(served) = self.loops.get_mut(&name) {
                             served.plans_at = clock::now().plus(PLANS_AGAIN);
@@ -105,6 +112,7 @@ impl Service<'_> {
             return Ok(());
         };
         served.running = None;
+        served.ended_at = clock::now();
         if served.gone {
             self.loops.remove(&name);
         } else {

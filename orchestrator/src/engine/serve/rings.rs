@@ -9,9 +9,8 @@ use loops::{
     text::one_line,
     time::Timestamp,
 };
-use tokio_util::sync::CancellationToken;
 
-use super::{EngineError, Service, Start, Watchers, Word, drive};
+use super::{EngineError, Service, Start, Word};
 use crate::{
     clock,
     store::{
@@ -54,7 +53,8 @@ impl Service<'_> {
         self.look_at_specs().await?;
         self.take_up_plans().await?;
         self.take_up_sent_back().await?;
-        self.ring_for_what_is_due().await
+        self.ring_for_what_is_due().await?;
+        self.take_up_news().await
     }
 
     /// Runs whose plans people approved go on, paused or not: somebody has just said so.
@@ -68,7 +68,7 @@ impl Service<'_> {
             if let Some((name, _)) = free {
                 let name = Arc::clone(name);
                 (self.tell)(Word::Approved(plan.loop_name.clone(), plan.title));
-                self.start(&name, Start::Approved(plan.run));
+                self.start(&name, Start::Approved(plan.run), now);
             }
         }
         Ok(())
@@ -89,8 +89,7 @@ impl Service<'_> {
                 .iter()
                 .any(|proposal| proposal.state == ProposalState::Revising)
             {
-                (self.tell)(Word::Started(run.loop_name.clone(), None));
-                self.start(&name, Start::Again(run.id));
+                self.start(&name, Start::Again(run.id), now);
             }
         }
         Ok(())
@@ -118,7 +117,7 @@ impl Service<'_> {
                 }
             }
             if due.is_empty() {
-                return Ok(());
+                return self.fill().await;
             }
             due.dedup();
             self.look_at(&due, now).await?;
@@ -225,10 +224,11 @@ impl Service<'_> {
             served.last = last;
         }
         if let Some(due) = judged.start {
-            (self.tell)(Word::Started(name.to_string(), Some(due)));
-            self.start(name, Start::Tick(due));
+            self.start(name, Start::Tick(due), due);
         }
-        if judged.stop {
+        if judged.stop && self.give_way(name).await? {
+            // It is judged again in this ring.
+        } else if judged.stop {
             self.cancel_open(name).await?;
             self.put_down(name, now.plus(ASK_AGAIN));
         } else if !judged.waits {
@@ -255,20 +255,6 @@ impl Service<'_> {
             served.look_at = at;
             self.agenda.put(at, name);
         }
-    }
-
-    /// Begins to drive a run of a loop.
-    pub(super) fn start(&mut self, name: &Arc<str>, start: Start) {
-        let Some(served) = self.loops.get_mut(name) else {
-            return;
-        };
-        let cancel = CancellationToken::new();
-        served.running = Some(cancel.clone());
-        let (engine, definition) = (self.engine.clone(), served.definition.clone());
-        let job = self.jobs.spawn(async move {
-            drive::run(&engine, &definition, start, &Watchers::default(), &cancel).await
-        });
-        self.under_way.insert(job.id(), (Arc::clone(name), start));
     }
 
     async fn cancel_open(&self, name: &str) -> Result<Option<RunId>, EngineError> {

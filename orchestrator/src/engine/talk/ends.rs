@@ -12,7 +12,7 @@ use workers::git::Git;
 use super::{EngineError, Home, News, Talk, heard};
 use crate::{
     clock,
-    engine::{Place, outbox::key, propose::move_finding, settle::findings_of},
+    engine::{Place, green::REVERTED, outbox::key, propose::move_finding, settle::findings_of},
     github::PullState,
     store::{
         Tx, findings, ledger,
@@ -171,7 +171,7 @@ pub(crate) async fn reverted(home: &Home, loop_name: &str, git: &Git, base: &str
     let back = taken_back(&String::from_utf8_lossy(&log));
     for proposal in merged {
         let rows = ledger::rows_of_subject(&home.store, &proposal.id.to_string(), 0, 1_000).await?;
-        if rows.iter().any(|row| row.kind == "proposal.reverted") {
+        if rows.iter().any(|row| row.kind == REVERTED) {
             continue;
         }
         let commit = rows.iter().rfind(|row| row.kind == "proposal.merged");
@@ -186,7 +186,7 @@ pub(crate) async fn reverted(home: &Home, loop_name: &str, git: &Git, base: &str
         for finding in findings_of(&mut tx, &proposal).await? {
             move_finding(&mut tx, finding, FindingEvent::Reverted).await?;
         }
-        record(&mut tx, &proposal, "proposal.reverted", json!({ "by": by })).await?;
+        record(&mut tx, &proposal, REVERTED, json!({ "by": by })).await?;
         tx.commit().await?;
         tracing::info!(proposal = %proposal.id, by, "what was merged was taken back");
     }

@@ -9,10 +9,12 @@ mod conclude;
 mod ends;
 mod explain;
 mod heard;
+mod merge;
 mod news;
 mod rebuild;
 mod state;
 mod turn;
+mod wanted;
 mod words;
 
 use loops::{
@@ -21,6 +23,7 @@ use loops::{
     text::one_line,
 };
 
+pub use self::merge::unmerged;
 use self::{
     ci::Ci,
     heard::{Heard, Origin},
@@ -32,6 +35,7 @@ pub(crate) use self::{
     conclude::{begun, came_to_nothing, done, page_is_theirs, told, wrote},
     ends::{closed, closing_key, reopened, reopened_at, reverted},
     heard::closing_words,
+    merge::{Unmerged, note_unmerged},
     news::marker,
     rebuild::Rebuilds,
 };

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use loops::{id::AttemptId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::merge::Unmerged;
+
 /// How many lines of what happened are kept.
 const MAX_TOLD: usize = 30;
 
@@ -52,6 +54,8 @@ pub(crate) struct Talk {
     pub(crate) closed_at: Option<Timestamp>,
     /// The base that was looked at last, for whether it still holds what the proposal was made on.
     pub(crate) base_seen: Option<String>,
+    /// What keeps it from being merged by itself, if its loop merges when green.
+    pub(crate) unmerged: Option<Unmerged>,
     /// When it was last made anew on a base that had moved.
     pub(crate) rebuilt_at: Option<Timestamp>,
 }
