@@ -330,7 +330,7 @@ impl Cap {
 }
 
 /// What may be spent; none: as much as it takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caps {
     /// By all attempts of the task.
     pub task: Option<Money>,

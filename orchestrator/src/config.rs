@@ -17,18 +17,24 @@ pub mod credentials;
 pub mod database;
 pub mod github;
 pub mod models;
+pub mod node;
 pub mod review;
 pub mod secret;
 pub mod serve;
+pub mod slack;
+pub mod web;
 
 pub use budget::Budget;
 pub use credentials::{Credential, Credentials};
 pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
+pub use node::Node;
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
 pub use serve::Serve;
+pub use slack::Slack;
+pub use web::Web;
 
 /// Larger files are not settings.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -96,10 +102,16 @@ pub struct Config {
     pub budget: Budget,
     /// GitHub: where, as whom, and which repositories.
     pub github: GitHub,
+    /// Slack: as whom, and how.
+    pub slack: Slack,
+    /// Where the service listens; none: nothing comes in over HTTP.
+    pub web: Option<Web>,
     /// How much review people can bear.
     pub review: Review,
     /// What the service may do at once.
     pub serve: Serve,
+    /// How this process carries out orders.
+    pub node: Node,
     /// Logins for addresses that sources read.
     pub credentials: Credentials,
 }
@@ -113,8 +125,11 @@ struct File {
     models: models::File,
     budget: budget::File,
     github: github::File,
+    slack: slack::File,
+    web: web::File,
     review: review::File,
     serve: serve::File,
+    node: node::File,
     credentials: credentials::File,
 }
 
@@ -146,10 +161,13 @@ impl Config {
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
         let serve = file.serve.resolve(&mut problems);
+        let node = file.node.resolve(&mut problems);
         let credentials = file.credentials.resolve(env, &mut problems);
-        let github = match file.github.resolve(folder, env, &mut problems) {
-            Some(github) if problems.is_empty() => github,
-            _ => return Err(bad(problems)),
+        let slack = file.slack.resolve(env, &mut problems);
+        let web = file.web.resolve(&mut problems);
+        let github = file.github.resolve(folder, env, &mut problems);
+        let (Some(github), Some(slack), true) = (github, slack, problems.is_empty()) else {
+            return Err(bad(problems));
         };
         let state = state
             .or_else(|| file.state.map(|written| folder.join(written)))
@@ -167,8 +185,11 @@ impl Config {
             models,
             budget,
             github,
+            slack,
+            web,
             review,
             serve,
+            node,
             credentials,
         })
     }

@@ -10,6 +10,8 @@ pub mod gateway;
 pub mod github;
 pub mod lead;
 pub mod local;
+pub mod slack;
 pub mod source;
 pub mod specs;
 pub mod store;
+pub mod web;

@@ -637,3 +637,54 @@ async fn without_its_hidden_marker_an_answer_would_be_given_twice() {
     assert_eq!(talk.said().len(), 2, "{:#?}", talk.said());
     talk.close().await;
 }
+
+#[tokio::test]
+async fn a_retry_is_another_attempt_with_the_words_of_the_last_one_and_counts_as_a_round() {
+    let talk = Talk::with("rounds: { people: 2 }", &[]).await;
+    let number = talk.number;
+    // Each attempt leaves something else, as a model would.
+    let turn = std::sync::atomic::AtomicU32::new(0);
+    talk.shop.world.worker_told(Ratings::TITLE, "name the unit", |s| {
+        s.reply(move |_| {
+            let n = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let content = format!("# Stars, try {n}\n{}", Ratings::MENDED);
+            harness::model::Turn::new().call("write", json!({"path": Ratings::FILE, "content": content}))
+        })
+        .say("The unit is named.")
+    });
+    let told = |talk: &Talk| {
+        let asked = talk.shop.world.model().requests();
+        let briefs = asked.iter().map(|request| request.last_texts().join("\n"));
+        briefs
+            .filter(|text| text.contains("# This is another attempt"))
+            .collect::<Vec<_>>()
+    };
+    let say = |words: &str| talk.hub.world().comment(SHOP, number, "carol", words);
+    let before = talk.head();
+    say("/loops revise name the unit");
+    talk.look().await;
+    let first = talk.head();
+    assert_ne!(first, before);
+    say("/loops retry");
+    talk.look().await;
+    let second = talk.head();
+    assert_ne!(second, first, "{}", talk.news());
+    let briefs = told(&talk);
+    assert_eq!(briefs.len(), 2, "{briefs:#?}");
+    assert!(
+        briefs[1].contains("Try again what was asked before") && briefs[1].contains("name the unit"),
+        "{}",
+        briefs[1]
+    );
+
+    // People have asked as often as they may: it is said, and nothing is begun.
+    say("/loops retry");
+    talk.look().await;
+    assert_eq!((talk.head(), told(&talk).len()), (second, 2));
+    let news = talk.news();
+    assert!(
+        news.contains("It waits for a person: carol asked for more") && news.contains("2 of 2"),
+        "{news}"
+    );
+    talk.close().await;
+}

@@ -11,4 +11,5 @@ mod cast;
 mod hub;
 mod node;
 mod places;
+mod slack;
 mod story;

@@ -20,6 +20,7 @@ use orchestrator::{
     engine::{Definition, Engine, Home, Service, Specs, Word},
     gateway::Gateway,
     github::Hub,
+    slack::Slack,
     store::{StateLock, Store},
 };
 use workers::{Machine, sandbox::Sandbox};
@@ -70,9 +71,11 @@ impl Node {
     pub(crate) async fn open(world: &World) -> Self {
         let (key, token, path) = (world.key(), world.login_token(), world.path("loops.yaml"));
         let text = std::fs::read_to_string(&path).unwrap();
+        let slack = world.secret("LOOPS_TEST_SLACK");
         let env = |name: &str| match name {
             "LOOPS_TEST_KEY" => Some(key.to_owned()),
             "LOOPS_TEST_GITHUB" => Some(token.clone()),
+            "LOOPS_TEST_SLACK" => slack.clone(),
             _ => None,
         };
         let config = Config::read(&path, &text, None, &env).unwrap();
@@ -84,7 +87,9 @@ impl Node {
         };
         let folder = config.state.canonicalize().unwrap();
         let hub = Hub::new(&config.github).unwrap();
-        let home = Home::new(store.clone(), Arc::new(machine), folder, hub).with_review(config.review);
+        let home = Home::new(store.clone(), Arc::new(machine), folder, hub)
+            .with_slack(Slack::new(&config.slack).unwrap())
+            .with_review(config.review);
         let gateway = Gateway::start(&config.models, store, None, None).await.unwrap();
         Self {
             engine: Engine {
@@ -110,6 +115,12 @@ impl Node {
             move || files.read(),
             move |word| words.lock().unwrap().push(word),
         )
+    }
+
+    /// The loop of that name.
+    pub(crate) fn definition(&self, name: &str) -> Definition {
+        let (all, _) = self.files.read().unwrap();
+        all.into_iter().find(|one| one.spec.name == name).unwrap()
     }
 
     /// The loops' files have changed.

@@ -128,14 +128,18 @@ pub(super) fn host_covers(wide: &str, narrow: &str) -> bool {
     same && port == wanted
 }
 
-/// A Slack channel's name with its `#`.
+/// A Slack channel: its name with its `#`, or its id.
 pub(super) fn is_channel(text: &str) -> bool {
-    text.strip_prefix('#').is_some_and(|name| {
-        (1..=80).contains(&name.chars().count())
-            && !name
-                .chars()
-                .any(|c| c.is_whitespace() || c.is_control() || c.is_uppercase() || c == '#')
-    })
+    let is_id = text.starts_with(['C', 'G'])
+        && (9..=20).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    is_id
+        || text.strip_prefix('#').is_some_and(|name| {
+            (1..=80).contains(&name.chars().count())
+                && !name
+                    .chars()
+                    .any(|c| c.is_whitespace() || c.is_control() || c.is_uppercase() || c == '#')
+        })
 }
 
 /// The name of a file in the same folder.

@@ -50,13 +50,13 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlackSource {
-    /// Channel names with `#`.
+    /// Channel names with `#`, or ids like `C024BE7LH`. The app must be in them.
     #[schemars(length(min = 1))]
     pub channels: Vec<String>,
-    /// How far back to read.
+    /// How far back messages are read, and read again for edits, deletions and reactions.
     #[serde(default = "week")]
     pub lookback: Span,
-    /// Read threads, too.
+    /// Read what is answered to them, too.
     #[serde(default = "yes")]
     pub threads: bool,
 }

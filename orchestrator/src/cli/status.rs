@@ -4,7 +4,7 @@ use loops::{text::plain, trouble::Trouble};
 use serde_json::json;
 
 use super::{
-    CliError, Context, Exit, Format, report,
+    CliError, Context, Exit, Format, nodes, report,
     review::{notice_merges, row},
     served::{self, Served},
 };
@@ -84,6 +84,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     unsent.retain(|effect| effect.tries > 0);
     let home = context.home().await?;
     let burden = engine::burden(&home).await?;
+    let working = nodes::Working::read(&store).await?;
     let troubles = engine::troubles(&store, None, |_| true).await?;
     let places = ticks::unbegun(&store).await?;
     let unmerged = engine::unmerged(&store).await?;
@@ -101,7 +102,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "waiting_for_a_place": places.iter().map(|tick| json!({ "loop": tick.loop_name, "due_at": tick.due_at })).collect::<Vec<_>>(),
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
+            "nodes": working.nodes.iter().map(nodes::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
+            "last_news": engine::last_heard(&home).await?,
             "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
             "troubles": troubles,
             "unmerged": unmerged.iter().map(|(id, why)| json!({ "proposal": id, "why": why })).collect::<Vec<_>>(),
@@ -111,6 +114,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     }
     if served.iter().any(|known| known.row.served_since.is_some()) || holder.is_some() {
         out.line(served::who(holder.as_ref()));
+    }
+    if let Some(heard) = engine::last_heard(&home).await? {
+        out.line(format!("the last news from Slack came at {heard}"));
     }
     served
         .iter()
@@ -148,6 +154,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             tick.due_at
         ));
     }
+    working.lines().into_iter().for_each(|line| out.line(line));
     for effect in &unsent {
         out.line(format!(
             "waits to be sent: {} (tried {} times, next at {}): {}",

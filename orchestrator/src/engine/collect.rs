@@ -9,7 +9,7 @@ use std::{
 use loops::{
     id::RunId,
     run::Event,
-    spec::{GithubActions, GithubIssues, GithubPulls, PathSource, Source, Span},
+    spec::{GithubActions, GithubIssues, GithubPulls, PathSource, SlackSource, Source, Span},
     text::one_line,
 };
 use serde_json::json;
@@ -20,6 +20,7 @@ use crate::{
     feeds::{Feed, Feeds},
     github::Repository,
     local::{self, Batch},
+    slack::Slack,
     store::{
         Store, cursors, ledger,
         signals::{self, Reading},
@@ -75,7 +76,10 @@ impl Running {
             Source::GithubActions(actions) => {
                 Reader::Actions(on_github()?, actions.clone(), self.spec().base.clone())
             }
-            Source::Slack(_) => return Err(EngineError::NotYet("the source `slack`".to_owned())),
+            Source::Slack(slack) => {
+                let there = self.engine.home.slack.clone();
+                Reader::Slack(there.ok_or(EngineError::NoSlack)?, slack.clone())
+            }
             other => {
                 let feed = Feed::of(other)
                     .ok_or_else(|| EngineError::NotYet(format!("the source `{}`", other.key())))?;
@@ -95,6 +99,8 @@ enum Reader {
     Issues(Repository, GithubIssues),
     /// People's pull requests on GitHub.
     Pulls(Repository, GithubPulls),
+    /// Channels of Slack.
+    Slack(Slack, SlackSource),
     /// Workflow runs on GitHub, of these branches or the base.
     Actions(Repository, GithubActions, String),
     /// Documents; paths count from the spec's folder.
@@ -122,6 +128,7 @@ impl Reader {
                 let name = format!("github_pulls:{} {}", repository.full_name(), filters.join(","));
                 name.trim_end().to_owned()
             }
+            Self::Slack(_, slack) => format!("slack:{}", slack.channels.join(",")),
             Self::Actions(repository, actions, _) if actions.workflows.is_empty() => {
                 format!("github_actions:{}", repository.full_name())
             }
@@ -140,6 +147,7 @@ impl Reader {
             Self::File(file, folder) => read_file(self.name(), file, folder, cursor).await,
             Self::Issues(repository, issues) => Ok(repository.read_issues(issues, cursor.as_deref()).await?),
             Self::Pulls(repository, pulls) => Ok(repository.read_pulls(pulls, cursor.as_deref()).await?),
+            Self::Slack(slack, source) => Ok(slack.read_channels(source, cursor.as_deref()).await?),
             Self::Actions(repository, actions, base) => {
                 Ok(repository.read_actions(actions, base, cursor.as_deref()).await?)
             }
@@ -224,7 +232,10 @@ async fn take_in(
             ));
         }
         all_skipped += batch.skipped.len();
-        if cursor.as_deref() != Some(&batch.cursor) || !batch.signals.is_empty() || !batch.deleted.is_empty()
+        if cursor.as_deref() != Some(&batch.cursor)
+            || !batch.signals.is_empty()
+            || !batch.deleted.is_empty()
+            || !batch.whole.is_empty()
         {
             read.new += keep(store, name, run, &source, &batch, half_life).await?;
         }
@@ -290,7 +301,15 @@ async fn keep(
         tx.record(now, "signal.read", Some(name), run, &signal.id.to_string(), data)
             .await?;
     }
-    for id in &batch.deleted {
+    let mut deleted = batch.deleted.clone();
+    for stretch in &batch.whole {
+        let known = signals::in_stretch(&mut tx, name, stretch).await?;
+        let gone = known
+            .iter()
+            .filter(|known| stretch.misses(&known.external_id, known.thread.as_deref()));
+        deleted.extend(gone.map(|known| known.id));
+    }
+    for id in &deleted {
         let was_in = signals::get(&mut tx, name, *id)
             .await?
             .and_then(|kept| kept.finding);

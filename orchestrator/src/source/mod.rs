@@ -15,12 +15,82 @@ pub struct Batch {
     pub signals: Vec<Signal>,
     /// Signals that the source says were taken away: their text is to be erased.
     pub deleted: Vec<SignalId>,
+    /// Of which parts of the source these signals are all that there is: what was known of them and is not among them
+    /// was taken away.
+    pub whole: Vec<Stretch>,
     /// What could not be read, and why; the rest was.
     pub skipped: Vec<Skipped>,
     /// Where to go on next time. To be stored only when the signals are.
     pub cursor: String,
     /// Whether there is more than one batch holds: read again with the cursor.
     pub more: bool,
+}
+
+/// A part of a source that was read whole. Ids are the source's own; they sort by time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stretch {
+    /// What stands by itself, between two ids that are not in it themselves.
+    Roots {
+        /// The signals' source.
+        source: String,
+        /// After this id,
+        after: String,
+        /// and before this one.
+        before: String,
+        /// All that is there.
+        here: BTreeSet<String>,
+        /// What of it nobody has answered.
+        childless: BTreeSet<String>,
+    },
+    /// What answers one thing, between two ids that are not in it themselves.
+    Answers {
+        /// The signals' source.
+        source: String,
+        /// What they answer.
+        root: String,
+        /// After this id,
+        after: String,
+        /// and before this one.
+        before: String,
+        /// All that is there.
+        here: BTreeSet<String>,
+    },
+}
+
+impl Stretch {
+    /// Whether a signal that is known, by its id and what it answers, is not there any more.
+    pub fn misses(&self, id: &str, thread: Option<&str>) -> bool {
+        let between = |id: &str, after: &str, before: &str| id > after && id < before;
+        match (self, thread) {
+            (
+                Self::Roots {
+                    after, before, here, ..
+                },
+                None,
+            ) => between(id, after, before) && !here.contains(id),
+            (
+                Self::Roots {
+                    after,
+                    before,
+                    here,
+                    childless,
+                    ..
+                },
+                Some(root),
+            ) => between(root, after, before) && (!here.contains(root) || childless.contains(root)),
+            (
+                Self::Answers {
+                    root,
+                    after,
+                    before,
+                    here,
+                    ..
+                },
+                Some(thread),
+            ) => thread == root && between(id, after, before) && !here.contains(id),
+            (Self::Answers { .. }, None) => false,
+        }
+    }
 }
 
 impl Batch {

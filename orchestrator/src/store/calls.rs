@@ -67,7 +67,11 @@ statements! { "calls":
     ROLE = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE role = $1 AND at >= $2";
     ROLE_IN_RUN = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE run = $1 AND role = $2";
     REPOSITORY = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE repository = $1 AND at >= $2";
-    OPEN = "SELECT id, attempt, task, run, loop, repository, model, role, at, reserved FROM calls WHERE state = 'reserved'";
+    OPEN = "SELECT id, attempt, task, run, loop, repository, model, role, at, reserved FROM calls WHERE state = 'reserved'
+        AND NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.attempt = calls.attempt AND o.state = 'held'
+            AND o.expires_at >= $1)";
+    OPEN_OF_ATTEMPT = "SELECT id, attempt, task, run, loop, repository, model, role, at, reserved FROM calls
+        WHERE state = 'reserved' AND attempt = $1 AND at < $2";
     SPEND_OF_RUN = spend_where!("run");
     SPEND_OF_TASK = spend_where!("task");
     SPEND_OF_ATTEMPT = spend_where!("attempt");
@@ -262,15 +266,29 @@ pub async fn rehearse(
 }
 
 /// Charges what was reserved for every call that is still open, and says how many there were. Only when nobody can
-/// be working on one: at the start.
+/// be working on one: at the start. Calls of attempts that other nodes carry out are theirs.
 pub async fn estimate_open(tx: &mut Tx, at: Timestamp) -> Result<usize, StoreError> {
-    let open = OPEN
-        .all(
-            &mut *tx,
-            |query| query,
-            |row| Ok((open_call(row)?, Money(row.number("reserved")?))),
-        )
-        .await?;
+    let open = OPEN.all(&mut *tx, |query| query.bind(at.0), read_open).await?;
+    estimate(tx, open, at).await
+}
+
+/// The same for the calls of one attempt that were begun before `before`, because whoever made them is lost.
+pub async fn estimate_lost(
+    tx: &mut Tx,
+    attempt: AttemptId,
+    before: Timestamp,
+    at: Timestamp,
+) -> Result<usize, StoreError> {
+    let bind = |query: Query| query.bind(attempt.to_string()).bind(before.0);
+    let open = OPEN_OF_ATTEMPT.all(&mut *tx, bind, read_open).await?;
+    estimate(tx, open, at).await
+}
+
+fn read_open(row: &Row) -> Result<(NewCall, Money), StoreError> {
+    Ok((open_call(row)?, Money(row.number("reserved")?)))
+}
+
+async fn estimate(tx: &mut Tx, open: Vec<(NewCall, Money)>, at: Timestamp) -> Result<usize, StoreError> {
     for (call, reserved) in &open {
         end(tx, call, CallState::Estimated, *reserved, &Usage::default(), at).await?;
     }

@@ -24,6 +24,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use super::Row;
+
 /// The key that no attempt may see or use.
 pub(super) const KEY: &str = "sk-crown-jewels";
 
@@ -72,9 +74,17 @@ async fn answer(State(came): State<Came>, request: Request<axum::body::Body>) ->
         )
             .into_response();
     }
-    axum::Json(json!({"id": "m", "type": "message", "role": "assistant", "object": "response", "status": "completed", "output": [],
+    let echo = [(
+        "x-echo",
+        headers
+            .lines()
+            .find(|line| line.contains(KEY))
+            .unwrap_or("none")
+            .to_owned(),
+    )];
+    (echo, axum::Json(json!({"id": "m", "type": "message", "role": "assistant", "object": "response", "status": "completed", "output": [],
         "content": [{"type": "text", "text": "fine"}], "choices": [], "stop_reason": "end_turn",
-        "usage": {"input_tokens": 10, "output_tokens": granted, "prompt_tokens": 10, "completion_tokens": granted}}))
+        "usage": {"input_tokens": 10, "output_tokens": granted, "prompt_tokens": 10, "completion_tokens": granted}})))
     .into_response()
 }
 
@@ -180,4 +190,33 @@ pub(super) async fn send(place: &str, method: &str, path: &str, headers: &str, b
 /// The header by which an attempt says who it is.
 pub(super) fn key(token: &str) -> String {
     format!("x-api-key: {token}\r\n")
+}
+
+/// An attack that is a story of its own at the door: it says whether it was stopped, and whether the harm was seen without
+/// the one wall.
+pub(super) struct Case {
+    pub(super) tried: &'static str,
+    pub(super) by: &'static str,
+    pub(super) control: &'static str,
+    pub(super) play: for<'a> fn(&'a Door) -> futures_util::future::BoxFuture<'a, (bool, bool)>,
+}
+
+impl Case {
+    pub(super) fn row(&self) -> Row {
+        Row {
+            tried: self.tried.to_owned(),
+            by: self.by.to_owned(),
+            control: self.control.to_owned(),
+        }
+    }
+}
+
+/// Plays each at a door of its own.
+pub(super) async fn play(cases: &[Case]) {
+    for case in cases {
+        let door = Door::open().await;
+        let (stopped, harm) = (case.play)(&door).await;
+        assert!(stopped, "NOT STOPPED: {}", case.tried);
+        assert!(harm, "NO HARM IN THE CONTROL: {}", case.tried);
+    }
 }

@@ -3,14 +3,18 @@
 //! what is counted is what docs/security.md shows.
 
 mod asking;
+mod budget;
 mod door;
 mod egress;
 mod escaping;
+mod forging;
 mod git;
 mod jail;
+mod marks;
 mod network;
 mod page;
 mod reading;
+mod signals;
 mod smuggling;
 mod supply;
 mod words;
@@ -47,10 +51,14 @@ pub(crate) fn catalogue() -> Vec<Family> {
         network::family(),
         egress::family(),
         asking::family(),
+        budget::family(),
         git::family(),
         supply::family(),
         smuggling::family(),
         words::family(),
+        forging::family(),
+        marks::family(),
+        signals::family(),
     ]
 }
 

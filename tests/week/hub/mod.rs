@@ -59,7 +59,7 @@ struct Form {
 
 impl Form {
     fn usual() -> Self {
-        let said = |name: &str| std::env::var(name).ok();
+        let said = |name: &str| std::env::var_os(name)?.into_string().ok();
         let seed = said("LOOPS_WEEK_SEED")
             .and_then(|seed| seed.parse().ok())
             .unwrap_or(7);

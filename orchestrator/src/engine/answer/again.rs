@@ -217,13 +217,14 @@ async fn prove_tree(
     let (reports, _) = mpsc::unbounded_channel();
     let machine = Arc::clone(&home.machine);
     // Nobody else's gateway is at hand where a person answers.
+    let hosts = ways_out::Hosts::of(spec, &order);
     let gateway = match ways_out::proof_needs_one(spec) {
         true => Some(Arc::new(Gateway::for_hosts(home.store.clone()).await?)),
         false => None,
     };
     let passes = gateway
         .as_ref()
-        .map(|gateway| ways_out::let_out(gateway, spec, &mut order));
+        .map(|gateway| ways_out::let_out(gateway, &spec.name, &hosts, &mut order));
     let outcome = carry_out(order, &machine, reports).await;
     drop(passes);
     if let Some(gateway) = gateway {

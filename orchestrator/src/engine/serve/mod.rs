@@ -10,6 +10,7 @@ mod ends;
 mod places;
 mod rings;
 mod specs;
+mod wakes;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -64,6 +65,8 @@ pub enum Word {
     Started(String, Option<Timestamp>),
     /// A tick was taken, and waits until a run under way has ended.
     Waits(String, Timestamp),
+    /// So many events from outside started a run of a loop.
+    Woken(String, usize),
     /// A tick did nothing, for this reason.
     Skipped(String, Timestamp, String),
     /// A person approved this plan of a loop; its run goes on.
