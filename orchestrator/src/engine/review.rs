@@ -72,6 +72,7 @@ impl Running {
                 brief: brief::review(&task.task, &signals, &diff, &known),
                 max_turns: MAX_TURNS,
                 deny_commands: Vec::new(),
+                advisor: None,
                 gateway: GatewayAddress {
                     address: self.engine.gateway.address.clone(),
                     token: token.expose().to_owned(),
