@@ -234,7 +234,7 @@ async fn an_agent_fixes_a_bug_with_a_wrong_turn_on_the_way() {
     );
     let first = bench.model.requests()[0].body["messages"][0]["content"].clone();
     assert!(
-        first[0]["text"].as_str().unwrap().contains("repository_notes"),
+        first[0]["text"].as_str().unwrap().contains("repository notes"),
         "{first}"
     );
     assert!(outcome.usage.output_tokens > 0 && !outcome.caveats.is_empty());

@@ -11,6 +11,7 @@ use std::{
 
 use loops::{budget::Usage, spec::Backend};
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent::{
@@ -60,6 +61,8 @@ enum Failure {
     Nothing(Cause),
     #[error("the reviewer gave no verdict: {0}")]
     NoVerdict(Cause),
+    #[error("it was interrupted before there was anything to save")]
+    Interrupted,
     #[error("the time was up before the agent could begin: the workspace and its setup took all of {0}")]
     NoTime(loops::spec::Span),
 }
@@ -84,7 +87,19 @@ impl Failure {
 
 /// Carries out one order on this machine. Always gives an outcome; what could not be carried out says why.
 pub async fn carry_out(order: Order, machine: &Machine, reports: UnboundedSender<Report>) -> Outcome {
+    carry_out_until(order, machine, reports, CancellationToken::new()).await
+}
+
+/// The same, until `stop`: then an agent's session ends, and what it has changed so far is the outcome; what leaves
+/// nothing to save is given up.
+pub async fn carry_out_until(
+    order: Order,
+    machine: &Machine,
+    reports: UnboundedSender<Report>,
+    stop: CancellationToken,
+) -> Outcome {
     let mut attempt = Attempt {
+        stop: &stop,
         order: &order,
         machine,
         reports: &reports,
@@ -108,6 +123,8 @@ pub async fn carry_out(order: Order, machine: &Machine, reports: UnboundedSender
 }
 
 struct Attempt<'a> {
+    /// Fires when it is to end in good order.
+    stop: &'a CancellationToken,
     order: &'a Order,
     machine: &'a Machine,
     reports: &'a UnboundedSender<Report>,
@@ -127,7 +144,11 @@ impl Attempt<'_> {
                     let policy = self.policy(scratch.join("workspace"), scratch, true);
                     self.keep(sandbox, &policy);
                 }
-                Ok(checks::prove(prove, self.order, self.machine, self.reports).await)
+                tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => Err(Failure::Interrupted),
+                    proved = checks::prove(prove, self.order, self.machine, self.reports) => Ok(proved),
+                }
             }
             Job::Work(work) => self.work(&work.agent).await,
             Job::Review(review) => self.review(&review.agent, &review.change).await,
@@ -190,7 +211,13 @@ impl Attempt<'_> {
         let sandbox = self.machine.sandbox.as_ref().ok_or(Failure::NoSandbox)?;
         let deadline = Instant::now() + order.timeout.0;
         make_scratch(&order.scratch).await?;
-        let ready = tokio::time::timeout_at(deadline, self.lay_out(sandbox, agent, start, writable)).await;
+        let stop = self.stop;
+        let laid_out = tokio::time::timeout_at(deadline, self.lay_out(sandbox, agent, start, writable));
+        let ready = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(Failure::Interrupted),
+            ready = laid_out => ready,
+        };
         let (workspace, host, way_out) = ready.map_err(|_| Failure::NoTime(order.timeout))??;
         Ok(Room {
             workspace,
@@ -278,6 +305,7 @@ impl Attempt<'_> {
             mirror: &self.order.mirror,
             base: &self.order.base,
             deadline: room.deadline,
+            stop: self.stop.clone(),
             reports: self.reports,
         }
     }

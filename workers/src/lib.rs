@@ -14,5 +14,5 @@ pub mod tools;
 pub mod way_out;
 pub mod workspace;
 
-pub use attempt::{Machine, carry_out};
+pub use attempt::{Machine, carry_out, carry_out_until};
 pub use order::{Change, Job, Order, Outcome, Report};

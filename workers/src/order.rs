@@ -267,6 +267,18 @@ pub struct Outcome {
     pub policy: Option<serde_json::Value>,
 }
 
+impl Outcome {
+    /// The outcome of what could not be carried out, for this reason in words for a person.
+    pub fn could_not_run(why: String, retry: bool) -> Self {
+        Self {
+            result: Result::CouldNotRun { why, retry },
+            usage: Usage::default(),
+            caveats: Vec::new(),
+            policy: None,
+        }
+    }
+}
+
 /// What the job gave back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -376,8 +376,8 @@ proptest! {
     #[test]
     fn no_order_of_events_proposes_what_was_not_proven(events in prop::collection::vec(any_event(), 0..60)) {
         let mut state = RunState::default();
-        let mut proven = std::collections::BTreeSet::new();
-        let mut approved = std::collections::BTreeSet::new();
+        let mut proven = BTreeSet::new();
+        let mut approved = BTreeSet::new();
         for event in &events {
             let before = state.clone();
             state = state.decide(event).0;

@@ -94,6 +94,23 @@ pub fn is_host(text: &str) -> bool {
         && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
+/// An address that may be fetched: `https`, or `http` to this machine itself; without a name or password in it.
+pub(super) fn is_address(text: &str) -> bool {
+    let (rest, only_here) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (rest, false),
+        (None, Some(rest)) => (rest, true),
+        (None, None) => return false,
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    let here = matches!(name, "localhost" | "127.0.0.1");
+    !text.chars().any(|c| c.is_control() || c.is_whitespace())
+        && !rest.contains('#')
+        && !host.starts_with('*')
+        && is_host(host)
+        && (here || !only_here)
+}
+
 /// Whether an entry of hosts (`registry.example.com`, `*.example.com:8443`) allows all that another one does. Without a
 /// port an entry means 443.
 pub(super) fn host_covers(wide: &str, narrow: &str) -> bool {
@@ -111,14 +128,18 @@ pub(super) fn host_covers(wide: &str, narrow: &str) -> bool {
     same && port == wanted
 }
 
-/// A Slack channel's name with its `#`.
+/// A Slack channel: its name with its `#`, or its id.
 pub(super) fn is_channel(text: &str) -> bool {
-    text.strip_prefix('#').is_some_and(|name| {
-        (1..=80).contains(&name.chars().count())
-            && !name
-                .chars()
-                .any(|c| c.is_whitespace() || c.is_control() || c.is_uppercase() || c == '#')
-    })
+    let is_id = text.starts_with(['C', 'G'])
+        && (9..=20).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    is_id
+        || text.strip_prefix('#').is_some_and(|name| {
+            (1..=80).contains(&name.chars().count())
+                && !name
+                    .chars()
+                    .any(|c| c.is_whitespace() || c.is_control() || c.is_uppercase() || c == '#')
+        })
 }
 
 /// The name of a file in the same folder.

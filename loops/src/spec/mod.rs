@@ -7,6 +7,7 @@ mod agents;
 mod check;
 mod de;
 mod error;
+mod feeds;
 mod forms;
 mod limits;
 mod none_or;
@@ -26,6 +27,7 @@ mod words;
 
 pub use agents::*;
 pub use error::{SpecError, render};
+pub use feeds::*;
 pub(crate) use forms::quiet_hours;
 pub use forms::{RepoForm, is_host};
 pub use limits::*;

@@ -91,14 +91,18 @@ impl List {
 
 fn sources(spec: &LoopSpec, list: &mut List) {
     for (i, source) in spec.sources.iter().enumerate() {
-        let (key, whose) = match source {
-            Source::File(_) => ("file", "files on the operator's machine are"),
-            Source::Junit(_) => ("junit", "files on the operator's machine are"),
-            Source::Slack(_) => ("slack", "Slack's channels are"),
+        let whose = match source {
+            Source::File(_) | Source::Junit(_) | Source::Sarif(_) | Source::Csv(_) => {
+                "files on the operator's machine are"
+            }
+            Source::Slack(_) => "Slack's channels are",
+            Source::Json(_) | Source::Rss(_) | Source::Sentry(_) => {
+                "addresses that the operator's machine can reach are"
+            }
             Source::GithubIssues(_) | Source::GithubActions(_) => continue,
         };
         let words = format!("{whose} not this repository's to read; use `github_issues` or `github_actions`");
-        list.add(&format!("sources[{i}].{key}"), words);
+        list.add(&format!("sources[{i}].{}", source.key()), words);
     }
     if spec.notify.slack.is_some() {
         let words = "Slack's channels are not this repository's to write to; leave it out".to_owned();
@@ -249,6 +253,11 @@ mod tests {
         for source in [
             "file: { path: /etc/passwd }",
             "junit: { path: x.xml }",
+            "sarif: { path: x.sarif }",
+            "csv: { path: x.csv, columns: { text: t } }",
+            "json: { url: 'http://localhost/x', fields: { text: /t } }",
+            "rss: { url: 'https://intern.example/feed' }",
+            "sentry: { organization: a, project: b, credential: c }",
             "slack: { channels: ['#hr'] }",
         ] {
             let key = format!("sources[0].{}", source.split(':').next().unwrap());

@@ -18,6 +18,9 @@ pub struct Checks {
     pub reproduce: Reproduce,
     /// What to do about weakened tests.
     pub weakened_tests: WeakenedTests,
+    /// Labels that a machine must have to run the commands (`loops worker --labels gpu`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// An independent agent that reads diff and evidence; `none` leaves it out.
     pub agent_review: ReviewChoice,
 }
@@ -29,6 +32,7 @@ impl Default for Checks {
             network: Vec::new(),
             reproduce: Reproduce::Required,
             weakened_tests: WeakenedTests::Forbid,
+            needs: Vec::new(),
             agent_review: ReviewChoice::default(),
         }
     }

@@ -13,6 +13,7 @@ mod history;
 mod import;
 mod init;
 mod logs;
+mod nodes;
 mod out;
 mod plans;
 mod report;
@@ -146,7 +147,6 @@ enum Command {
     Sandbox(sandbox::Args),
     /// Where the state is kept
     Store(store::Args),
-    /// Carry out one order
     Worker(worker::Args),
     /// Print completions for a shell
     Completions {
@@ -164,6 +164,7 @@ loops turns what people and machines say about a codebase into proven, reviewed 
   loops doctor             what is needed, what is there, how to mend the rest
   loops run LOOP           one run now (--dry-run: only say what it would do and cost)
   loops serve              every loop by its schedule (pause LOOP, resume LOOP, cancel RUN)
+  loops worker             carry out work of a service elsewhere, on the same Postgres
   loops findings           what is wrong, scored, with who said so
   loops review [ID]        proposals: what was wrong, what was changed, what was proven
   loops approve | revise | reject ID

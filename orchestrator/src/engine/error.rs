@@ -7,6 +7,7 @@ use crate::{
     gateway::GatewayError,
     github::{self, GitHubError},
     local::branch::BranchError,
+    slack::{self, SlackError},
     store::StoreError,
 };
 
@@ -33,6 +34,14 @@ pub enum EngineError {
         "`{0}` is on GitHub, and there is no login: set `GITHUB_TOKEN`, or write `github:` in loops.yaml (`loops doctor` looks at it)"
     )]
     NoLogin(String),
+    /// Slack could not be asked, or said no.
+    #[error(transparent)]
+    Slack(#[from] SlackError),
+    /// The loop is about Slack, and there is no login.
+    #[error(
+        "the loop needs Slack, and there is no login: set `SLACK_BOT_TOKEN`, or write `slack:` in loops.yaml (see docs/slack.md; `loops doctor` looks at it)"
+    )]
+    NoSlack,
     /// A source could not be read.
     #[error("source `{source_name}` could not be read: {why}")]
     Source {
@@ -87,12 +96,13 @@ impl EngineError {
         match self {
             Self::Store(_) | Self::Record(_) | Self::Gateway(_) => Cause::State,
             Self::Git(_) | Self::Branch(_) | Self::GitHub(_) => Cause::Repository,
-            Self::Source { .. } => Cause::Source,
+            Self::Source { .. } | Self::Slack(_) => Cause::Source,
             Self::Prompt { .. }
             | Self::File { .. }
             | Self::NotYet(_)
             | Self::NoCassette(_)
-            | Self::NoLogin(_) => Cause::Settings,
+            | Self::NoLogin(_)
+            | Self::NoSlack => Cause::Settings,
         }
     }
 
@@ -107,7 +117,13 @@ impl EngineError {
                 github::Remedy::AskHuman => Remedy::AskHuman,
                 github::Remedy::GiveUp => Remedy::GiveUp,
             },
+            Self::Slack(error) => match error.remedy() {
+                slack::Remedy::Retry | slack::Remedy::Look => Remedy::Retry,
+                slack::Remedy::AskHuman => Remedy::AskHuman,
+                slack::Remedy::GiveUp => Remedy::GiveUp,
+            },
             Self::Branch(_)
+            | Self::NoSlack
             | Self::NoLogin(_)
             | Self::Source { .. }
             | Self::Prompt { .. }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use loops::spec::{LoopSpec, Sandbox};
+use serde::{Deserialize, Serialize};
 use workers::{
     Job, Order,
     order::{Gateway as GatewayAddress, WaysOut},
@@ -30,31 +31,50 @@ pub(crate) fn proof_needs_one(spec: &LoopSpec) -> bool {
     matches!(spec.sandbox, Sandbox::Limits(_)) && (setup || !spec.checks.network.is_empty())
 }
 
+/// The hosts that an order's sandboxes may reach: plain data, which travels with the order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hosts {
+    agent: Vec<String>,
+    setup: Vec<String>,
+    checks: Vec<String>,
+}
+
+impl Hosts {
+    /// Those that the loop allows the order's job.
+    pub(crate) fn of(spec: &LoopSpec, order: &Order) -> Self {
+        // Without a sandbox there is nothing to be let out of.
+        if order.sandbox.is_none() {
+            return Self::default();
+        }
+        let setup = spec.setup.as_ref().map(|setup| setup.network.clone());
+        let (agent, checks) = match &order.job {
+            Job::Work(_) => (spec.boundaries.network.clone(), Vec::new()),
+            Job::Prove(_) => (Vec::new(), spec.checks.network.clone()),
+            // Who only reads needs nothing.
+            Job::Review(_) => Default::default(),
+        };
+        Self {
+            agent,
+            setup: setup.unwrap_or_default(),
+            checks,
+        }
+    }
+}
+
 /// Opens the ways that the order's job may take.
-pub(crate) fn let_out(gateway: &Arc<Gateway>, spec: &LoopSpec, order: &mut Order) -> Passes {
+pub(crate) fn let_out(gateway: &Arc<Gateway>, loop_name: &str, hosts: &Hosts, order: &mut Order) -> Passes {
     let mut passes = Passes {
         gateway: Arc::clone(gateway),
         tokens: Vec::new(),
-    };
-    // Without a sandbox there is nothing to be let out of.
-    if order.sandbox.is_none() {
-        return passes;
-    }
-    let setup = spec.setup.as_ref().map_or(&[][..], |setup| &setup.network);
-    let (agent, checks): (&[String], &[String]) = match &order.job {
-        Job::Work(_) => (&spec.boundaries.network, &[]),
-        Job::Prove(_) => (&[], &spec.checks.network),
-        // Who only reads needs nothing.
-        Job::Review(_) => (&[], &[]),
     };
     let role = match &order.job {
         Job::Review(_) => Role::Review,
         Job::Work(_) | Job::Prove(_) => Role::Work,
     };
     order.ways_out = WaysOut {
-        agent: passes.open(order, &spec.name, role, "agent", agent),
-        setup: passes.open(order, &spec.name, role, "setup", setup),
-        checks: passes.open(order, &spec.name, role, "checks", checks),
+        agent: passes.open(order, loop_name, role, "agent", &hosts.agent),
+        setup: passes.open(order, loop_name, role, "setup", &hosts.setup),
+        checks: passes.open(order, loop_name, role, "checks", &hosts.checks),
     };
     passes
 }
@@ -81,6 +101,7 @@ impl Passes {
             caps: Caps::default(),
             zone: "UTC".to_owned(),
             network: hosts.to_vec(),
+            repository: None,
             // None of them: the token lies where the agent can read it.
             models: Some(Vec::new()),
             label: label.to_owned(),

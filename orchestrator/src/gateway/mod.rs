@@ -102,8 +102,8 @@ struct Inner {
 
 impl Gateway {
     /// Starts on a loopback port of its own. With `playback` no provider is asked; with `record` the provider's
-    /// answers go to a new cassette. Calls that a crash left open are charged what was reserved for them, so no other
-    /// gateway may work on the same store.
+    /// answers go to a new cassette. Calls that a crash left open are charged what was reserved for them; those of
+    /// attempts that other nodes carry out are left to them.
     pub async fn start(
         models: &Models,
         store: Store,
@@ -140,6 +140,16 @@ impl Gateway {
             );
         }
         Self::open(models, store, playback, record, patience, outside).await
+    }
+
+    /// As [`Gateway::start`], beside others on the same store: calls that are open there are none of ours.
+    pub async fn start_beside(
+        models: &Models,
+        store: Store,
+        playback: Option<Cassette>,
+    ) -> Result<Self, GatewayError> {
+        let patience = Patience::of(models.patience.0);
+        Self::open(models, store, playback, None, patience, Outside::system()).await
     }
 
     async fn open(

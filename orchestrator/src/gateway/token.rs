@@ -13,6 +13,7 @@ use loops::{
     budget::Caps,
     id::{AttemptId, RunId, TaskId},
 };
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,8 @@ const SEATS: usize = 8;
 const TUNNELS: usize = 16;
 
 /// What an attempt does; the gateway only shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The top-level agent.
     Lead,
@@ -50,8 +52,8 @@ impl fmt::Display for Role {
     }
 }
 
-/// An attempt that may ask.
-#[derive(Debug, Clone)]
+/// An attempt that may ask. Plain data: it travels with an order to the gateway of whoever carries that out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
     /// The attempt.
     pub attempt: AttemptId,
@@ -63,6 +65,8 @@ pub struct Admission {
     pub run: RunId,
     /// The loop's name.
     pub loop_name: String,
+    /// The [key](crate::config::github::FullName::key) of the repository that defines its loop; none: the operator does.
+    pub repository: Option<String>,
     /// What it does.
     pub role: Role,
     /// What may be spent.

@@ -15,6 +15,7 @@ use super::{
     query::{Query, Row, statements},
     value::keepable,
 };
+use crate::source::Stretch;
 
 /// A signal and what the store knows about it besides.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +85,8 @@ statements! { "signals":
     OF_FINDING = concat!("SELECT ", columns!(), " FROM signals WHERE finding = $1 ORDER BY at, id LIMIT $2");
     UNASSIGNED = concat!("SELECT ", columns!(), " FROM signals
         WHERE loop = $1 AND finding IS NULL AND noise IS NULL AND erased_at IS NULL ORDER BY at, id LIMIT $2");
+    IN_STRETCH = "SELECT id, external_id, thread FROM signals WHERE loop = $1 AND source = $2 AND erased_at IS NULL
+        AND COALESCE(thread, external_id) > $3 AND COALESCE(thread, external_id) < $4";
     COUNT = "SELECT COUNT(*) AS n FROM signals WHERE loop = $1";
 }
 
@@ -96,11 +99,15 @@ pub async fn upsert(
     salt: [u8; 16],
     at: Timestamp,
 ) -> Result<Reading, StoreError> {
-    let signal = &as_kept(signal);
+    let signal = &mut as_kept(signal);
     let Some(known) = get(&mut *tx, loop_name, signal.id).await? else {
         insert(tx, loop_name, signal, salt, at).await?;
         return Ok(Reading::New);
     };
+    // The same message may come from an export, which knows no links.
+    if signal.url.is_none() && known.signal.url.is_some() {
+        signal.to_mut().url.clone_from(&known.signal.url);
+    }
     if known.erased_at.is_some() {
         return Ok(Reading::Unchanged);
     }
@@ -177,6 +184,48 @@ pub async fn of_finding(from: impl Reader, finding: FindingId, limit: u32) -> Re
 pub async fn unassigned(from: impl Reader, loop_name: &str, limit: u32) -> Result<Vec<Kept>, StoreError> {
     UNASSIGNED
         .all(from, |q| q.bind(loop_name).bind(i64::from(limit)), read)
+        .await
+}
+
+/// What a signal is known by in its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its id.
+    pub id: SignalId,
+    /// Its id within the source.
+    pub external_id: String,
+    /// What it answers.
+    pub thread: Option<String>,
+}
+
+/// What is known of a stretch of a source, erased signals left out.
+pub async fn in_stretch(
+    from: impl Reader,
+    loop_name: &str,
+    stretch: &Stretch,
+) -> Result<Vec<Known>, StoreError> {
+    // What answers a thing stands where that thing does: just around it lies nothing else.
+    let (source, after, before) = match stretch {
+        Stretch::Roots {
+            source,
+            after,
+            before,
+            ..
+        } => (source, after.clone(), before.clone()),
+        Stretch::Answers { source, root, .. } => {
+            let shorter = root.get(..root.len().saturating_sub(1)).unwrap_or_default();
+            (source, shorter.to_owned(), format!("{root}z"))
+        }
+    };
+    let bind = |q: Query| q.bind(loop_name).bind(source).bind(after).bind(before);
+    IN_STRETCH
+        .all(from, bind, |row| {
+            Ok(Known {
+                id: row.parsed("id")?,
+                external_id: row.text("external_id")?,
+                thread: row.maybe_text("thread")?,
+            })
+        })
         .await
 }
 

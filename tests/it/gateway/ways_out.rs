@@ -182,6 +182,7 @@ impl World {
 
 fn admission(name: &str) -> Admission {
     Admission {
+        repository: None,
         attempt: AttemptId::named(name),
         number: 1,
         task: Some(TaskId::named("task")),

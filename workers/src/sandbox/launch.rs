@@ -206,7 +206,7 @@ fn inside(args: &[OsString]) -> Result<Never, LaunchError> {
     Err(system(program.to_string_lossy())(error))
 }
 
-fn set_ceilings(ceilings: &Ceilings) -> Result<(), LaunchError> {
+pub(super) fn set_ceilings(ceilings: &Ceilings) -> Result<(), LaunchError> {
     let limits = [
         (Resource::RLIMIT_NPROC, ceilings.processes),
         (Resource::RLIMIT_NOFILE, ceilings.open_files),

@@ -24,6 +24,8 @@ mod steps;
 mod toolchains;
 mod try_layers;
 pub(crate) mod user;
+#[doc(hidden)]
+pub mod walls;
 
 use std::{
     ffi::OsString,

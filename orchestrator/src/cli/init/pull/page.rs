@@ -83,7 +83,8 @@ fn row(one: &Shown, about: &About<'_>) -> String {
             Source::GithubIssues(_) => "open issues, their comments and reactions",
             Source::GithubActions(_) => "failed workflow runs on the base branch",
             Source::Slack(_) => "Slack",
-            Source::File(_) | Source::Junit(_) => "files",
+            Source::File(_) | Source::Junit(_) | Source::Sarif(_) | Source::Csv(_) => "files",
+            Source::Json(_) | Source::Rss(_) | Source::Sentry(_) => "addresses on the network",
         })
         .collect();
     let when = spec
