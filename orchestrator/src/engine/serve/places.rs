@@ -160,7 +160,7 @@ impl Service<'_> {
         match wish.start {
             Start::Tick(due) => (self.tell)(Word::Started(wish.name.to_string(), Some(due))),
             Start::Again(_) => (self.tell)(Word::Started(wish.name.to_string(), None)),
-            // What woke it was told when it was heard.
+            // The news that woke it were told of when they came.
             Start::Woken(_) | Start::Approved(_) | Start::NewOrOpen => {}
         }
         let cancel = served.running.get_or_insert_default().clone();
