@@ -67,7 +67,7 @@ pub fn words(text: &str, max: usize) -> String {
 /// The issue's text.
 pub fn markdown(repository: &str, sections: &[Section]) -> String {
     let mut text = "What Loops has open in this repository. Loops keeps this text up to date by itself; ticking a box is an \
-                    answer, which counts once. Close this issue and it is left alone until somebody opens it again.\n"
+                    answer, which counts once, and so is a comment: `/loops approve` or `/loops reject` with a plan's id. Close this issue and it is left alone until somebody opens it again.\n"
         .to_owned();
     let shown: Vec<&Section> = sections
         .iter()

@@ -14,6 +14,10 @@ const OURS: &str = "<!-- loops:";
 pub const ALLOWED: &str = "`/loops revise` and what should be different, `/loops retry`, `/loops explain`, `/loops stop`, \
                            `/loops never` and why";
 
+/// What may be told under a dashboard.
+pub const ALLOWED_OF_PLANS: &str =
+    "`/loops approve` and a plan's id, `/loops reject` and a plan's id and why";
+
 /// What a person wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -27,6 +31,10 @@ pub enum Command {
     Stop,
     /// No, and nothing of the kind again; with a reason if there is one.
     Never(Option<String>),
+    /// Begin what the plan of this name says.
+    Approve(String),
+    /// No to the plan of this name, with a reason if there is one.
+    Reject(String, Option<String>),
     /// Something else; the word.
     Unknown(String),
 }
@@ -77,8 +85,20 @@ fn command(rest: &str) -> Command {
         "explain" => Command::Explain,
         "stop" => Command::Stop,
         "never" => Command::Never((!words.is_empty()).then_some(words)),
+        "approve" => Command::Approve(of_plan(&words).0),
+        "reject" => {
+            let (plan, why) = of_plan(&words);
+            Command::Reject(plan, (!why.is_empty()).then_some(why))
+        }
         _ => Command::Unknown(plain(&word).chars().take(40).collect()),
     }
+}
+
+/// The name of a plan, and what is said beside it.
+fn of_plan(words: &str) -> (String, String) {
+    let (plan, why) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
+    let plan = plan.trim_matches('`').chars().take(60).collect();
+    (plan, why.trim().to_owned())
 }
 
 /// Where a line stands in Markdown, as far as it matters here.
@@ -151,6 +171,13 @@ mod tests {
             ),
             ("/loops never", C::Never(None)),
             ("/loops never we like it", C::Never(Some("we like it".into()))),
+            ("/loops approve `task-ab12cd`", C::Approve("task-ab12cd".into())),
+            ("/loops approve", C::Approve(String::new())),
+            (
+                "/loops reject task-ab12cd not now,\nsee the roadmap",
+                C::Reject("task-ab12cd".into(), Some("not now,\nsee the roadmap".into())),
+            ),
+            ("/loops reject task-ab12cd", C::Reject("task-ab12cd".into(), None)),
             ("/loops\nstop", C::Unknown(String::new())),
             ("/loops deploy now", C::Unknown("deploy".into())),
         ] {

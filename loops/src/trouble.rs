@@ -19,6 +19,8 @@ pub enum Cause {
     Permission,
     /// GitHub could not be asked.
     GitHub,
+    /// Something was to leave for GitHub, and was given up.
+    GivenUp,
     /// The money was used up.
     Budget,
     /// A run could not begin or go on.
@@ -36,6 +38,7 @@ impl Cause {
             Self::Checks => "checks cannot run on the base branch",
             Self::Permission => "GitHub does not let us (`loops doctor` names what is missing)",
             Self::GitHub => "GitHub could not be asked",
+            Self::GivenUp => "something was given up, because GitHub does not take it as things are there",
             Self::Budget => "the budget was used up",
             Self::Run => "runs could not begin or go on",
             Self::Workers => "tasks could not be carried out",

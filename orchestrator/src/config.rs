@@ -20,6 +20,7 @@ pub mod models;
 pub mod node;
 pub mod review;
 pub mod secret;
+pub mod serve;
 pub mod slack;
 pub mod web;
 
@@ -31,6 +32,7 @@ pub use models::{Model, Models, Provider, Vendor};
 pub use node::Node;
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
+pub use serve::Serve;
 pub use slack::Slack;
 pub use web::Web;
 
@@ -108,6 +110,8 @@ pub struct Config {
     pub review: Review,
     /// How this process carries out orders.
     pub node: Node,
+    /// What the service may do at once.
+    pub serve: Serve,
     /// Logins for addresses that sources read.
     pub credentials: Credentials,
 }
@@ -125,6 +129,7 @@ struct File {
     web: web::File,
     review: review::File,
     node: node::File,
+    serve: serve::File,
     credentials: credentials::File,
 }
 
@@ -156,6 +161,7 @@ impl Config {
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
         let node = file.node.resolve(&mut problems);
+        let serve = file.serve.resolve(&mut problems);
         let credentials = file.credentials.resolve(env, &mut problems);
         let slack = file.slack.resolve(env, &mut problems);
         let web = file.web.resolve(&mut problems);
@@ -183,6 +189,7 @@ impl Config {
             web,
             review,
             node,
+            serve,
             credentials,
         })
     }

@@ -3,6 +3,7 @@
 //! Nothing of production code lives here, and production code knows nothing of it.
 #![recursion_limit = "256"] // GitHub's repositories have eighty fields.
 
+pub mod fuzz;
 pub mod github;
 pub mod model;
 pub mod postgres;

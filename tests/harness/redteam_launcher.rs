@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 
 /// As the real second stage, without some of its walls.
 fn inside(without: &str, args: &[&str]) -> Result<(), String> {
-    let [a, b, c, d, e, program, rest @ ..] = args else {
+    let [a, b, c, d, e, _forwards, program, rest @ ..] = args else {
         return Err("too few arguments".to_owned());
     };
     let number = |text: &&str| text.parse::<u64>().map_err(|error| error.to_string());

@@ -22,6 +22,14 @@ pub(crate) fn lead(script: Script, file: &str, title: &str, goal: &str) -> Scrip
         .call("finish", json!({"report": format!("{title}: proposed.")}))
 }
 
+/// What a lead agent does once its task is under way.
+pub(crate) fn follow_up(script: Script) -> Script {
+    script
+        .call("wait", json!({}))
+        .call("outcome", json!({"task": "T1"}))
+        .call("finish", json!({"report": "That is all."}))
+}
+
 /// A reviewer who approves.
 pub(crate) fn approves(script: Script, file: &str) -> Script {
     script.call("read", json!({"path": file})).call(
@@ -85,7 +93,12 @@ impl Ratings {
 
     /// The loop's spec.
     pub(crate) fn file() -> LoopFile {
-        LoopFile::new("fix", Self::CHECK).write(["ratings/**", "tests/**"])
+        Self::file_of("fix")
+    }
+
+    /// The spec of a loop of another name.
+    pub(crate) fn file_of(name: &'static str) -> LoopFile {
+        LoopFile::new(name, Self::CHECK).write(["ratings/**", "tests/**"])
     }
 
     /// The same shop on GitHub, where carol, who has write access, and dave report it in an issue. Its `origin` is not used.

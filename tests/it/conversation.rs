@@ -13,20 +13,20 @@ use crate::cast::{Ratings, proposal, run};
 const CI: &str = "build";
 
 /// A shop with an open pull request; the proposal's id and the pull request's number.
-struct Talk {
-    shop: Ratings,
-    hub: GitHub,
-    id: String,
-    number: u64,
+pub(crate) struct Talk {
+    pub(crate) shop: Ratings,
+    pub(crate) hub: GitHub,
+    pub(crate) id: String,
+    pub(crate) number: u64,
 }
 
 impl Talk {
     /// `told`: words of requests, of which the worker knows what to do about them.
-    async fn begin(told: &[&str]) -> Self {
+    pub(crate) async fn begin(told: &[&str]) -> Self {
         Self::with("", told).await
     }
 
-    async fn with(proposal_keys: &str, told: &[&str]) -> Self {
+    pub(crate) async fn with(proposal_keys: &str, told: &[&str]) -> Self {
         let (shop, hub) = Ratings::on_github().await;
         if !proposal_keys.is_empty() {
             let yaml = Ratings::file().on_github(SHOP).yaml();
@@ -62,18 +62,18 @@ impl Talk {
     }
 
     /// One look, and the run that follows from it, whatever it ends with.
-    async fn look(&self) -> Value {
+    pub(crate) async fn look(&self) -> Value {
         let ran = self.shop.world.loops(["run", "fix", "--format", "json"]).await;
         assert!(matches!(ran.code, 0 | 4), "{ran}");
         ran.json()["run"].clone()
     }
 
-    fn head(&self) -> String {
+    pub(crate) fn head(&self) -> String {
         self.hub.world().pull(SHOP, self.number).head_sha.clone()
     }
 
     /// What we said under the pull request.
-    fn said(&self) -> Vec<String> {
+    pub(crate) fn said(&self) -> Vec<String> {
         let mut there = self.hub.world();
         let comments = there.repo(SHOP).comments.values();
         comments
@@ -83,7 +83,7 @@ impl Talk {
     }
 
     /// What we said in threads.
-    fn replies(&self) -> Vec<String> {
+    pub(crate) fn replies(&self) -> Vec<String> {
         let mut there = self.hub.world();
         let comments = there.repo(SHOP).review_comments.values();
         comments
@@ -93,7 +93,7 @@ impl Talk {
     }
 
     /// The updating comment, of which there is one.
-    fn news(&self) -> String {
+    pub(crate) fn news(&self) -> String {
         let mut all = self.said();
         all.retain(|body| body.contains("<!-- loops:news:"));
         assert_eq!(all.len(), 1, "one updating comment: {all:#?}");
@@ -101,7 +101,7 @@ impl Talk {
     }
 
     /// What the worker was told who knows what to do about these words.
-    fn brief(&self, words: &str) -> String {
+    pub(crate) fn brief(&self, words: &str) -> String {
         let session = format!("{} told {words}", Ratings::TITLE);
         let model = self.shop.world.model();
         if let Some(first) = model.requests_of(&session).first() {
@@ -120,7 +120,7 @@ impl Talk {
     }
 
     /// How many conversations with workers there were.
-    fn worked(&self) -> usize {
+    pub(crate) fn worked(&self) -> usize {
         let requests = self.shop.world.model().requests();
         requests
             .iter()
@@ -128,7 +128,7 @@ impl Talk {
             .count()
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.hub.check();
         self.shop.world.close().await;
     }
@@ -449,8 +449,6 @@ async fn a_base_that_was_forced_away_is_followed_and_the_change_is_proven_there(
         },
         talk.worked(),
     );
-    // What GitHub says of a base follows the branch; a conflict by history goes to a worker first.
-    talk.hub.world().pull(SHOP, talk.number).base_sha = moved.clone();
     talk.look().await;
     let shown = talk.shop.shown(&talk.id).await;
     assert_ne!(talk.head(), before, "{shown:#}");

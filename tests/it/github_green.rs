@@ -50,9 +50,28 @@ async fn what_is_proven_protected_and_green_is_merged_without_a_person() {
     );
     let told = look(&shop).await;
     assert!(told.contains("`main` is not protected"), "{told}");
+    let why = "`main` is not protected, so a person merges it";
+    let comments: Vec<String> = {
+        let mut there = hub.world();
+        let all = there.repo(SHOP).comments.values();
+        all.map(|comment| comment.body.clone()).collect()
+    };
+    let said = comments
+        .iter()
+        .filter(|body| body.contains(&format!("It is not merged by itself: {why}")));
+    assert_eq!(said.count(), 1, "{comments:#?}");
+    for args in [["status", "--format=text"], ["review", &id]] {
+        let shown = shop.world.loops(args).await;
+        assert!(shown.all().contains(why), "{shown}");
+    }
     hub.world().protect(SHOP, "main", &["ci"]);
     look(&shop).await;
     assert_eq!(state(&shop, &id).await, "open", "the check has not run");
+    let status = shop.world.loops(["status", "--format", "json"]).await.json();
+    assert_eq!(
+        status["unmerged"][0]["why"], "a required check is not green",
+        "{status:#}"
+    );
     // What fails, or what somebody wants different, goes back to a worker: that is the conversation's.
     let sha = head(&hub, number);
     hub.world().check(SHOP, &sha, "lint", "success");
@@ -89,5 +108,30 @@ async fn what_somebody_pushed_to_and_what_its_base_has_left_behind_is_not_merged
     look(&shop).await;
     assert_eq!(state(&shop, &id).await, "open", "it is not what was proven");
     hub.check();
+    shop.world.close().await;
+}
+
+#[tokio::test]
+async fn a_loop_one_of_whose_merges_was_taken_back_only_proposes_until_its_record_is_better() {
+    let (shop, hub, id, number) = proposed().await;
+    hub.world().protect(SHOP, "main", &["ci"]);
+    let sha = head(&hub, number);
+    hub.world().check(SHOP, &sha, "ci", "success");
+    look(&shop).await;
+    assert_eq!(state(&shop, &id).await, "merged");
+    let before = shop.world.loops(["status"]).await;
+    assert!(
+        !before.all().contains("only proposes for now"),
+        "control: {before}"
+    );
+    let (_, _, merged) = hub.world().pull(SHOP, number).merged.clone().unwrap();
+    let words = format!("Revert \"{}\"\n\nThis reverts commit {merged}.", Ratings::TITLE);
+    let back = [(Ratings::FILE, Some(Ratings::BUGGY))];
+    hub.world().commit(SHOP, "main", "carol", &back, &words);
+    let ran = shop.world.loops(["run", "fix"]).await;
+    assert!(matches!(ran.code, 0 | 4), "{ran}");
+    let after = shop.world.loops(["status"]).await;
+    assert!(after.all().contains("1 of its last"), "{after}");
+    assert!(after.all().contains("reverted"), "{after}");
     shop.world.close().await;
 }

@@ -201,6 +201,7 @@ async fn a_name_that_another_repositorys_loop_had_is_not_for_taking() {
 async fn the_service_follows_the_base_branch_and_keeps_the_last_good_form() {
     let often = spec(&[("every: 10m", "every: 1s")]);
     let (world, hub) = world(&[("README.md", "shop")]).await;
+    world.set_up(&hub, &format!("{LISTED}  limits: {{ every: 1s }}\n"));
     let mut child = world.spawn(["serve"]);
     said(&mut child, "has no loops in `.loops` on `main`").await;
     hub.world()
@@ -222,6 +223,77 @@ async fn the_service_follows_the_base_branch_and_keeps_the_last_good_form() {
     child.interrupt();
     world.end(child).await;
     hub.check();
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_last_good_form_is_served_after_a_restart_also_while_github_is_down() {
+    let (world, hub) = world(&[(SPEC, &spec(&[]))]).await;
+    let mut child = world.spawn(["serve"]);
+    said(&mut child, "loop      fix: next at").await;
+    let broken = [(SPEC, Some("name: fix\nkind: none\n"))];
+    hub.world().commit(SHOP, "main", "carol", &broken, "Break it");
+    said(&mut child, "`acme/shop/.loops/fix.yaml` has").await;
+    child.interrupt();
+    world.end(child).await;
+
+    hub.world()
+        .fault(Match::new("GET", "/repos/"), Fault::Status(503), 10_000);
+    let mut child = world.spawn(["serve"]);
+    said(&mut child, "the last good one stays").await;
+    said(&mut child, "loop      fix: next at").await;
+    child.interrupt();
+    world.end(child).await;
+
+    // It is held to what the operator allows now.
+    world.set_up(&hub, &format!("{LISTED}  limits: {{ day: 1 USD }}\n"));
+    let mut child = world.spawn(["serve"]);
+    said(&mut child, "cannot be read now").await;
+    child.interrupt();
+    let ended = world.end(child).await;
+    assert!(!ended.all().contains("loop      fix: next at"), "{ended}");
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_pace_and_a_number_of_loops_that_leave_others_nothing_are_refused() {
+    let named = |name: &str| {
+        spec(&[(
+            "name: fix",
+            &format!("name: {name}\nbudget: {{ task: 1 USD, run: 1 USD, day: 1 USD }}"),
+        )])
+    };
+    let often = spec(&[("every: 10m", "every: 1s")]);
+    let (world, hub) = world(&[
+        (".loops/a.yaml", &often),
+        (".loops/b.yaml", &named("b")),
+        (".loops/c.yaml", &named("c")),
+    ])
+    .await;
+    world.set_up(&hub, &format!("{LISTED}  limits: {{ loops: 1 }}\n"));
+    let told = validated(&world).await;
+    let errors: Vec<String> = told["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["errors"][0]["path"].as_str().unwrap_or("good").to_owned())
+        .collect();
+    assert_eq!(errors, ["schedule.every", "good", "name"], "{told:#}");
+    hub.check();
+    world.close().await;
+}
+
+#[tokio::test]
+async fn loops_that_could_not_be_looked_at_are_not_called_right() {
+    let (world, hub) = world(&[(SPEC, &spec(&[]))]).await;
+    assert_eq!(world.loops(["validate"]).await.code, 0);
+    let fault = hub
+        .world()
+        .fault(Match::new("GET", "/repos/acme/shop"), Fault::Status(404), 1_000);
+    let told = world.loops(["validate"]).await;
+    assert_ne!(told.code, 0, "{told}");
+    assert!(told.stderr.contains("could not be looked at now"), "{told}");
+    assert!(hub.world().hits(fault) > 0);
     world.close().await;
 }
 

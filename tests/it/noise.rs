@@ -120,6 +120,45 @@ async fn a_reviewer_who_has_enough_to_do_holds_all_loops_back_until_it_is_answer
 }
 
 #[tokio::test]
+async fn where_codeowners_decides_what_is_planned_counts_for_the_owners_over_all_loops() {
+    let (shop, hub) = Ratings::on_github().await;
+    review(&shop, &hub, "{ per_reviewer: 1 }");
+    hub.world().commit(
+        SHOP,
+        "main",
+        "carol",
+        &[(".github/CODEOWNERS", Some("* @carol\n"))],
+        "Owners",
+    );
+    for name in ["fix", "other"] {
+        let yaml = LoopFile::new(name, Ratings::CHECK)
+            .write(["ratings/**", "tests/**"])
+            .on_github(SHOP)
+            .yaml()
+            .replace("proposal: {", &format!("proposal: {{ {PLAN_FIRST},"));
+        shop.world.write(&format!(".loops/{name}.yaml"), &yaml);
+    }
+    shop.world.lead_about("ZeroDivisionError", |s| {
+        s.call(
+            "spawn",
+            json!({"findings": ["F1"], "worker": "fix", "title": Ratings::TITLE, "goal": "mean([]) is 0", "acceptance": ["mean([]) is 0"]}),
+        )
+        .call("finish", json!({"report": "One plan waits."}))
+    });
+    let shop = shop.well_played();
+    run(&shop.world).await;
+    let calls = shop.world.model().requests().len();
+    let held = shop.world.loops(["run", "other"]).await;
+    assert!(held.stderr.contains("1 thing waits for `carol`"), "{held}");
+    assert_eq!(
+        shop.world.model().requests().len(),
+        calls,
+        "nobody was asked anything"
+    );
+    shop.world.close().await;
+}
+
+#[tokio::test]
 async fn a_dashboard_is_one_issue_in_spite_of_lost_answers_and_is_edited_only_with_news() {
     let (shop, hub) = Ratings::on_github().await;
     let shop = shop.well_played();
@@ -177,6 +216,71 @@ async fn a_dashboard_is_one_issue_in_spite_of_lost_answers_and_is_edited_only_wi
 }
 
 #[tokio::test]
+async fn a_plan_is_approved_by_a_comment_of_somebody_who_may_and_the_ledger_says_who() {
+    let (shop, hub) = Ratings::on_github().await;
+    let yaml = Ratings::file()
+        .on_github(SHOP)
+        .yaml()
+        .replace("proposal: {", &format!("proposal: {{ {PLAN_FIRST},"));
+    shop.world.write(".loops/fix.yaml", &yaml);
+    shop.world.lead_about("ZeroDivisionError", |s| {
+        s.call(
+            "spawn",
+            json!({"findings": ["F1"], "worker": "fix", "title": Ratings::TITLE, "goal": "mean([]) is 0", "acceptance": ["mean([]) is 0"]}),
+        )
+        .call("finish", json!({"report": "One plan waits."}))
+    });
+    let shop = shop.well_played();
+    run(&shop.world).await;
+    look(&shop.world).await;
+    let (number, text) = board(&hub);
+    let (_, rest) = text.split_once("A plan, `").unwrap();
+    let task = rest.split('`').next().unwrap().to_owned();
+    let said = |hub: &GitHub| -> Vec<String> {
+        let mut there = hub.world();
+        let comments = there.repo(SHOP).comments.values();
+        comments
+            .filter(|comment| comment.issue == number && comment.author == harness::world::BOT)
+            .map(|comment| comment.body.clone())
+            .collect()
+    };
+    {
+        let mut there = hub.world();
+        there.comment(SHOP, number, "mallory", &format!("/loops approve {task}"));
+        there.comment(SHOP, number, "carol", "> /loops approve it\n\nShall we?");
+        there.comment(SHOP, number, "carol", "/loops approve task-ffffff");
+    }
+    look(&shop.world).await;
+    assert_eq!(
+        shop.findings().await,
+        ["2 working"],
+        "nobody who may has approved it"
+    );
+    let first = said(&hub);
+    assert!(
+        first.len() == 1 && first[0].contains("no plan of that id"),
+        "{first:#?}"
+    );
+
+    hub.world()
+        .comment(SHOP, number, "carol", &format!("/loops approve {task}"));
+    look(&shop.world).await;
+    look(&shop.world).await;
+    assert_eq!(shop.findings().await, ["2 proposed"]);
+    let all = said(&hub);
+    assert!(
+        all.len() == 2 && all[1].contains(&format!("the plan `{task}` is approved")),
+        "{all:#?}"
+    );
+    let shown = shop.world.loops(["show", &task]).await;
+    assert!(shown.stdout.contains("carol on GitHub"), "{shown}");
+    look(&shop.world).await;
+    assert_eq!(said(&hub).len(), 2, "each is answered once");
+    hub.check();
+    shop.world.close().await;
+}
+
+#[tokio::test]
 async fn a_plan_is_approved_and_a_refusal_taken_back_by_a_tick() {
     let (shop, hub) = Ratings::on_github().await;
     let yaml = Ratings::file()
@@ -195,7 +299,7 @@ async fn a_plan_is_approved_and_a_refusal_taken_back_by_a_tick() {
     run(&shop.world).await;
     look(&shop.world).await;
     let (number, text) = board(&hub);
-    assert!(text.contains("A plan:"), "{text}");
+    assert!(text.contains("A plan, `task-"), "{text}");
     hub.world().tick(SHOP, number, "carol", "approve this plan");
     look(&shop.world).await;
     let after = look(&shop.world).await;

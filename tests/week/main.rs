@@ -10,5 +10,6 @@ mod almanac;
 mod cast;
 mod hub;
 mod node;
+mod places;
 mod slack;
 mod story;

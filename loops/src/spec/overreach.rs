@@ -3,8 +3,10 @@
 //!
 //! Nothing is looked up here: whether a branch exists, or a name is taken, is asked by who reads the repository.
 
-use super::{Backend, Bytes, Dollars, LoopSpec, Sandbox, SandboxLimits, Source, forms::host_covers};
-use crate::budget::Money;
+use std::time::Duration;
+
+use super::{Backend, Bytes, Dollars, LoopSpec, Sandbox, SandboxLimits, Source, Span, forms::host_covers};
+use crate::{budget::Money, schedule::next_due, time::Timestamp};
 
 /// What the operator lets the loops of one repository use.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +21,14 @@ pub struct Allowance {
     pub disk: Bytes,
     /// The most processors of a sandbox.
     pub cpus: u32,
-    /// How many workers of one kind work at once.
+    /// How many workers of one loop work at once, of all kinds together.
     pub parallel: u32,
+    /// The least time between two ticks of one loop.
+    pub every: Span,
+    /// How many loops.
+    pub loops: u32,
+    /// The longest time that a worker or a check has.
+    pub timeout: Span,
     /// The hosts that sandboxes may be let out to, as in a spec; none by default.
     pub network: Vec<String>,
 }
@@ -37,6 +45,9 @@ impl Default for Allowance {
             disk: sandbox.disk,
             cpus: sandbox.cpus,
             parallel: super::Worker::default().max_parallel,
+            every: Span(Duration::from_secs(5 * 60)),
+            loops: 10,
+            timeout: Span(Duration::from_secs(3600)),
             network: Vec::new(),
         }
     }
@@ -62,6 +73,7 @@ pub fn overreach(spec: &LoopSpec, repository: &str, allowance: &Allowance, spent
     }
     sources(spec, &mut list);
     surroundings(spec, allowance, &mut list);
+    let mut together = 0_u32;
     network(spec, allowance, &mut list);
     for (name, worker) in &spec.workers {
         if matches!(worker.agent, Backend::Command | Backend::Rehearsal | Backend::Acp) {
@@ -69,11 +81,16 @@ pub fn overreach(spec: &LoopSpec, repository: &str, allowance: &Allowance, spent
                 "which program works on the operator's machine is the operator's to say; use `builtin`";
             list.add(&format!("workers.{name}.agent"), words.to_owned());
         }
-        if worker.max_parallel > allowance.parallel {
-            let words = format!("the operator lets {} work at once", allowance.parallel);
+        together = together.saturating_add(worker.max_parallel);
+        if together > allowance.parallel {
+            let words = format!(
+                "with the kinds before it {together} would work at once, and the operator lets {} of this loop",
+                allowance.parallel
+            );
             list.add(&format!("workers.{name}.max_parallel"), words);
         }
     }
+    pace(spec, allowance, &mut list);
     money(spec, allowance, spent, &mut list);
     list.0
 }
@@ -99,9 +116,11 @@ fn sources(spec: &LoopSpec, list: &mut List) {
             Source::Json(_) | Source::Rss(_) | Source::Sentry(_) => {
                 "addresses that the operator's machine can reach are"
             }
-            Source::GithubIssues(_) | Source::GithubActions(_) => continue,
+            Source::GithubIssues(_) | Source::GithubPulls(_) | Source::GithubActions(_) => continue,
         };
-        let words = format!("{whose} not this repository's to read; use `github_issues` or `github_actions`");
+        let words = format!(
+            "{whose} not this repository's to read; use `github_issues`, `github_pulls` or `github_actions`"
+        );
         list.add(&format!("sources[{i}].{}", source.key()), words);
     }
     if spec.notify.slack.is_some() {
@@ -144,6 +163,54 @@ fn surroundings(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
     if limits.cpus > allowance.cpus {
         let words = format!("the operator lets it have {} processors", allowance.cpus);
         list.add("sandbox.cpus", words);
+    }
+}
+
+/// So many ticks of a `cron` are looked at for how close they come.
+const TICKS: usize = 200;
+
+/// A loop that ticks all the time, or works without end, leaves nothing of the machine for others.
+fn pace(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
+    if let Some(schedule) = &spec.schedule {
+        let key = if schedule.cron.is_some() {
+            "schedule.cron"
+        } else {
+            "schedule.every"
+        };
+        let mut dues = Vec::new();
+        let mut last = Timestamp(0);
+        while dues.len() < TICKS
+            && let Some(due) = next_due(schedule, &spec.name, last)
+        {
+            dues.push(due);
+            last = due;
+        }
+        if dues
+            .windows(2)
+            .any(|pair| pair[1].since(pair[0]) < allowance.every.0)
+        {
+            let words = format!(
+                "it would tick more often than every {}, which is what the operator lets a loop of a repository do",
+                allowance.every
+            );
+            list.add(key, words);
+        }
+    }
+    let too_long = |span: Span| {
+        (span > allowance.timeout).then(|| format!("the operator lets it have {}", allowance.timeout))
+    };
+    for (name, worker) in &spec.workers {
+        if let Some(words) = too_long(worker.timeout) {
+            list.add(&format!("workers.{name}.timeout"), words);
+        }
+    }
+    for (i, check) in spec.checks.commands.iter().enumerate() {
+        if let Some(words) = too_long(check.timeout) {
+            list.add(&format!("checks.commands[{i}].timeout"), words);
+        }
+    }
+    if let Some(words) = spec.setup.as_ref().and_then(|setup| too_long(setup.timeout)) {
+        list.add("setup.timeout", words);
     }
 }
 
@@ -218,7 +285,7 @@ mod tests {
     #[test]
     fn a_loop_that_keeps_to_its_repository_is_let_be() {
         assert_eq!(refused(&format!("{OWN}{ISSUES}")), [""; 0]);
-        let all = "sources: [{ github_issues: {} }, { github_actions: {} }]\nbase: release\ntriage: { trust: { members: 2 } }\n\
+        let all = "sources: [{ github_issues: {} }, { github_pulls: {} }, { github_actions: {} }]\nbase: release\ntriage: { trust: { members: 2 } }\n\
                    budget: { task: 1 USD, run: 10 USD, day: 50 USD }\nsandbox: { memory: 4GiB, cpus: 2, disk: 20GiB }\n\
                    workers: { fix: { agent: builtin, max_parallel: 4 } }\n";
         assert_eq!(refused(&format!("{OWN}{all}")), [""; 0]);
@@ -244,6 +311,11 @@ mod tests {
                 "workers: { fix: { max_parallel: 5 } }\n",
                 "workers.fix.max_parallel",
             ),
+            ("workers: { fix: { timeout: 61m } }\n", "workers.fix.timeout"),
+            (
+                "checks: { commands: [{ name: unit, run: make, timeout: 2h }] }\n",
+                "checks.commands[0].timeout",
+            ),
             ("budget: { run: 11 USD }\n", "budget.run"),
             ("budget: { day: 51 USD }\n", "budget.day"),
             ("notify: { slack: '#all' }\n", "notify.slack"),
@@ -263,6 +335,23 @@ mod tests {
             let key = format!("sources[0].{}", source.split(':').next().unwrap());
             assert_eq!(refused(&format!("{OWN}sources: [{{ {source} }}]\n")), [key]);
         }
+    }
+
+    #[test]
+    fn a_pace_that_leaves_others_nothing_is_refused() {
+        let at = |schedule: &str| refused(&format!("{}{ISSUES}", OWN.replace("every: 10m", schedule)));
+        for good in ["every: 5m", "cron: '*/5 * * * *'", "cron: '0 6 * * 1-5'"] {
+            assert_eq!(at(good), [""; 0], "{good}");
+        }
+        assert_eq!(at("every: 1s"), ["schedule.every"]);
+        for often in ["cron: '* * * * *'", "cron: '0,1 9 1 * *'"] {
+            assert_eq!(at(often), ["schedule.cron"], "{often}");
+        }
+        let kinds = "workers: { a: { max_parallel: 2 }, b: { max_parallel: 3 } }\n";
+        assert_eq!(
+            refused(&format!("{OWN}{ISSUES}{kinds}")),
+            ["workers.b.max_parallel"]
+        );
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum Source {
     Slack(SlackSource),
     /// Issues of the loop's repository.
     GithubIssues(GithubIssues),
+    /// People's pull requests to the loop's repository.
+    GithubPulls(GithubPulls),
     /// Workflow runs of the loop's repository.
     GithubActions(GithubActions),
     /// Failed tests in JUnit reports on disk.
@@ -74,7 +76,28 @@ pub struct GithubIssues {
     pub comments: bool,
 }
 
-/// The state of an issue.
+/// People's pull requests to the loop's repository; what loops proposed themselves is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GithubPulls {
+    /// Only those with all of these labels.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Which states; a merged one is closed.
+    #[serde(default = "open_states")]
+    pub states: Vec<IssueState>,
+    /// Only those into one of these branches; empty: into any.
+    #[serde(default)]
+    pub bases: Vec<String>,
+    /// Read comments under them and on their lines, too.
+    #[serde(default = "yes")]
+    pub comments: bool,
+    /// Read what reviews say, too.
+    #[serde(default = "yes")]
+    pub reviews: bool,
+}
+
+/// The state of an issue or a pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IssueState {
@@ -94,6 +117,10 @@ pub struct GithubActions {
     /// Branches; empty: the base.
     #[serde(default)]
     pub branches: Vec<String>,
+    /// What started a run, like `push` or `pull_request`; empty: what nobody without write access can start. Runs of
+    /// forks are never read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
 }
 
 /// Files on disk.
@@ -145,6 +172,7 @@ impl Source {
         match self {
             Self::Slack(_) => "slack",
             Self::GithubIssues(_) => "github_issues",
+            Self::GithubPulls(_) => "github_pulls",
             Self::GithubActions(_) => "github_actions",
             Self::Junit(_) => "junit",
             Self::Sarif(_) => "sarif",

@@ -28,7 +28,7 @@ pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
             list.add(
                 &format!("sources[{i}].{name}"),
                 &match name {
-                    "github_issues" | "github_actions" => {
+                    "github_issues" | "github_pulls" | "github_actions" => {
                         format!("the source `{name}` for a repository in a folder; name it as `owner/name`")
                     }
                     _ => format!("the source `{name}`; use `file` or `slack`"),
@@ -86,8 +86,8 @@ impl List {
 /// The name of a source that cannot be read yet.
 fn later(source: &Source, on_github: bool) -> Option<&'static str> {
     match source {
-        Source::GithubIssues(_) | Source::GithubActions(_) if on_github => None,
-        Source::GithubIssues(_) | Source::GithubActions(_) => Some(source.key()),
+        Source::GithubIssues(_) | Source::GithubPulls(_) | Source::GithubActions(_) if on_github => None,
+        Source::GithubIssues(_) | Source::GithubPulls(_) | Source::GithubActions(_) => Some(source.key()),
         Source::File(_)
         | Source::Slack(_)
         | Source::Junit(_)

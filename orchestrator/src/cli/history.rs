@@ -3,7 +3,10 @@
 use loops::text::one_line;
 
 use super::CliError;
-use crate::store::{Store, decisions, ledger, proposals::Proposal, pulls};
+use crate::{
+    engine,
+    store::{Store, decisions, ledger, proposals::Proposal, pulls},
+};
 
 /// How many lines are shown.
 const MAX_LINES: u32 = 1_000;
@@ -16,6 +19,9 @@ pub(super) async fn lines(store: &Store, proposal: &Proposal) -> Result<Vec<Stri
             "{}, {} rounds, {} rebuilds",
             pull.url, pull.rounds, pull.rebuilds
         ));
+        if let Some(why) = engine::unmerged(store).await?.get(&proposal.id) {
+            lines.push(format!("not merged by itself: {}", one_line(why, 200)));
+        }
         if let Some(why) = pull.hands_off {
             lines.push(format!("left alone: {}", one_line(&why, 200)));
         }

@@ -74,7 +74,9 @@ pub(super) async fn print(store: &Store, out: Out, plan: &Plan) -> Result<(), Cl
         plan.run.short(),
         plain(&plan.loop_name)
     ));
-    out.line(plain(plan.goal.trim()));
+    for line in plan.goal.trim().lines() {
+        out.line(format!("  {}", plain(line)));
+    }
     if !plan.acceptance.is_empty() {
         out.line("\nIt is done when:");
     }

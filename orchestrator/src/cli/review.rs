@@ -1,17 +1,21 @@
 //! `loops review`, `approve`, `revise`, `reject`: proposals and plans, and what a person says of them.
 
-use loops::{id::ProposalId, page::in_terminal, text::plain};
+mod found;
+mod told;
+
+use loops::{page::in_terminal, text::plain};
 use serde_json::json;
 use workers::git::Git;
 
+pub(super) use self::found::{Found, find, person};
+use self::told::tell;
 use super::{CliError, Context, Exit, Format, Out, errands, history, plans as plan_pages, run};
 use crate::{
     engine::{Answer, Answered, Start, answer, reconcile},
     store::{
         Store,
-        plans::{self, Plan, PlanState},
+        plans::{self, PlanState},
         proposals::{self, Proposal},
-        resolve::{Kind, resolve},
     },
 };
 
@@ -270,94 +274,6 @@ pub(super) async fn revise(context: &Context, args: ReviseArgs) -> Result<Exit, 
     }
 }
 
-fn tell(context: &Context, proposal: &Proposal, answered: Answered) -> Result<Exit, CliError> {
-    let out = context.out;
-    let id = proposal.id.short();
-    if out.format == Format::Json {
-        let (answered, exit) = match &answered {
-            Answered::Merged { commit, .. } => (json!({ "state": "merged", "commit": commit }), Exit::Done),
-            Answered::OnItsWay { .. } => (json!({ "state": "approved" }), Exit::Done),
-            Answered::Command { why, command } => (
-                json!({ "state": "approved", "why": why, "command": command }),
-                Exit::Done,
-            ),
-            Answered::DoesNotHold { why, evidence } => (
-                json!({ "state": "open", "why": why, "evidence": evidence }),
-                Exit::CheckSaidNo,
-            ),
-            Answered::SentBack(run) => (json!({ "state": "revising", "run": run }), Exit::Done),
-            Answered::Refused { branch_removed } => (
-                json!({ "state": "rejected", "branch_removed": branch_removed }),
-                Exit::Done,
-            ),
-        };
-        out.json(&json!({ "proposal": proposal.id, "answered": answered }));
-        return Ok(exit);
-    }
-    match answered {
-        Answered::Merged { commit, proven_again } => {
-            for found in &proven_again {
-                out.line(format!(
-                    "  {} {}: {}",
-                    sign(out, found.verdict),
-                    found.name,
-                    plain(&found.words)
-                ));
-            }
-            let again = if proven_again.is_empty() {
-                ""
-            } else {
-                "; the base had moved, so it was merged and proven again"
-            };
-            out.line(format!(
-                "{id} is merged: `{}` is at {}{again}",
-                proposal.base_branch,
-                &commit[..12.min(commit.len())]
-            ));
-        }
-        Answered::OnItsWay { proven_again } => {
-            for found in &proven_again {
-                out.line(format!(
-                    "  {} {}: {}",
-                    sign(out, found.verdict),
-                    found.name,
-                    plain(&found.words)
-                ));
-            }
-            out.line(format!("{id} is approved, and on its way to be merged on GitHub"));
-        }
-        Answered::Command { why, command } => {
-            out.line(format!(
-                "{id} is approved, and yours to merge: {why}\n\n  {command}\n"
-            ));
-        }
-        Answered::DoesNotHold { why, evidence } => {
-            for found in &evidence {
-                out.line(format!(
-                    "  {} {}: {}",
-                    sign(out, found.verdict),
-                    found.name,
-                    plain(&found.words)
-                ));
-            }
-            out.line(format!("{id} is not merged: {why}"));
-            return Ok(Exit::CheckSaidNo);
-        }
-        Answered::SentBack(run) => out.line(format!("{id} goes back to a worker in {}", run.short())),
-        Answered::Refused { branch_removed } => {
-            let branch = if branch_removed {
-                "; its branch is gone"
-            } else {
-                ""
-            };
-            out.line(format!(
-                "{id} is refused, and its finding with it{branch}; that is remembered"
-            ));
-        }
-    }
-    Ok(Exit::Done)
-}
-
 pub(super) fn sign(out: Out, verdict: loops::evidence::Verdict) -> String {
     match verdict {
         loops::evidence::Verdict::Passed => out.paint("32", "✓"),
@@ -385,62 +301,4 @@ pub(super) async fn notice_merges(store: &Store, out: Out) -> Result<(), CliErro
         }
     }
     Ok(())
-}
-
-/// What a person can answer.
-pub(super) enum Found {
-    /// A change.
-    Proposal(Box<Proposal>),
-    /// A task before any worker begins.
-    Plan(Box<Plan>),
-}
-
-/// What `typed` names: a proposal by its id, the end of it, or its task's; else the plan of a task.
-pub(super) async fn find(store: &Store, typed: &str) -> Result<Found, CliError> {
-    let mut found = Vec::new();
-    for (kind, id) in resolve(store, typed).await? {
-        match kind {
-            Kind::Proposal => {
-                if let Ok(id) = id.parse::<ProposalId>() {
-                    found.extend(
-                        proposals::get(store, id)
-                            .await?
-                            .map(Box::new)
-                            .map(Found::Proposal),
-                    );
-                }
-            }
-            Kind::Task => {
-                let Ok(id) = id.parse() else { continue };
-                match proposals::of_task(store, id).await? {
-                    Some(proposal) => found.push(Found::Proposal(Box::new(proposal))),
-                    None => found.extend(plans::get(store, id).await?.map(Box::new).map(Found::Plan)),
-                }
-            }
-            _ => {}
-        }
-    }
-    match found.len() {
-        0 => Err(
-            CliError::usage(format!("there is no proposal or plan `{}`", plain(typed)))
-                .todo("`loops review --all` lists them"),
-        ),
-        1 => Ok(found.remove(0)),
-        n => Err(
-            CliError::usage(format!("`{}` names {n} proposals and plans", plain(typed)))
-                .todo("type more of the id"),
-        ),
-    }
-}
-
-/// Who decides here: the person at this terminal, by the system's word.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the name of who types is no setting of the service"
-)]
-pub(super) fn person() -> String {
-    let name = std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| "somebody".to_owned());
-    format!("{} at the terminal", plain(&name))
 }

@@ -62,6 +62,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     };
     let lost = service.lost();
     let home = service.engine.home.clone();
+    let places = config.serve.runs;
     let shelf = Shelf::new(&home, &config).await?;
     let folder = Folder::new(context.global.specs.clone(), config.models.clone());
     let mut loops = Loops::new(folder, shelf.clone());
@@ -77,6 +78,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         move || loops.changed(),
         move |word| say(out, &word),
     )
+    .with_places(places)
     .serve(&stop, Duration::from_secs(args.grace));
     let served = tokio::select! {
         served = served => Some(served),
@@ -130,6 +132,9 @@ fn say(out: Out, word: &Word) {
         Word::Started(name, None) => format!("run       {name}: what was under way goes on"),
         Word::Woken(name, 1) => format!("run       {name}: it was woken by news"),
         Word::Woken(name, count) => format!("run       {name}: it was woken by {count} news"),
+        Word::Waits(name, due) => {
+            format!("waits     {name}: the tick of {due} has its turn when a run has ended")
+        }
         Word::Skipped(name, due, why) => format!("tick      {name}: {due} skipped, {why}"),
         Word::Approved(name, title) => format!("run       {name}: a plan was approved, {title}"),
         Word::Held(name, why) => format!("held      {name}: {why}"),

@@ -194,7 +194,7 @@ impl Context {
     /// The loop of that name: from the folder of specs, else from a repository in the settings.
     pub(super) async fn definition(&self, config: &Config, name: &str) -> Result<Definition, CliError> {
         let mut notes = Vec::new();
-        let files = specs::everywhere(self, config, Some(name), &mut notes).await?;
+        let files = specs::everywhere(self, config, Some(name), &mut notes, &mut Vec::new()).await?;
         for words in notes {
             self.out.note(loops::text::plain(&words));
         }

@@ -263,7 +263,10 @@ async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Result<(), CliE
         kept.state
     ));
     out.line(out.paint("1", &plain(&kept.task.title)));
-    out.line(plain(&kept.task.goal));
+    // An agent's words stand indented, so that no line of theirs passes for one of ours.
+    for line in kept.task.goal.lines() {
+        out.line(format!("  {}", plain(line)));
+    }
     for line in &kept.task.acceptance {
         out.line(format!("  - {}", plain(line)));
     }

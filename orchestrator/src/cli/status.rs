@@ -15,7 +15,7 @@ use crate::{
         findings, lock, outbox,
         plans::{self, PlanState},
         proposals::{self, Proposal, ProposalState},
-        runs, tasks,
+        runs, tasks, ticks,
     },
 };
 
@@ -85,7 +85,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     let home = context.home().await?;
     let burden = engine::burden(&home).await?;
     let working = nodes::Working::read(&store).await?;
-    let troubles = engine::troubles(&store, None, |_| true).await?;
+    let troubles = engine::troubles(&store, None).await?;
+    let places = ticks::unbegun(&store).await?;
+    let unmerged = engine::unmerged(&store).await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
@@ -97,6 +99,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             },
             "loops": served.iter().map(Served::json).collect::<Vec<_>>(),
             "runs": runs,
+            "waiting_for_a_place": places.iter().map(|tick| json!({ "loop": tick.loop_name, "due_at": tick.due_at })).collect::<Vec<_>>(),
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
             "nodes": working.nodes.iter().map(nodes::row).collect::<Vec<_>>(),
@@ -104,6 +107,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "last_news": engine::last_heard(&home).await?,
             "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
             "troubles": troubles,
+            "unmerged": unmerged.iter().map(|(id, why)| json!({ "proposal": id, "why": why })).collect::<Vec<_>>(),
             "unsent": unsent.iter().map(|effect| json!({ "key": effect.key, "why": effect.why, "next_at": effect.next_at })).collect::<Vec<_>>(),
         }));
         return Ok(Exit::Done);
@@ -139,6 +143,18 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
         out.line("no run is under way");
     }
     working.lines().into_iter().for_each(|line| out.line(line));
+    for tick in &places {
+        let until = if holder.as_ref().is_some_and(|holder| holder.serves) {
+            "a run under way has ended (`serve.runs`)"
+        } else {
+            "the service is up"
+        };
+        out.line(format!(
+            "waits for a place: {}, the tick of {}, until {until}",
+            plain(&tick.loop_name),
+            tick.due_at
+        ));
+    }
     for effect in &unsent {
         out.line(format!(
             "waits to be sent: {} (tried {} times, next at {}): {}",
@@ -147,6 +163,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             effect.next_at,
             plain(effect.why.as_deref().unwrap_or_default())
         ));
+    }
+    for (id, why) in &unmerged {
+        out.line(format!("not merged by itself: {}, {}", id.short(), plain(why)));
     }
     for told in burden.iter().filter(|told| told.full) {
         out.line(format!("nothing is started: {}", plain(&told.words)));

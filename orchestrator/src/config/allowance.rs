@@ -1,7 +1,7 @@
 //! What the operator lets the loops of one repository use: `github.limits`. What is not written is what a loop has that
 //! says nothing about it.
 
-use loops::spec::{Allowance, Bytes, Dollars};
+use loops::spec::{Allowance, Bytes, Dollars, Span};
 use serde::Deserialize;
 
 use super::Problem;
@@ -16,6 +16,9 @@ pub(super) struct File {
     disk: Option<Bytes>,
     cpus: Option<u32>,
     parallel: Option<u32>,
+    every: Option<Span>,
+    loops: Option<u32>,
+    timeout: Option<Span>,
     network: Vec<String>,
 }
 
@@ -43,6 +46,9 @@ impl File {
             disk: self.disk.unwrap_or(usual.disk),
             cpus: self.cpus.unwrap_or(usual.cpus),
             parallel: self.parallel.unwrap_or(usual.parallel),
+            every: self.every.unwrap_or(usual.every),
+            loops: self.loops.unwrap_or(usual.loops),
+            timeout: self.timeout.unwrap_or(usual.timeout),
             network: self.network,
         }
     }

@@ -98,14 +98,22 @@ pub async fn answer(
     answer: &Answer,
     who: &str,
 ) -> Result<Answered, EngineError> {
-    if !matches!(proposal.state, ProposalState::Open | ProposalState::Approved) {
+    let place = Place::parse(&repository_of(&home.store, proposal).await?);
+    let answerable = match proposal.state {
+        ProposalState::Open | ProposalState::Approved => true,
+        // What cannot be sent would else wait for ever. A branch in a folder is being made by the run itself.
+        ProposalState::Preparing => {
+            matches!(answer, Answer::Reject { .. }) && matches!(place, Place::GitHub { .. })
+        }
+        _ => false,
+    };
+    if !answerable {
         return Err(EngineError::Record(format!(
             "{} is {}, so there is nothing to answer",
             proposal.id.short(),
             proposal.state.as_str()
         )));
     }
-    let place = Place::parse(&repository_of(&home.store, proposal).await?);
     match answer {
         Answer::Approve => match home.on_github(&place)? {
             None => local::approve(home, definition, proposal, &place, who).await,

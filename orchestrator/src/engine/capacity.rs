@@ -1,7 +1,11 @@
 //! The review-capacity governor: what waits for whom over all loops, and how much may be started. What that means is
 //! [`loops::capacity`]'s; here it is read from the state, and from CODEOWNERS of the base commit.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use loops::{
     boundary::writable,
@@ -14,7 +18,7 @@ use loops::{
 };
 use workers::git::Git;
 
-use super::{EngineError, Home, Place, Running, outbox::Outward};
+use super::{Definition, EngineError, Home, Place, Running, outbox::Outward};
 use crate::{
     clock,
     store::{
@@ -24,6 +28,9 @@ use crate::{
         runs,
     },
 };
+
+/// So many answers about owners are kept.
+const MAX_KNOWN: usize = 1_000;
 
 /// What waits for people, by reviewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +49,7 @@ pub struct Burden {
 /// If the store cannot be read.
 pub async fn burden(home: &Home) -> Result<Vec<Burden>, EngineError> {
     let limits = home.review.limits;
-    let all = capacity::loads(&limits, &waiting(&home.store).await?, clock::now());
+    let all = capacity::loads(&limits, &waiting(home).await?, clock::now());
     let told = |load: Load| Burden {
         full: load.room(&limits) == 0,
         words: load.words(&limits),
@@ -51,34 +58,37 @@ pub async fn burden(home: &Home) -> Result<Vec<Burden>, EngineError> {
     Ok(all.into_iter().map(told).collect())
 }
 
-/// Everything that waits for people, of all loops: proposals that are not over,
-/// plans without an answer, and what is being worked on.
-pub(super) async fn waiting(store: &Store) -> Result<Vec<Waiting>, EngineError> {
-    let written = written(store).await?;
-    let of_loop = |name: &str| {
-        let known = written.get(name).filter(|reviewers| !reviewers.is_empty());
-        known
-            .cloned()
-            .unwrap_or_else(|| vec![Reviewer::OfLoop(name.to_owned())])
-    };
+/// Everything that waits for people, of all loops: proposals that are not over, plans without an answer, and what is
+/// being worked on. Before a change is there nobody knows whose it will be: where CODEOWNERS decides, it counts for
+/// everybody who owns something that the loop may change.
+pub(super) async fn waiting(home: &Home) -> Result<Vec<Waiting>, EngineError> {
+    let store = &home.store;
+    let loops = written(store).await?;
     let mut all = Vec::new();
     for plan in plans::list(store, None, Some(PlanState::Waiting)).await? {
+        let base = runs::get(store, plan.run).await?.and_then(|run| run.base);
         all.push(Waiting {
             since: plan.created_at,
-            reviewers: of_loop(&plan.loop_name),
+            reviewers: to_come(home, &loops, &plan.loop_name, base.as_deref()).await,
         });
     }
     // What is being worked on is going to be proposed.
     for run in runs::all_open(store).await? {
+        let mut reviewers = None;
         for finding in handed::of_run(store, run.id).await? {
             let Some(kept) = findings::get(store, finding).await? else {
                 continue;
             };
             let under_way = matches!(kept.finding.state, FindingState::Open | FindingState::Working);
             if under_way && findings::suppression(store, finding).await?.is_none() {
+                let of = match &reviewers {
+                    Some(known) => Vec::clone(known),
+                    None => to_come(home, &loops, &run.loop_name, run.base.as_deref()).await,
+                };
+                reviewers = Some(of.clone());
                 all.push(Waiting {
                     since: clock::now(),
-                    reviewers: of_loop(&run.loop_name),
+                    reviewers: of,
                 });
             }
         }
@@ -90,7 +100,7 @@ pub(super) async fn waiting(store: &Store) -> Result<Vec<Waiting>, EngineError> 
             all.push(Waiting {
                 since: answered_last(store, &proposal).await?,
                 reviewers: if asked.is_empty() {
-                    of_loop(&proposal.loop_name)
+                    of_loop(&loops, &proposal.loop_name)
                 } else {
                     asked
                 },
@@ -98,6 +108,55 @@ pub(super) async fn waiting(store: &Store) -> Result<Vec<Waiting>, EngineError> 
         }
     }
     Ok(all)
+}
+
+/// Whom a loop's spec names, else whoever looks after it.
+fn of_loop(loops: &Written, name: &str) -> Vec<Reviewer> {
+    let known = loops.get(name).map(|known| named(&known.spec));
+    known
+        .filter(|reviewers| !reviewers.is_empty())
+        .unwrap_or_else(|| vec![Reviewer::OfLoop(name.to_owned())])
+}
+
+/// Who may be asked to look at what a loop is going to propose: whom its spec names, else everybody who owns something
+/// that it may change at that base, else whoever looks after it.
+async fn to_come(home: &Home, loops: &Written, name: &str, base: Option<&str>) -> Vec<Reviewer> {
+    if let (Some(known), Some(base)) = (loops.get(name), base)
+        && known.spec.proposal.reviewers.is_empty()
+    {
+        let (spec, mirror) = (&known.spec, home.mirror(&known.place().to_string()));
+        let key = format!("{name}\n{}\n{base}", known.version);
+        if let Some(owners) = home.owners.get(&key) {
+            return owners;
+        }
+        // A mirror that is not there says nothing about owners.
+        if let Ok(owners) = owners_of(&Git::at(&mirror), spec, base).await
+            && !owners.is_empty()
+        {
+            home.owners.put(key, &owners);
+            return owners;
+        }
+    }
+    of_loop(loops, name)
+}
+
+/// Owners that were read before.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known(Arc<Mutex<BTreeMap<String, Vec<Reviewer>>>>);
+
+impl Known {
+    fn get(&self, key: &str) -> Option<Vec<Reviewer>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).cloned()
+    }
+
+    fn put(&self, key: String, owners: &[Reviewer]) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(key, owners.to_vec());
+    }
 }
 
 /// Since when a proposal waits: it was made, or a person said something of it.
@@ -119,14 +178,21 @@ async fn asked(store: &Store, proposal: &Proposal) -> Result<Vec<Reviewer>, Engi
     })
 }
 
-/// The reviewers that each loop's spec names.
-async fn written(store: &Store) -> Result<BTreeMap<String, Vec<Reviewer>>, EngineError> {
+/// The loops as they were read last.
+type Written = BTreeMap<String, Definition>;
+
+async fn written(store: &Store) -> Result<Written, EngineError> {
     let rows = loop_rows::list(store).await?;
     Ok(rows
         .into_iter()
         .filter_map(|row| {
-            let spec: LoopSpec = serde_json::from_value(row.spec).ok()?;
-            Some((row.name, named(&spec)))
+            let known = Definition {
+                spec: Arc::new(serde_json::from_value(row.spec).ok()?),
+                version: row.version,
+                path: row.path.into(),
+                repository: row.repository,
+            };
+            Some((row.name, known))
         })
         .collect())
 }
@@ -158,7 +224,7 @@ pub(super) async fn room(
             Next::Some(owners)
         };
     }
-    let waiting = waiting(&home.store).await?;
+    let waiting = waiting(home).await?;
     Ok(capacity::room(&home.review.limits, &waiting, &next, clock::now()))
 }
 
@@ -208,7 +274,7 @@ impl Running {
             // Nobody can be asked to review what is their own.
             owners.retain(|owner| !me.is(owner.to_string().trim_start_matches('@')));
         }
-        let waiting = waiting(&home.store).await?;
+        let waiting = waiting(home).await?;
         Ok(capacity::ask(
             &home.review.limits,
             &waiting,

@@ -7,9 +7,9 @@ use std::{
 };
 
 use loops::{
-    id::RunId,
+    id::{RunId, SignalId},
     run::Event,
-    spec::{GithubActions, GithubIssues, PathSource, SlackSource, Source, Span},
+    spec::{GithubActions, GithubIssues, GithubPulls, PathSource, SlackSource, Source, Span},
     text::one_line,
 };
 use serde_json::json;
@@ -72,6 +72,7 @@ impl Running {
                 Reader::File(from_folder(&folder, &folder, &file.path), folder)
             }
             Source::GithubIssues(issues) => Reader::Issues(on_github()?, issues.clone()),
+            Source::GithubPulls(pulls) => Reader::Pulls(on_github()?, pulls.clone()),
             Source::GithubActions(actions) => {
                 Reader::Actions(on_github()?, actions.clone(), self.spec().base.clone())
             }
@@ -98,6 +99,8 @@ enum Reader {
     Issues(Repository, GithubIssues),
     /// Channels of Slack.
     Slack(Slack, SlackSource),
+    /// People's pull requests on GitHub.
+    Pulls(Repository, GithubPulls),
     /// Workflow runs on GitHub, of these branches or the base.
     Actions(Repository, GithubActions, String),
     /// Documents; paths count from the spec's folder.
@@ -121,6 +124,11 @@ impl Reader {
                 )
             }
             Self::Slack(_, slack) => format!("slack:{}", slack.channels.join(",")),
+            Self::Pulls(repository, pulls) => {
+                let filters = [&pulls.labels[..], &pulls.bases[..]].concat();
+                let name = format!("github_pulls:{} {}", repository.full_name(), filters.join(","));
+                name.trim_end().to_owned()
+            }
             Self::Actions(repository, actions, _) if actions.workflows.is_empty() => {
                 format!("github_actions:{}", repository.full_name())
             }
@@ -139,6 +147,7 @@ impl Reader {
             Self::File(file, folder) => read_file(self.name(), file, folder, cursor).await,
             Self::Issues(repository, issues) => Ok(repository.read_issues(issues, cursor.as_deref()).await?),
             Self::Slack(slack, source) => Ok(slack.read_channels(source, cursor.as_deref()).await?),
+            Self::Pulls(repository, pulls) => Ok(repository.read_pulls(pulls, cursor.as_deref()).await?),
             Self::Actions(repository, actions, base) => {
                 Ok(repository.read_actions(actions, base, cursor.as_deref()).await?)
             }
@@ -293,11 +302,14 @@ async fn keep(
             .await?;
     }
     let mut deleted = batch.deleted.clone();
+    let read: BTreeSet<SignalId> = batch.signals.iter().map(|signal| signal.id).collect();
     for stretch in &batch.whole {
         let known = signals::in_stretch(&mut tx, name, stretch).await?;
         let gone = known
             .iter()
-            .filter(|known| stretch.misses(&known.external_id, known.thread.as_deref()));
+            .filter(|known| stretch.misses(&known.external_id, known.thread.as_deref()))
+            // What was read a moment later is there.
+            .filter(|known| !read.contains(&known.id));
         deleted.extend(gone.map(|known| known.id));
     }
     for id in &deleted {

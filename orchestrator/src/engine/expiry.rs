@@ -15,12 +15,13 @@ use super::{
     outbox::{Outward, key},
     propose::move_finding,
     settle::findings_of,
+    talk,
 };
 use crate::{
     clock,
     github::Repository,
     store::{
-        findings, outbox,
+        Tx, findings, outbox,
         outbox::EffectState,
         plans::{self, PlanState},
         proposals::{self, Proposal, ProposalState},
@@ -68,6 +69,7 @@ async fn look(
 ) -> Result<Option<News>, EngineError> {
     let (now, notice) = (clock::now(), home.review.notice());
     let known = answered_last(&home.store, proposal).await?.max(row.opened_at);
+    let known = known.max(talk::reopened_at(row).unwrap_or(known));
     // GitHub is asked only about those that nobody has answered here for long.
     if now.since(known) < after.saturating_sub(notice) {
         return Ok(None);
@@ -102,7 +104,7 @@ async fn look(
         return Ok(None);
     }
     let why = format!("nobody answered it for {}", loops::capacity::age(now.since(last)));
-    let_go(home, proposal, &why).await?;
+    close(home, proposal, &why).await?;
     Ok(Some(News::Expired(proposal.clone(), why)))
 }
 
@@ -138,16 +140,10 @@ async fn said_last(repository: &Repository, number: u64, known: Timestamp) -> Re
 }
 
 /// The proposal is over: its findings are free again and wait for news, and its pull request is to be closed.
-async fn let_go(home: &Home, proposal: &Proposal, why: &str) -> Result<(), EngineError> {
-    let now = clock::now();
+async fn close(home: &Home, proposal: &Proposal, why: &str) -> Result<(), EngineError> {
     let mut tx = home.store.begin().await?;
-    let (open, expired) = (ProposalState::Open, ProposalState::Expired);
-    if !proposals::set_state(&mut tx, proposal.id, open, expired, now).await? {
+    if !let_go(&mut tx, proposal).await? {
         return Ok(());
-    }
-    for finding in findings_of(&mut tx, proposal).await? {
-        move_finding(&mut tx, finding, FindingEvent::Closed).await?;
-        findings::set_considered(&mut tx, finding, now).await?;
     }
     let close = Outward::Close {
         words: format!(
@@ -156,18 +152,25 @@ async fn let_go(home: &Home, proposal: &Proposal, why: &str) -> Result<(), Engin
         ),
         head: proposal.head.clone(),
     };
-    outbox::put(&mut tx, &key("close", proposal.id, &"once"), &close, now).await?;
-    let (name, run) = (&proposal.loop_name, proposal.run);
-    let data = json!({ "head": proposal.head });
-    tx.record(
-        now,
-        "proposal.expired",
-        Some(name),
-        Some(run),
-        &proposal.id.to_string(),
-        data,
-    )
-    .await?;
+    let key = talk::closing_key(&mut tx, proposal).await?;
+    outbox::put(&mut tx, &key, &close, clock::now()).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Ends a proposal without a refusal: its findings are free again and wait for news. False: it is not as it was.
+pub(super) async fn let_go(tx: &mut Tx, proposal: &Proposal) -> Result<bool, EngineError> {
+    let now = clock::now();
+    if !proposals::set_state(tx, proposal.id, proposal.state, ProposalState::Expired, now).await? {
+        return Ok(false);
+    }
+    for finding in findings_of(&mut *tx, proposal).await? {
+        move_finding(tx, finding, FindingEvent::Closed).await?;
+        findings::set_considered(tx, finding, now).await?;
+    }
+    let (name, run) = (Some(proposal.loop_name.as_str()), Some(proposal.run));
+    let data = json!({ "head": proposal.head });
+    tx.record(now, "proposal.expired", name, run, &proposal.id.to_string(), data)
+        .await?;
+    Ok(true)
 }

@@ -9,13 +9,14 @@ use loops::{
     spec::{Autonomy, LoopSpec, ReviewChoice},
 };
 
-use super::{Answer, Answered, EngineError, Home, News, answer};
+use super::{Answer, Answered, EngineError, Home, answer, outbox::key};
 use crate::{
     github::{CheckRun, CheckState, Protection, Pull, Repository, Review},
     store::{
         Store,
         decisions::{self, Said},
         evidence, ledger, loops as loop_rows,
+        outbox::{self, EffectState},
         proposals::{self, Proposal, ProposalState},
     },
 };
@@ -27,7 +28,19 @@ const LAST: usize = 10;
 /// So many of those closed without a merge, and a person looks at each again.
 const REFUSED: usize = 2;
 /// The kind of the ledger's row that says that a merged proposal was reverted.
-const REVERTED: &str = "proposal.reverted";
+pub(super) const REVERTED: &str = "proposal.reverted";
+
+/// What came of the question whether a proposal may be merged by itself.
+pub(super) enum Green {
+    /// Its loop does not merge.
+    NotAsked,
+    /// It is on its way.
+    Merges,
+    /// It may come to it without anybody doing anything.
+    NotYet(&'static str),
+    /// It stays until a person does something.
+    Stays(String),
+}
 
 /// What keeps a proposal from being merged by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,17 +132,19 @@ pub(super) async fn green(
     repository: &Repository,
     pull: &Pull,
     proposal: &Proposal,
-) -> Result<Option<News>, EngineError> {
+) -> Result<Green, EngineError> {
     let store = &home.store;
     let Some(spec) = spec_of(store, proposal).await? else {
-        return Ok(None);
+        return Ok(Green::NotAsked);
     };
     if spec.proposal.autonomy != Autonomy::MergeWhenGreen {
-        return Ok(None);
+        return Ok(Green::NotAsked);
     }
-    let stays = |why| Ok(Some(News::StaysOpen(proposal.clone(), why)));
     if let Some(why) = lowered(store, &spec).await? {
-        return stays(why);
+        return Ok(Green::Stays(why));
+    }
+    if let Some(why) = not_taken(store, proposal).await? {
+        return Ok(Green::Stays(why));
     }
     let protection = repository.protection(&proposal.base_branch).await?;
     let standing = Standing {
@@ -143,16 +158,23 @@ pub(super) async fn green(
     }
     .in_the_way();
     match standing {
-        Some(InTheWay::Stays(why)) => stays(why),
-        Some(InTheWay::Now(why)) => {
-            tracing::debug!(proposal = %proposal.id, why, "it is not merged yet");
-            Ok(None)
-        }
+        Some(InTheWay::Stays(why)) => Ok(Green::Stays(why)),
+        Some(InTheWay::Now(why)) => Ok(Green::NotYet(why)),
         None => match answer(home, None, proposal, &Answer::Approve, WHO).await? {
-            Answered::OnItsWay { .. } => Ok(Some(News::Green(proposal.clone()))),
-            _ => Ok(None),
+            Answered::OnItsWay { .. } => Ok(Green::Merges),
+            _ => Ok(Green::NotYet("it was answered meanwhile")),
         },
     }
+}
+
+/// Why a merge of this very commit was given up before: GitHub is not asked for it again and again.
+async fn not_taken(store: &Store, proposal: &Proposal) -> Result<Option<String>, EngineError> {
+    let effect = outbox::get(store, &key("merge", proposal.id, &proposal.head)).await?;
+    let failed = effect.filter(|effect| effect.state == EffectState::Failed);
+    Ok(failed.map(|effect| {
+        let why = effect.why.unwrap_or_default();
+        format!("it was not merged ({why}), so a person merges it")
+    }))
 }
 
 async fn spec_of(store: &Store, proposal: &Proposal) -> Result<Option<LoopSpec>, EngineError> {

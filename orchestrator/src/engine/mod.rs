@@ -69,6 +69,7 @@ pub use self::{
     progress::{Progress, Watchers},
     serve::{Broken, ServeError, Service, Specs, Word},
     settle::{cancel, end_cancelled, reconcile},
+    talk::unmerged,
     trouble::troubles,
 };
 pub(crate) use self::{
@@ -109,6 +110,8 @@ pub struct Home {
     rebuilds: talk::Rebuilds,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
     starting: Arc<Mutex<()>>,
+    /// Who owns what loops may change, as it was read from commits; a commit does not change.
+    owners: capacity::Known,
 }
 
 /// What every run of this process shares.
@@ -136,6 +139,7 @@ impl Home {
             sending: Arc::default(),
             rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
+            owners: capacity::Known::default(),
         }
     }
 

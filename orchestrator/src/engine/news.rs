@@ -1,21 +1,33 @@
 //! Looks at what became of proposals that stand as pull requests, and writes it down. An unchanged one costs nothing of
 //! GitHub's rate limit.
 
+use std::collections::BTreeMap;
+
 use super::{
     EngineError, Home, Place,
     answer::{decide, refuse},
-    green::green,
+    expiry::let_go,
+    green::{Green, green},
+    outbox::key,
     settle::record_merged,
     talk,
 };
 use crate::{
+    clock,
     github::{Pull, PullState, Repository},
     store::{
         decisions::Said,
+        ledger, outbox,
         proposals::{self, Proposal, ProposalState},
         pulls::{self, PullRow},
     },
 };
+
+/// So long after a push of ours GitHub may still show what was there before, in milliseconds.
+const CATCHES_UP: i64 = 3_600_000;
+
+/// Where base branches are, asked once in a look, by repository and branch; none: it is not there.
+type Bases = BTreeMap<(String, String), Option<String>>;
 
 /// What became of a proposal on GitHub.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +68,7 @@ pub enum News {
 /// If the store cannot be read or written. What GitHub says is news.
 pub async fn watch(home: &Home) -> Result<Vec<News>, EngineError> {
     let mut news = Vec::new();
+    let mut bases = Bases::new();
     let mut open = Vec::new();
     for row in pulls::open(&home.store).await? {
         if let Some(proposal) = proposals::get(&home.store, row.proposal).await? {
@@ -70,7 +83,7 @@ pub async fn watch(home: &Home) -> Result<Vec<News>, EngineError> {
             .any(|(row, one)| is_it(one) && row.hands_off.is_none())
     });
     for (row, proposal) in open {
-        match look(home, &row, &proposal).await {
+        match look(home, &row, &proposal, &mut bases).await {
             Ok(found) => news.extend(found),
             Err(error @ EngineError::Store(_)) => return Err(error),
             Err(error) => news.push(News::Trouble(proposal, error.to_string())),
@@ -95,11 +108,16 @@ pub async fn stop_rebuilds(home: &Home) {
     home.rebuilds.stop().await;
 }
 
-async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Vec<News>, EngineError> {
+async fn look(
+    home: &Home,
+    row: &PullRow,
+    proposal: &Proposal,
+    bases: &mut Bases,
+) -> Result<Vec<News>, EngineError> {
     let Some(repository) = home.on_github(&Place::parse(&row.repository))? else {
         return Ok(Vec::new());
     };
-    let pull = repository.pull(row.number).await?;
+    let mut pull = repository.pull(row.number).await?;
     match pull.state {
         PullState::Merged => {
             let commit = pull.merge_commit.as_deref().unwrap_or(&pull.head);
@@ -112,50 +130,147 @@ async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Vec<New
             tx.commit().await?;
             Ok(vec![News::Merged(proposal.clone())])
         }
-        PullState::Closed => {
-            let (who, why, never) = reason(&repository, &pull).await?;
-            let mut tx = home.store.begin().await?;
-            refuse(&mut tx, proposal, &why, never, &who).await?;
-            tx.commit().await?;
-            Ok(vec![News::Closed(proposal.clone(), why)])
-        }
-        PullState::Open if pull.head != proposal.head && proposal.state == ProposalState::Open => {
-            let why = format!(
-                "somebody has pushed to `{}` ({}): it is theirs now",
-                proposal.branch,
-                &pull.head[..12.min(pull.head.len())]
-            );
-            let mut tx = home.store.begin().await?;
-            let first = pulls::leave_alone(&mut tx, proposal.id, &why).await?;
-            tx.commit().await?;
-            let mut news = talk::look(home, &repository, row, proposal, &pull).await?;
-            if first {
-                news.push(News::LeftAlone(proposal.clone(), why));
-            }
-            Ok(news)
-        }
+        PullState::Closed => closed(home, &repository, row, proposal, &pull).await,
         PullState::Open => {
+            follow(&repository, proposal, &mut pull, bases).await?;
+            if pull.head != proposal.head && proposal.state == ProposalState::Open {
+                return pushed_to(home, &repository, row, proposal, pull).await;
+            }
             let mut news = talk::look(home, &repository, row, proposal, &pull).await?;
             if news.is_empty() && proposal.state == ProposalState::Open && row.hands_off.is_none() {
-                news.extend(green(home, &repository, &pull, proposal).await?);
+                news.extend(merge(home, &repository, &pull, proposal).await?);
             }
             Ok(news)
         }
     }
 }
 
-/// Who closed it, why, and whether nothing of the kind is wanted again: the last words there of somebody with write
-/// access.
-async fn reason(repository: &Repository, pull: &Pull) -> Result<(String, String, bool), EngineError> {
-    let said = talk::closing_words(repository, pull.number).await?;
-    let who = match (repository.closed_by(pull.number).await?, &said) {
-        (Some(who), _) => who,
-        (None, Some((author, _))) => author.clone(),
-        (None, None) => "somebody".to_owned(),
+/// Merges it if nothing is in the way, and else writes down what is.
+async fn merge(
+    home: &Home,
+    repository: &Repository,
+    pull: &Pull,
+    proposal: &Proposal,
+) -> Result<Option<News>, EngineError> {
+    let (news, unmerged) = match green(home, repository, pull, proposal).await? {
+        Green::NotAsked => (None, None),
+        Green::Merges => (Some(News::Green(proposal.clone())), None),
+        Green::NotYet(why) => (None, Some((why.to_owned(), true))),
+        Green::Stays(why) => (
+            Some(News::StaysOpen(proposal.clone(), why.clone())),
+            Some((why, false)),
+        ),
     };
-    let (why, never) = match said {
-        Some((_, words)) => talk::refusal(&words),
-        None => ("closed on GitHub without a word".to_owned(), false),
+    let unmerged = unmerged.map(|(why, for_now)| talk::Unmerged { why, for_now });
+    talk::note_unmerged(&home.store, proposal, unmerged).await?;
+    Ok(news)
+}
+
+/// What a pull request says of its base is from when its own branch was pushed to last: the branch is asked.
+async fn follow(
+    repository: &Repository,
+    proposal: &Proposal,
+    pull: &mut Pull,
+    bases: &mut Bases,
+) -> Result<(), EngineError> {
+    let of = (repository.full_name(), proposal.base_branch.clone());
+    let now = match bases.get(&of) {
+        Some(known) => known.clone(),
+        None => {
+            let head = repository.branch_head(&proposal.base_branch).await?;
+            bases.insert(of, head.clone());
+            head
+        }
     };
-    Ok((talk::on_github(&who), why, never))
+    if let Some(now) = now {
+        pull.base = now;
+    }
+    Ok(())
+}
+
+/// Its branch is not what we pushed last: somebody has pushed to it, or GitHub has yet to notice our push.
+async fn pushed_to(
+    home: &Home,
+    repository: &Repository,
+    row: &PullRow,
+    proposal: &Proposal,
+    mut pull: Pull,
+) -> Result<Vec<News>, EngineError> {
+    let branch = repository.branch_head(&proposal.branch).await?;
+    if branch.as_deref() == Some(&proposal.head) {
+        // What was said counts all the same; whether it can be merged is not known yet.
+        pull.head.clone_from(&proposal.head);
+        pull.mergeable = None;
+        return talk::look(home, repository, row, proposal, &pull).await;
+    }
+    if is_late(home, proposal, [Some(pull.head.as_str()), branch.as_deref()]).await? {
+        return Ok(Vec::new());
+    }
+    let why = format!(
+        "somebody has pushed to `{}` ({}): it is theirs now",
+        proposal.branch,
+        &pull.head[..12.min(pull.head.len())]
+    );
+    let mut tx = home.store.begin().await?;
+    let first = pulls::leave_alone(&mut tx, proposal.id, &why).await?;
+    tx.commit().await?;
+    let mut news = talk::look(home, repository, row, proposal, &pull).await?;
+    if first {
+        news.push(News::LeftAlone(proposal.clone(), why));
+    }
+    Ok(news)
+}
+
+/// Whether all that GitHub shows was pushed by us before, and our last push was a short time ago.
+async fn is_late(home: &Home, proposal: &Proposal, found: [Option<&str>; 2]) -> Result<bool, EngineError> {
+    let push = outbox::get(&home.store, &key("branch", proposal.id, &proposal.attempt)).await?;
+    let lately = push
+        .and_then(|push| push.done_at)
+        .is_some_and(|at| clock::now().0 - at.0 < CATCHES_UP);
+    if !lately {
+        return Ok(false);
+    }
+    let rows = ledger::rows_of_subject(&home.store, &proposal.id.to_string(), 0, 1_000).await?;
+    let ours = |commit: &str| rows.iter().any(|row| row.data["head"].as_str() == Some(commit));
+    Ok(found.into_iter().all(|commit| commit.is_some_and(ours)))
+}
+
+/// It was closed without a merge: by a person who may, which is a refusal, or by somebody or something else.
+async fn closed(
+    home: &Home,
+    repository: &Repository,
+    row: &PullRow,
+    proposal: &Proposal,
+    pull: &Pull,
+) -> Result<Vec<News>, EngineError> {
+    let closer = match repository.closer(pull.number).await? {
+        Some(closer) if closer.is_bot => Err(format!("`{}`, which is no person, closed it", closer.login)),
+        Some(closer) if !repository.permission(&closer.login).await?.writes() => {
+            Err(format!("`{}`, who has no write access, closed it", closer.login))
+        }
+        Some(closer) => Ok(closer.login),
+        None => Err("GitHub does not say who closed it".to_owned()),
+    };
+    let said = talk::closing_words(repository, row, pull, closer.as_deref().ok()).await?;
+    let refusal = match (closer, said) {
+        (Ok(who), Some((_, words))) => Ok((who, talk::refusal(&words))),
+        (Ok(who), None) => Ok((who, ("closed on GitHub without a word".to_owned(), false))),
+        // Whoever closed it: a person who may said what to think of it.
+        (Err(_), Some((who, words))) => Ok((who, talk::refusal(&words))),
+        (Err(why), None) => Err(why),
+    };
+    let mut tx = home.store.begin().await?;
+    talk::closed(&mut tx, proposal, pull.closed_at).await?;
+    let news = match refusal {
+        Ok((who, (why, never))) => {
+            refuse(&mut tx, proposal, &why, never, &talk::on_github(&who)).await?;
+            News::Closed(proposal.clone(), why)
+        }
+        Err(why) => {
+            let_go(&mut tx, proposal).await?;
+            News::Expired(proposal.clone(), why)
+        }
+    };
+    tx.commit().await?;
+    Ok(vec![news])
 }

@@ -6,45 +6,39 @@ use loops::{
     trouble::{Cause, Failure, Trouble, group},
 };
 
-use super::EngineError;
+use super::{EngineError, outbox};
 use crate::store::{
     Store,
     attempts::{self, AttemptState},
-    evidence, loops as loop_rows, outbox, runs, tasks,
+    evidence, loops as loop_rows, runs, tasks,
     ticks::{self, Receipt},
 };
 
 /// How many runs of a loop are looked at, latest first.
 const RUNS: u32 = 50;
 
-/// What does not work now, by cause, of these loops (none: of all), and of effects for whose keys `ours` holds.
+/// What does not work now, by cause: of these loops and what is to leave for this repository (`owner/name`), or of
+/// everything.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub async fn troubles(
-    store: &Store,
-    of: Option<&[String]>,
-    ours: impl Fn(&str) -> bool,
-) -> Result<Vec<Trouble>, EngineError> {
+pub async fn troubles(store: &Store, of: Option<(&[String], &str)>) -> Result<Vec<Trouble>, EngineError> {
     let mut all = Vec::new();
     for row in loop_rows::list(store).await? {
-        if of.is_none_or(|names| names.contains(&row.name)) {
+        if of.is_none_or(|(names, _)| names.contains(&row.name)) {
             all.extend(of_loop(store, &row.name).await?);
         }
     }
-    for effect in outbox::pending(store, 1_000).await? {
-        let Some(why) = effect.why.filter(|_| effect.tries > 0 && ours(&effect.key)) else {
-            continue;
-        };
+    for unsent in outbox::failures(store, of.map(|(_, repository)| repository)).await? {
         all.push(Failure {
-            cause: if refused(&why) {
-                Cause::Permission
-            } else {
-                Cause::GitHub
+            cause: match (refused(&unsent.why), unsent.given_up) {
+                (true, _) => Cause::Permission,
+                (false, true) => Cause::GivenUp,
+                (false, false) => Cause::GitHub,
             },
             loop_name: None,
-            at: effect.decided_at,
-            words: why,
+            at: unsent.at,
+            words: unsent.why,
         });
     }
     Ok(group(&all))

@@ -47,6 +47,8 @@ pub use call::Patience;
 pub use cassette::{Cassette, CassetteError, Session, Turn};
 pub use egress::{Outside, is_public};
 pub use loops::budget::Caps;
+#[doc(hidden)]
+pub use meter::metered;
 pub use reply::{OVER_BUDGET, REHEARSED};
 pub use token::{Admission, Role, Token};
 

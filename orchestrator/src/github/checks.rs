@@ -115,6 +115,7 @@ struct RawRun {
     details_url: Option<String>,
     app: Option<RawApp>,
     output: Option<Output>,
+    external_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -236,6 +237,37 @@ impl Repository {
         }
         let ask = self.post(&["statuses", head], &body, &doing).repeatable();
         self.call(ask).await.map(drop)
+    }
+
+    /// The id of the check run of ours that has this name and our own id at a commit; none: there is none. What others
+    /// made under that name or id is not ours.
+    ///
+    /// # Errors
+    /// If GitHub does not say.
+    pub async fn find_check_run(
+        &self,
+        head: &str,
+        name: &str,
+        external_id: &str,
+    ) -> Result<Option<u64>, GitHubError> {
+        let me = self.me().await?;
+        let doing = format!(
+            "look for our check run of `{}` in `{}`",
+            cut(head),
+            self.full_name()
+        );
+        let ask = self
+            .get(&["commits", head, "check-runs"], &doing)
+            .query("check_name", name)
+            .query("filter", "all");
+        let runs: Vec<RawRun> = self.all(ask, Some("check_runs")).await?;
+        let ours = |run: &RawRun| {
+            let slug = run.app.as_ref().and_then(|app| app.slug.as_deref());
+            run.name == name
+                && run.external_id.as_deref() == Some(external_id)
+                && slug.is_some_and(|slug| me.is(&format!("{slug}[bot]")))
+        };
+        Ok(runs.into_iter().find(ours).map(|run| run.id))
     }
 
     /// Makes a check run, and gives its id. Only where the login is an App.

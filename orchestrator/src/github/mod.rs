@@ -39,7 +39,7 @@ pub use error::{GitHubError, Remedy};
 pub use issues::{EditIssue, Issue, NewIssue};
 pub use logs::Failure;
 pub use needs::Lack;
-pub use pulls::{EditPull, NewPull, Pull, PullState};
+pub use pulls::{Closer, EditPull, NewPull, Pull, PullState};
 pub use repository::{Facts, Protection, Repository};
 pub use review::{Review, ReviewComment};
 pub use users::{Me, Permission};

@@ -3,7 +3,7 @@
 use hyper::Method;
 use loops::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{GitHubError, Repository, answer::cut, ask::Ask};
 
@@ -30,7 +30,8 @@ pub struct Pull {
     pub from_here: bool,
     /// The branch that it would change.
     pub base_branch: String,
-    /// The commit that this branch was at when GitHub looked last.
+    /// The commit that this branch was at when the pull request was opened or its own branch was pushed to last: it does
+    /// not follow the base branch.
     pub base: String,
     /// Who opened it.
     pub author: Option<String>,
@@ -69,6 +70,15 @@ pub enum PullState {
     Closed,
     /// Merged.
     Merged,
+}
+
+/// Who closed something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closer {
+    /// Their name.
+    pub login: String,
+    /// Whether a program did.
+    pub is_bot: bool,
 }
 
 /// A pull request to be opened.
@@ -433,16 +443,28 @@ impl Repository {
     ///
     /// # Errors
     /// If there is none, or GitHub cannot be asked.
-    pub async fn closed_by(&self, number: u64) -> Result<Option<String>, GitHubError> {
+    pub async fn closer(&self, number: u64) -> Result<Option<Closer>, GitHubError> {
+        #[derive(Deserialize)]
+        struct Raw {
+            closed_by: Option<Login>,
+        }
         let doing = self.of_pull("look who closed", number);
         let answer = self
             .call(self.get(&["issues", &number.to_string()], &doing))
             .await?;
-        let issue: Value = answer.json(&doing)?;
-        Ok(issue
-            .pointer("/closed_by/login")
-            .and_then(Value::as_str)
-            .map(str::to_owned))
+        let by = answer.json::<Raw>(&doing)?.closed_by;
+        Ok(by.map(|by| Closer {
+            is_bot: by.is_bot(),
+            login: by.login,
+        }))
+    }
+
+    /// Who closed a pull request or an issue, by name.
+    ///
+    /// # Errors
+    /// As [`Self::closer`].
+    pub async fn closed_by(&self, number: u64) -> Result<Option<String>, GitHubError> {
+        Ok(self.closer(number).await?.map(|closer| closer.login))
     }
 
     /// For messages: what is done to which.

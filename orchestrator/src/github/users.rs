@@ -148,6 +148,7 @@ impl Repository {
         {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((permission, at)) = known.get(&key)
+                && *at <= now
                 && now.since(*at) < BELIEVED
             {
                 return Ok(*permission);

@@ -126,18 +126,27 @@ async fn write(git: &Git, root: &Path, folder: &Path, takes: &[Take]) -> Result<
     for take in takes {
         let text = git.run(&["cat-file", "blob", &take.id]).await?;
         let path = new.path().join(&take.name);
-        fs::write(&path, text).map_err(SpecsError::file(&path))?;
+        let mut file = fs::File::create_new(&path).map_err(SpecsError::file(&path))?;
+        file.write_all(&text).map_err(SpecsError::file(&path))?;
+        file.sync_all().map_err(SpecsError::file(&path))?;
     }
+    // Its name counts as soon as it is there: after a crash it must not be one of empty files.
+    sync(new.path()).map_err(SpecsError::file(new.path()))?;
     match fs::rename(new.path(), folder) {
         Ok(()) => {
             // It has another name now; there is nothing left to remove.
             let _ = new.keep();
-            Ok(())
+            sync(root).map_err(SpecsError::file(root))
         }
         // Somebody else was quicker with the same commit.
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) => Err(SpecsError::file(folder)(error)),
     }
+}
+
+/// What a folder names is on the disk after this.
+fn sync(folder: &Path) -> std::io::Result<()> {
+    fs::File::open(folder)?.sync_all()
 }
 
 /// Says that this layout counts from now on.
@@ -147,6 +156,7 @@ fn point(root: &Path, laid: &Laid) -> Result<(), SpecsError> {
     let text = serde_json::to_vec(laid).map_err(|error| failed()(error.into()))?;
     let mut file = tempfile::NamedTempFile::new_in(root).map_err(failed())?;
     file.write_all(&text).map_err(failed())?;
+    file.as_file().sync_all().map_err(failed())?;
     file.persist(&path).map_err(|error| failed()(error.error))?;
     Ok(())
 }

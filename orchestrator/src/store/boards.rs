@@ -32,6 +32,9 @@ statements! { "boards":
         ON CONFLICT (repository) DO UPDATE SET number = excluded.number, url = excluded.url, body = excluded.body,
         closed_at = excluded.closed_at, updated_at = excluded.updated_at";
     GET = "SELECT repository, number, url, body, closed_at, updated_at FROM boards WHERE repository = $1";
+    HEARD = "SELECT heard_at FROM boards WHERE repository = $1";
+    SET_HEARD = "UPDATE boards SET heard_at = $2 WHERE repository = $1";
+    TAKEN = "SELECT COUNT(*) AS n FROM ticked WHERE repository = $1 AND subject = $2";
     TAKE = "INSERT INTO ticked (repository, subject, serial, who, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
     TICKED = "SELECT subject, COUNT(*) AS n FROM ticked WHERE repository = $1 GROUP BY subject";
 }
@@ -52,6 +55,34 @@ pub async fn put(tx: &mut Tx, board: &Board) -> Result<(), StoreError> {
 /// The issue of a repository.
 pub async fn get(from: impl Reader, repository: &str) -> Result<Option<Board>, StoreError> {
     GET.first(from, |q| q.bind(repository), read).await
+}
+
+/// Until when comments under the issue of a repository were read, by GitHub's clock.
+pub async fn heard(from: impl Reader, repository: &str) -> Result<Option<Timestamp>, StoreError> {
+    let found = HEARD
+        .first(from, |q| q.bind(repository), |row| row.maybe_time("heard_at"))
+        .await?;
+    Ok(found.flatten())
+}
+
+/// Comments under the issue of a repository were read until then, by GitHub's clock.
+pub async fn set_heard(tx: &mut Tx, repository: &str, until: Timestamp) -> Result<(), StoreError> {
+    SET_HEARD
+        .run(tx, |q| q.bind(repository).bind(until.0))
+        .await
+        .map(drop)
+}
+
+/// Whether a subject of a repository was taken before.
+pub async fn is_taken(from: impl Reader, repository: &str, subject: &str) -> Result<bool, StoreError> {
+    let found = TAKEN
+        .first(
+            from,
+            |q| q.bind(repository).bind(subject),
+            |row| row.number::<u32>("n"),
+        )
+        .await?;
+    Ok(found.is_some_and(|n| n > 0))
 }
 
 /// Takes a tick: whoever gets `true` is the only one, ever, to do so for this box.

@@ -69,12 +69,19 @@ statements! { "outbox":
             tries = CASE WHEN outbox.state = 'pending' THEN outbox.tries ELSE 0 END,
             next_at = CASE WHEN outbox.state = 'pending' THEN outbox.next_at ELSE 0 END
         WHERE outbox.state = 'done' OR outbox.effect <> excluded.effect";
+    /// What was given up or carried out begins anew; what waits is left as it is, unless something else is wanted.
+    AGAIN = "INSERT INTO outbox (key, effect, state, decided_at) VALUES ($1, $2, 'pending', $3)
+        ON CONFLICT (key) DO UPDATE SET effect = excluded.effect, state = 'pending', decided_at = excluded.decided_at,
+            done_at = NULL, why = NULL, tries = 0, next_at = 0
+        WHERE outbox.state <> 'pending' OR outbox.effect <> excluded.effect";
     AMEND = "UPDATE outbox SET effect = $2 WHERE key = $1 AND state = 'pending'";
     DONE = "UPDATE outbox SET state = 'done', why = NULL, done_at = $2 WHERE key = $1 AND state = 'pending'";
     TRIED = "UPDATE outbox SET tries = tries + 1, why = $2, next_at = $3 WHERE key = $1 AND state = 'pending'";
     FAILED = "UPDATE outbox SET state = 'failed', tries = tries + 1, why = $2, done_at = $3
         WHERE key = $1 AND state = 'pending'";
     PENDING = concat!("SELECT ", columns!(), " FROM outbox WHERE state = 'pending' ORDER BY decided_at, key LIMIT $1");
+    FAILED_SINCE = concat!("SELECT ", columns!(), " FROM outbox WHERE state = 'failed' AND done_at >= $1
+        ORDER BY done_at DESC, key LIMIT $2");
     GET = concat!("SELECT ", columns!(), " FROM outbox WHERE key = $1");
     LATEST = concat!("SELECT ", columns!(), " FROM outbox WHERE SUBSTR(key, 1, LENGTH(CAST($1 AS TEXT))) = $1
         ORDER BY decided_at DESC, key DESC LIMIT 1");
@@ -96,6 +103,17 @@ pub async fn renew(
 ) -> Result<bool, StoreError> {
     let effect = serde_json::to_string(effect)?;
     Ok(RENEW.run(tx, |q| q.bind(key).bind(effect).bind(at.0)).await? > 0)
+}
+
+/// Decides an effect that a person asks for, though it may have been given up before. False: the same waits already.
+pub async fn again(
+    tx: &mut Tx,
+    key: &str,
+    effect: &impl Serialize,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let effect = serde_json::to_string(effect)?;
+    Ok(AGAIN.run(tx, |q| q.bind(key).bind(effect).bind(at.0)).await? > 0)
 }
 
 /// It was carried out. False: it was not pending.
@@ -122,6 +140,17 @@ pub async fn failed(tx: &mut Tx, key: &str, why: &str, at: Timestamp) -> Result<
 /// What is to be carried out, oldest first, at most `limit`.
 pub async fn pending(from: impl Reader, limit: u32) -> Result<Vec<Effect>, StoreError> {
     PENDING.all(from, |q| q.bind(i64::from(limit)), read).await
+}
+
+/// What was given up since a moment, the last first, at most `limit`.
+pub async fn failed_since(
+    from: impl Reader,
+    since: Timestamp,
+    limit: u32,
+) -> Result<Vec<Effect>, StoreError> {
+    FAILED_SINCE
+        .all(from, |q| q.bind(since.0).bind(i64::from(limit)), read)
+        .await
 }
 
 /// The effect with that key.

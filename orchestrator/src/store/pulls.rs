@@ -60,7 +60,7 @@ statements! { "pulls":
     OF_REPOSITORY = concat!("SELECT ", columns!(), " FROM pulls WHERE repository = $1 ORDER BY number");
     REFUSED_SINCE = "SELECT p.proposal, p.repository, p.number, p.url, p.draft, p.talk, p.rounds, p.rebuilds, p.hands_off, p.opened_at
         FROM pulls p JOIN proposals o ON o.id = p.proposal
-        WHERE o.state = 'rejected' AND o.updated_at >= $1 ORDER BY o.updated_at DESC LIMIT $2";
+        WHERE o.state IN ('rejected', 'expired') AND o.updated_at >= $1 ORDER BY o.updated_at DESC LIMIT $2";
     OPEN = "SELECT p.proposal, p.repository, p.number, p.url, p.draft, p.talk, p.rounds, p.rebuilds, p.hands_off, p.opened_at
         FROM pulls p JOIN proposals o ON o.id = p.proposal
         WHERE o.state IN ('preparing', 'open', 'revising', 'approved') ORDER BY p.repository, p.number";
@@ -130,7 +130,7 @@ pub async fn of_repository(from: impl Reader, repository: &str) -> Result<Vec<Pu
     OF_REPOSITORY.all(from, |q| q.bind(repository), read).await
 }
 
-/// The pull requests of proposals that were refused since a moment, the last first, at most `limit`.
+/// The pull requests of proposals that were refused or let go since a moment, the last first, at most `limit`.
 pub async fn refused_since(
     from: impl Reader,
     since: Timestamp,

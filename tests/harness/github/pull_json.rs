@@ -83,8 +83,15 @@ impl World {
             ),
             ("requested_reviewers", json!(reviewers)),
             ("requested_teams", json!(teams)),
-            ("head", self.side_json(at, &pull.head, &pull.head_sha)),
-            ("base", self.side_json(at, &pull.base, &pull.base_sha)),
+            (
+                "head",
+                self.side_json(
+                    at,
+                    &pull.head,
+                    pull.head_shown.as_ref().map_or(&pull.head_sha, |shown| &shown.0),
+                ),
+            ),
+            ("base", self.side_json(at, &pull.base, &pull.base_shown)),
             ("auto_merge", json!(auto_merge)),
             (
                 "_links",
@@ -390,8 +397,20 @@ impl World {
             "display_title": title,
             "head_commit": head,
             "repository": self.repo_json(at),
-            "head_repository": self.repo_json(at),
+            "head_repository": self.head_repo_json(at, run.fork.as_deref()),
         })
+    }
+
+    /// Where a run's commit is from: here, or a fork of it.
+    fn head_repo_json(&self, at: usize, fork: Option<&str>) -> Value {
+        let mut json = self.repo_json(at);
+        if let Some((owner, name)) = fork.and_then(|fork| fork.split_once('/')) {
+            json["full_name"] = json!(format!("{owner}/{name}"));
+            json["name"] = json!(name);
+            json["owner"] = self.user_json(owner);
+            json["fork"] = json!(true);
+        }
+        json
     }
 
     pub(super) fn job_json(&self, at: usize, run: u64, job: &Job) -> Value {

@@ -110,11 +110,15 @@ impl World {
                 continue;
             }
             let ahead = self.repositories[at].git.ahead(base, head);
-            let now = self.now;
+            let (now, late) = (self.now, self.late_heads);
             if head_moved {
                 self.touch(at, number);
             }
             if let Some(pull) = self.pull_mut(at, number) {
+                if head_moved {
+                    pull.head_shown = (late > 0).then(|| (pull.head_sha.clone(), late));
+                    pull.base_shown = base.clone();
+                }
                 pull.head_sha = head.clone();
                 pull.base_sha = base.clone();
                 if ahead == 0 && base_moved {
@@ -194,6 +198,8 @@ impl World {
             head: branch.to_owned(),
             head_sha,
             base: base.to_owned(),
+            base_shown: base_sha.clone(),
+            head_shown: None,
             base_sha,
             draft,
             reviewers: std::collections::BTreeSet::new(),

@@ -34,6 +34,46 @@ impl World {
         jobs: Vec<Job>,
     ) -> u64 {
         let sha = self.head(repository, branch).expect("a branch of that name");
+        self.insert_run(repository, workflow, (branch, &sha, None), event, jobs)
+    }
+
+    /// A completed run of a pull request from a fork (`owner/name`), whose branch there has this name; its number. It
+    /// stands among this repository's runs, under the fork's name for its branch, as at GitHub.
+    ///
+    /// # Panics
+    /// If there is no `main` to fork.
+    pub fn add_fork_run(
+        &mut self,
+        repository: &str,
+        workflow: u64,
+        fork: &str,
+        branch: &str,
+        jobs: Vec<Job>,
+    ) -> u64 {
+        let (owner, _) = fork.split_once('/').expect("owner/name");
+        self.add_user(owner);
+        let base = self.head(repository, "main").expect("there is something to fork");
+        let (at, seconds) = (self.at(repository), self.now / 1_000);
+        let git = &self.repositories[at].git;
+        let tree = git.one(&base).expect("the base is there").tree;
+        let sha = git.commit_tree(&tree, &[&base], "Try", seconds);
+        self.insert_run(
+            repository,
+            workflow,
+            (branch, &sha, Some(fork)),
+            "pull_request",
+            jobs,
+        )
+    }
+
+    fn insert_run(
+        &mut self,
+        repository: &str,
+        workflow: u64,
+        (branch, sha, fork): (&str, &str, Option<&str>),
+        event: &str,
+        jobs: Vec<Job>,
+    ) -> u64 {
         let (at, id, now) = (self.at(repository), self.id(), self.now);
         let jobs: Vec<Job> = jobs.into_iter().map(|job| self.numbered(job)).collect();
         let runs = &mut self.repositories[at].runs;
@@ -44,7 +84,8 @@ impl World {
             number,
             attempt: 1,
             branch: branch.to_owned(),
-            sha,
+            fork: fork.map(str::to_owned),
+            sha: sha.to_owned(),
             event: event.to_owned(),
             status: "completed".to_owned(),
             conclusion: None,

@@ -153,8 +153,12 @@ pub struct Pull {
     pub head_sha: String,
     /// The branch that it goes to.
     pub base: String,
-    /// Its commit when last looked at.
+    /// Its commit now, which decides whether it can be merged.
     pub base_sha: String,
+    /// Its commit as the API shows it: of when this was opened, or its own branch was pushed to last.
+    pub base_shown: String,
+    /// The head that the API shows yet, and to how many readers: GitHub may notice a push late.
+    pub head_shown: Option<(String, u32)>,
     /// Whether it is a draft.
     pub draft: bool,
     /// Who is asked to look.
@@ -310,6 +314,8 @@ pub struct WorkflowRun {
     pub attempt: u64,
     /// On which branch.
     pub branch: String,
+    /// The fork that its commit is from, `owner/name`; none: this repository.
+    pub fork: Option<String>,
     /// On which commit.
     pub sha: String,
     /// What started it: `push`, `pull_request`, `schedule`.

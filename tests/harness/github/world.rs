@@ -51,6 +51,8 @@ pub struct World {
     pub check_jwt_times: bool,
     /// How many requests a new token has in an hour.
     pub requests_an_hour: u64,
+    /// To how many readers of a pull request a push to its branch is not shown yet.
+    pub late_heads: u32,
     /// Whether lists leave out what the asker made, and a second pull request of a branch is taken: for controls, in
     /// which looking before doing again finds nothing.
     pub hides_own: bool,
@@ -84,6 +86,7 @@ impl World {
             content_limits: (80, 500),
             check_jwt_times: true,
             requests_an_hour: 5_000,
+            late_heads: 0,
             hides_own: false,
             faults: Faults::default(),
             log: Log::default(),

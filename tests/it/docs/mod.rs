@@ -4,6 +4,7 @@
 mod commands;
 mod examples;
 mod links;
+mod security;
 mod spec;
 
 use std::{

@@ -4,6 +4,7 @@
 
 mod asking;
 mod budget;
+mod corpus;
 mod door;
 mod egress;
 mod escaping;
@@ -12,8 +13,10 @@ mod git;
 mod jail;
 mod marks;
 mod network;
-mod page;
+pub(crate) mod page;
 mod reading;
+mod resources;
+mod service;
 mod signals;
 mod smuggling;
 mod supply;
@@ -59,6 +62,8 @@ pub(crate) fn catalogue() -> Vec<Family> {
         forging::family(),
         marks::family(),
         signals::family(),
+        service::family(),
+        resources::family(),
     ]
 }
 

@@ -1,1 +1,60 @@
-//! docs/security.md, written from the catalogue.
+//! docs/security.md, written from the catalogue: `./x docs`.
+
+use std::fmt::Write as _;
+
+use super::{Family, catalogue};
+
+const HEAD: &str = "\
+# What is tried against the walls
+
+This page is made from the red team in `tests/it/redteam`: each row is an attack that the tests play, and each has its control,
+which is played as well: the same attack with the one wall off, where the harm is seen. An attack whose control shows no harm fails
+the tests, and is not counted. What is promised, and what is not, stands in [SECURITY.md](../SECURITY.md).
+
+";
+
+/// What one machine gave; the test `whoever_uses_the_machine_up_leaves_others_answering` prints its own.
+const FIGURES: &str = include_str!("figures.md");
+
+const MORE: &str = "\
+## Played elsewhere
+
+Attacks whose control cannot be had by leaving one wall out, or that are stories of another kind, have tests of their own and are not
+counted above: links that are swapped in while a change is read, forged marks of an overlay, changes that begin with a tree of odd names
+(`tests/it/sandbox_layers.rs`); lists of calls that the kernel must refuse (`tests/it/sandbox_attacks.rs`); a thousand callers at
+once, crashes between two steps, cut streams (`orchestrator/src/gateway/tests`); models that fail, lie and wander
+(`tests/it/bad_models.rs`); secrets and reports as a whole story (`tests/it/screens.rs`).
+
+## Fuzzing
+
+What reads bytes from outside (diffs, specs, streams of models, text that is marked and cleaned, names of trees, reports of tests) is fed
+with the files of `fuzz/corpus`, each of their beginnings, and thousands of turns of them, in the ordinary tests. `./x fuzz TARGET` goes
+on with cargo-fuzz, where that and a nightly compiler are installed; where they are not, `./x fuzz` says so and turns the corpus for three
+minutes.
+";
+
+/// The whole page.
+pub(crate) fn page() -> String {
+    let families = catalogue();
+    let count = |family: &Family| family.rows.len();
+    let all: usize = families.iter().map(count).sum();
+    let mut text = HEAD.to_owned();
+    // Writing into a `String` cannot fail.
+    let _ = writeln!(
+        text,
+        "**{all} attacks**, each stopped, each with a control that showed the harm:\n"
+    );
+    let _ = writeln!(text, "| family | attacks |\n|---|---|");
+    for family in &families {
+        let _ = writeln!(text, "| {} | {} |", family.name, count(family));
+    }
+    for family in &families {
+        let _ = writeln!(text, "\n## {}\n\n{}\n", family.name, family.how);
+        let _ = writeln!(text, "| tried | stopped by | control |\n|---|---|---|");
+        for row in &family.rows {
+            let cells = [&row.tried, &row.by, &row.control].map(|cell| cell.replace('|', "\\|"));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+    }
+    format!("{text}\n{FIGURES}\n{MORE}")
+}

@@ -1,7 +1,6 @@
 //! Signals that carry each attack as an injection, by every way on which text from outside reaches a model: told through the
 //! service as a whole. Every request to the model is read by the gullible reader of `marks`, which obeys whatever stands
 //! outside of a mark. The control: the same request with the marks taken off.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use harness::world::{Said, World};
 use serde_json::{Value, json};

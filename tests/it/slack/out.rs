@@ -147,7 +147,8 @@ async fn on_github() -> (Ratings, GitHub, Slack, String, [String; 2]) {
         hub.url()
     );
     let who = format!("  people: {{ {}: carol, {}: dave }}\n", people[0], people[1]);
-    shop.world.slack_login(&slack, &bot, "none", &who, &more);
+    shop.world
+        .slack_login(&slack, &bot, "xapp-1-unused-in-this-story", &who, &more);
     (shop.well_played(), hub, slack, eng, people)
 }
 
@@ -197,6 +198,33 @@ async fn only_who_may_write_to_the_repository_decides_in_slack() {
         "{said:?}"
     );
     hub.check();
+    slack.check();
+    shop.world.close().await;
+}
+
+#[tokio::test]
+async fn a_loop_that_fails_is_told_of_once_a_cause() {
+    let (shop, slack, _, eng) = told().await;
+    let spec = Ratings::file()
+        .sources("[{ slack: { channels: ['#nowhere'] } }]")
+        .every("1s")
+        .more(NOTIFY);
+    shop.world.define(&spec);
+    let child = shop.world.spawn(["serve"]);
+    slack.until(|there| !there.said_by_us(&eng).is_empty()).await;
+    child.interrupt();
+    let ended = shop.world.end(child).await;
+    assert_eq!(ended.code, 0, "{ended}");
+    // Others look at it, too, and nothing is told again.
+    for _ in 0..2 {
+        shop.world.loops(["run", "fix"]).await;
+    }
+    let said = words(&slack, &eng);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains("`fix` fails: a source could not be read"),
+        "{said:?}"
+    );
     slack.check();
     shop.world.close().await;
 }

@@ -266,3 +266,51 @@ async fn what_is_missing_is_named_with_what_to_do() {
     assert!(!told.all().contains("xoxb-wrong"), "{told}");
     world.close().await;
 }
+
+#[tokio::test]
+async fn doctor_names_scopes_and_channels_that_are_missing() {
+    let (world, slack) = world("").await;
+    world.define(
+        &reader("{ channels: ['#shop'] }")
+            .more("notify: { slack: '#eng' }\ntriggers: [{ slack: message }]\n"),
+    );
+    let looks = async |world: &World| {
+        let told = world.loops(["doctor", "--format", "json"]).await.json();
+        let all = told["looks"].as_array().unwrap().iter();
+        let ours = all.filter(|look| look["name"].as_str().unwrap().starts_with("slack"));
+        ours.map(|look| {
+            format!(
+                "{} {}",
+                look["state"].as_str().unwrap(),
+                look["found"].as_str().unwrap()
+            )
+        })
+        .collect::<Vec<_>>()
+    };
+    slack.world().private_channel("shop");
+    let few = slack
+        .world()
+        .token(&["channels:read", "channels:history", "groups:read", "users:read"]);
+    world.slack_login(&slack, &few, "xapp-1-of-the-doctor", "", "");
+    let found = looks(&world).await.join("\n");
+    for words in [
+        "`groups:history` (to read private channels)",
+        "`chat:write` (to say what loops are to say)",
+        "no channel `#eng`",
+        "missing a loop waits for them, and nothing lets them in",
+    ] {
+        assert!(found.contains(words), "{words}:\n{found}");
+    }
+    slack.world().channel("eng");
+    let all = slack.world().token(&SCOPES);
+    world.slack_login(
+        &slack,
+        &all,
+        "xapp-1-of-the-doctor",
+        "  app_token: ${LOOPS_TEST_SLACK_APP}\n",
+        "",
+    );
+    assert_eq!(looks(&world).await, ["found Acme as loops"]);
+    slack.check();
+    world.close().await;
+}

@@ -22,5 +22,7 @@ pub use client::{Client, ModelError, OVER_BUDGET, Patience, REHEARSED_HEADER};
 pub use conversation::{Cause, Conversation, Ended, Keeper, Settings, Tools};
 pub use cut::cut_middle;
 pub use session::converse;
+#[doc(hidden)]
+pub use sse::events_in;
 pub use stream::StreamError;
 pub use window::estimate_tokens;

@@ -91,6 +91,19 @@ impl Decoder {
     }
 }
 
+/// The events of a stream in these pieces, as (name, data), and whether it broke off at the limit; for those who throw any
+/// bytes at it.
+pub fn events_in(pieces: &[&[u8]]) -> (Vec<(String, String)>, bool) {
+    let (mut decoder, mut events) = (Decoder::default(), Vec::new());
+    for piece in pieces {
+        match decoder.push(piece) {
+            Ok(more) => events.extend(more.into_iter().map(|event| (event.name, event.data))),
+            Err(TooLarge) => return (events, true),
+        }
+    }
+    (events, false)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -66,7 +66,7 @@ pub(super) fn check(source: &Source, path: &str, finds: &mut Finds<'_>) {
                 );
             }
         }
-        Source::Slack(_) | Source::GithubIssues(_) | Source::GithubActions(_) => {}
+        Source::Slack(_) | Source::GithubIssues(_) | Source::GithubPulls(_) | Source::GithubActions(_) => {}
     }
 }
 

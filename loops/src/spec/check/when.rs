@@ -121,6 +121,26 @@ fn source(source: &Source, path: &str, finds: &mut Finds<'_>) {
                 "at least one of `open` and `closed` is needed",
             );
         }
+        Source::GithubPulls(pulls) => {
+            let path = format!("{path}.github_pulls");
+            finds.each(
+                &format!("{path}.labels"),
+                &pulls.labels,
+                is_said,
+                "a label cannot be empty",
+            );
+            finds.expect(
+                !pulls.states.is_empty(),
+                &format!("{path}.states"),
+                "at least one of `open` and `closed` is needed",
+            );
+            finds.each(
+                &format!("{path}.bases"),
+                &pulls.bases,
+                forms::is_branch,
+                "this cannot be a branch's name",
+            );
+        }
         Source::GithubActions(actions) => {
             let path = format!("{path}.github_actions");
             let workflow = "this is no workflow's file name, like `ci.yml`";
@@ -135,6 +155,12 @@ fn source(source: &Source, path: &str, finds: &mut Finds<'_>) {
                 &actions.branches,
                 forms::is_branch,
                 "this cannot be a branch's name",
+            );
+            finds.each(
+                &format!("{path}.events"),
+                &actions.events,
+                is_said,
+                "an event cannot be empty",
             );
         }
         other => feeds::check(other, path, finds),

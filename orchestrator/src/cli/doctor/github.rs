@@ -4,15 +4,25 @@ use std::time::Duration;
 
 use super::Look;
 use crate::{
-    config::{GitHub, github::FullName},
+    config::{
+        GitHub,
+        github::{FullName, Login},
+    },
     github::{Hub, Repository},
 };
 
 /// Nobody waits longer for one repository.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The login, and each repository that is served.
-pub(super) async fn looks(settings: &GitHub) -> Vec<Look> {
+/// The login, and each repository that is served, or that a loop of the operator's folder works on (`named`).
+pub(super) async fn looks(settings: &GitHub, named: &[FullName]) -> Vec<Look> {
+    let mut repositories = settings.repositories.clone();
+    for name in named {
+        let same = |known: &FullName| known.to_string().eq_ignore_ascii_case(&name.to_string());
+        if !repositories.iter().any(same) {
+            repositories.push(name.clone());
+        }
+    }
     let hub = match Hub::new(settings) {
         Ok(Some(hub)) => hub,
         Ok(None) => {
@@ -21,7 +31,7 @@ pub(super) async fn looks(settings: &GitHub) -> Vec<Look> {
         }
         Err(error) => return vec![Look::missing("github", error.to_string(), "see `docs/github.md`")],
     };
-    if settings.repositories.is_empty() {
+    if repositories.is_empty() {
         let host = settings.api.host_str().unwrap_or_default();
         let mend = "name repositories under `github.repositories` in `loops.yaml` to have their permissions looked at";
         return vec![Look {
@@ -30,19 +40,22 @@ pub(super) async fn looks(settings: &GitHub) -> Vec<Look> {
         }];
     }
     let mut looks = vec![];
-    for name in &settings.repositories {
-        looks.push(match tokio::time::timeout(PATIENCE, one(&hub, name)).await {
-            Ok(look) => look,
-            Err(_) => {
-                let found = format!("{name}: no answer within {} s", PATIENCE.as_secs());
-                Look::missing("github", found, "look at the network, or at GitHub's own state")
-            }
-        });
+    let by_token = matches!(settings.login, Login::Token { .. });
+    for name in &repositories {
+        looks.push(
+            match tokio::time::timeout(PATIENCE, one(&hub, name, by_token)).await {
+                Ok(look) => look,
+                Err(_) => {
+                    let found = format!("{name}: no answer within {} s", PATIENCE.as_secs());
+                    Look::missing("github", found, "look at the network, or at GitHub's own state")
+                }
+            },
+        );
     }
     looks
 }
 
-async fn one(hub: &Hub, name: &FullName) -> Look {
+async fn one(hub: &Hub, name: &FullName, by_token: bool) -> Look {
     let asked = async {
         let repository: Repository = hub.repository(&name.owner, &name.name)?;
         let me = repository.me().await?;
@@ -57,7 +70,17 @@ async fn one(hub: &Hub, name: &FullName) -> Look {
         return Look::missing("github", found, "take it out of `github.repositories`");
     }
     if lacks.is_empty() {
-        return Look::found("github", format!("{name} as {}", me.login));
+        let found = Look::found("github", format!("{name} as {}", me.login));
+        if !by_token {
+            return found;
+        }
+        // GitHub tells an App what it was given. Of a token only its scopes are told, and a fine-grained one has none.
+        let mend = "what a token may write, besides pushing, cannot be told without writing: give it `issues: write`, \
+                    `pull_requests: write` and `statuses: write` (a classic one: `repo`)";
+        return Look {
+            mend: Some(mend.to_owned()),
+            ..found
+        };
     }
     let all: Vec<String> = lacks
         .iter()
@@ -87,14 +110,14 @@ mod tests {
 
     #[tokio::test]
     async fn no_login_is_no_fault_and_a_login_that_is_not_set_is_one() {
-        let look = looks(&settings("", None)).await.remove(0);
+        let look = looks(&settings("", None), &[]).await.remove(0);
         assert_eq!(look.state, State::Absent);
-        let look = looks(&settings("github: { token: '${WORK_TOKEN}' }", None))
+        let look = looks(&settings("github: { token: '${WORK_TOKEN}' }", None), &[])
             .await
             .remove(0);
         assert_eq!(look.state, State::Missing);
         assert!(look.found.contains("`WORK_TOKEN` is not set"));
-        let look = looks(&settings("", Some("ghp_hush"))).await.remove(0);
+        let look = looks(&settings("", Some("ghp_hush")), &[]).await.remove(0);
         assert_eq!(look.state, State::Found);
         assert!(!format!("{look:?}").contains("hush"));
     }

@@ -3,17 +3,17 @@
 
 mod credentials;
 mod github;
+mod sandbox;
 mod slack;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use loops::spec::{LoopSpec, SandboxLimits};
+use loops::spec::{LoopSpec, RepoForm};
 use serde::Serialize;
 use tokio::process::Command;
-use workers::sandbox::Sandbox;
 
 use super::{CliError, Context, Exit, Format, Out, specs};
-use crate::config::{Config, Database, Models, Vendor};
+use crate::config::{Config, Database, Models, Vendor, github::FullName};
 
 /// What is needed, what is there, and how to mend the rest.
 #[derive(Debug, clap::Args)]
@@ -62,12 +62,12 @@ impl Doctor {
     pub(super) async fn run(&self, context: &Context) -> Result<Exit, CliError> {
         let mut looks = vec![git(version_of("git", "--version").await)];
         let state = specs::config(context).map(|config| config.state).ok();
-        looks.extend(sandbox(state.as_deref()).await);
+        looks.extend(sandbox::sandbox(state.as_deref()).await);
         match specs::config(context) {
             Err(error) => looks.push(Look::missing("settings", error.what, "mend `loops.yaml`")),
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
-                looks.extend(github::looks(&config.github).await);
+                looks.extend(github::looks(&config.github, &worked_on(context, &config)).await);
                 looks.extend(slack::looks(&config.slack, &defined_here(&config, context)).await);
                 looks.extend(credentials::looks(&config.credentials));
             }
@@ -169,93 +169,19 @@ fn git(version: Option<String>) -> Look {
     }
 }
 
-/// Starts a real sandbox: whether one comes up depends on the kernel, its settings and bubblewrap together.
-async fn sandbox(state: Option<&Path>) -> Vec<Look> {
-    let missing = |found: String, mend: &str| vec![Look::missing("sandbox", found, mend)];
-    let helper = match std::env::current_exe() {
-        Ok(helper) => helper,
-        Err(error) => return missing(error.to_string(), "start `loops` by its full path"),
-    };
-    let found = match Sandbox::find(helper) {
-        Ok(found) => found,
-        Err(error) => return missing(error.to_string(), "install bubblewrap"),
-    };
-    let first = match found.check(&SandboxLimits::default()).await {
-        Ok(()) => Look::found(
-            "sandbox",
-            "bubblewrap started one, with its system calls filtered",
-        ),
-        Err(error) => return missing(error.to_string(), &namespaces(&kernel_setting)),
-    };
-    let wall = match found.second_wall() {
-        Ok(words) => Look::found("landlock", words),
-        Err(why) => Look::absent(
-            "landlock",
-            why,
-            Some("a kernel of 5.13 or later, with `lsm=landlock,…` if it has none"),
-        ),
-    };
-    vec![
-        first,
-        wall,
-        layers(&found, state).await,
-        limits(found.exact_limits()),
-    ]
-}
-
-/// Whether workspaces share their base's files, on the disk where they will lie.
-async fn layers(sandbox: &Sandbox, state: Option<&Path>) -> Look {
-    let temporary = std::env::temp_dir();
-    let state = state.unwrap_or(&temporary);
-    let existing = state
-        .ancestors()
-        .find(|folder| folder.is_dir())
-        .unwrap_or(&temporary);
-    match sandbox.layers_in(existing).await {
-        Ok(()) => Look::found("workspaces", "laid over one shared checkout"),
-        Err(why) => Look::absent(
-            "workspaces",
-            format!("each a whole checkout: {why}"),
-            Some(
-                "slower in large repositories; needs Linux 5.11, user namespaces for every program, and a state folder on a disk with user attributes (not an overlay itself)",
-            ),
-        ),
-    }
-}
-
-/// Whether limits hold exactly, or only about.
-fn limits(groups: Result<&str, &str>) -> Look {
-    match groups {
-        Ok(version) => Look::found("limits", format!("exact, by control groups ({version})")),
-        Err(why) => Look::absent(
-            "limits",
-            format!("approximate: {why}"),
-            Some("needed only by loops that say `sandbox.require: cgroups`"),
-        ),
-    }
-}
-
-/// What keeps a user who is not root from namespaces, by the kernel's settings, and what to do about it.
-fn namespaces(setting: &dyn Fn(&str) -> Option<String>) -> String {
-    if setting("kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1") {
-        return "AppArmor blocks user namespaces (Ubuntu 24.04 and later): give bubblewrap a profile, or \
-                `sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
-            .to_owned();
-    }
-    if setting("kernel/unprivileged_userns_clone").as_deref() == Some("0") {
-        return "user namespaces are switched off: `sysctl kernel.unprivileged_userns_clone=1`".to_owned();
-    }
-    if setting("user/max_user_namespaces").as_deref() == Some("0") {
-        return "user namespaces are switched off: `sysctl user.max_user_namespaces=15000`".to_owned();
-    }
-    "in a container, allow user namespaces and unmasked /proc to it; else see `docs/containment.md`"
-        .to_owned()
-}
-
-fn kernel_setting(name: &str) -> Option<String> {
-    std::fs::read_to_string(Path::new("/proc/sys").join(name))
-        .ok()
-        .map(|text| text.trim().to_owned())
+/// The repositories on GitHub that loops of the operator's folder work on. A folder that cannot be read names none.
+fn worked_on(context: &Context, config: &Config) -> Vec<FullName> {
+    let files = specs::files_in(&context.global.specs)
+        .and_then(|paths| specs::read_all(&paths, &specs::known(&config.models)))
+        .unwrap_or_default();
+    let named = files.iter().filter_map(|file| {
+        let spec = file.spec.as_ref().ok()?;
+        match RepoForm::parse(&spec.repo) {
+            Some(RepoForm::GitHub { .. }) => FullName::parse(&spec.repo),
+            _ => None,
+        }
+    });
+    named.collect()
 }
 
 async fn settings(config: &Config, context: &Context) -> Vec<Look> {
@@ -263,12 +189,39 @@ async fn settings(config: &Config, context: &Context) -> Vec<Look> {
         None => file(&config.state),
         Some(database) => server(database).await,
     };
-    vec![
-        database,
-        models(&config.models),
-        key(&config.models),
-        loops_here(config, context),
+    [
+        Some(database),
+        node(config),
+        Some(models(&config.models)),
+        Some(key(&config.models)),
+        Some(loops_here(config, context)),
     ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// How this process would carry out orders, where that is not a matter of course.
+fn node(config: &Config) -> Option<Look> {
+    let node = &config.node;
+    if config.database.is_none() {
+        return (node.places == 0).then(|| {
+            Look::missing(
+                "node",
+                "nobody would carry anything out: `node.places` is 0".to_owned(),
+                "name a `database` in `loops.yaml`, or give `node.places` a number",
+            )
+        });
+    }
+    let labels = match node.labels.join(", ") {
+        labels if labels.is_empty() => "without labels".to_owned(),
+        labels => format!("with {labels}"),
+    };
+    let found = match node.places {
+        0 => format!("`{}` carries out nothing itself: workers must", node.name),
+        places => format!("`{}` has {places} places, {labels}", node.name),
+    };
+    Some(Look::found("node", found))
 }
 
 /// Whether the database's folder takes files: it is made if that is all that is missing.
@@ -434,7 +387,10 @@ fn print(looks: &[Look], out: Out) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        sandbox::{limits, namespaces},
+        *,
+    };
 
     #[test]
     fn git_must_be_there_and_new_enough() {

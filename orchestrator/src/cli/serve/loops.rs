@@ -129,7 +129,8 @@ impl Loops {
         let files = self.shelf.files();
         let shown: BTreeSet<String> = files.iter().map(|file| file.shown.clone()).collect();
         self.good.retain(|file, _| shown.contains(file));
-        for file in files {
+        for mut file in files {
+            let last_good = file.last_good.take();
             let shown = file.shown.clone();
             let definition = match serve_it(file) {
                 Ok(definition) if taken.contains(&definition.spec.name) => {
@@ -149,7 +150,9 @@ impl Loops {
                 }
                 Err(broken) => {
                     wrong.push(broken);
-                    self.good.get(&shown).cloned()
+                    // After a restart what is on the disk stands for what was remembered.
+                    let kept = || serve_it(*last_good?).ok();
+                    self.good.get(&shown).cloned().or_else(kept)
                 }
             };
             if let Some(definition) = definition

@@ -34,6 +34,8 @@ pub struct SpecFile {
     pub spec: Result<LoopSpec, Vec<SpecError>>,
     /// The key of the repository on whose base branch it stands; none: it lies in the operator's folder.
     pub repository: Option<String>,
+    /// Of a repository's file that has errors: what it was when it was served last, if that may still be.
+    pub last_good: Option<Box<SpecFile>>,
 }
 
 /// A loop that was found by its name.
@@ -67,6 +69,7 @@ impl SpecFile {
             text,
             spec,
             repository: None,
+            last_good: None,
         };
         file.look_at_prompts();
         Ok(file)
@@ -137,7 +140,8 @@ pub fn known(models: &Models) -> Known {
 }
 
 /// The files of loops that `context` names: of the folder, and, if no name is wanted or the folder has none of that name,
-/// of the repositories in the settings. What is to be said about those is in `notes`.
+/// of the repositories in the settings. What is to be said about those is in `notes`, and which of them could not be read
+/// now in `unread`.
 ///
 /// # Errors
 /// If nothing can be read.
@@ -146,6 +150,7 @@ pub async fn everywhere(
     config: &Config,
     wanted: Option<&str>,
     notes: &mut Vec<String>,
+    unread: &mut Vec<String>,
 ) -> Result<Vec<SpecFile>, CliError> {
     let mut files = match files_in(&context.global.specs) {
         Ok(paths) => read_all(&paths, &known(&config.models))?,
@@ -162,6 +167,9 @@ pub async fn everywhere(
     let home = context.home().await?;
     for one in repositories::defined(&home, config, repositories::Fresh::Ask).await? {
         notes.extend(one.notes);
+        if one.unread {
+            unread.push(one.name.to_string());
+        }
         for file in one.files {
             add(&mut files, file);
         }

@@ -1,7 +1,11 @@
 //! The loops that repositories define for themselves: read like those of a folder, and held to what a repository may
 //! ask for. What may be asked for is `loops::spec`'s to say; how they come here is `crate::specs`'s.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+};
 
 use loops::{
     budget::Money,
@@ -25,6 +29,8 @@ pub struct Defined {
     pub files: Vec<SpecFile>,
     /// What else is to be said about it.
     pub notes: Vec<String>,
+    /// Whether they could not be read now, though that was asked for.
+    pub unread: bool,
 }
 
 /// How to come to what a repository defines.
@@ -44,12 +50,13 @@ pub async fn defined(home: &Home, config: &Config, fresh: Fresh) -> Result<Vec<D
     let known = super::known(&config.models);
     let mut all = Vec::new();
     for name in &config.github.repositories {
-        let mut notes = Vec::new();
+        let (mut notes, mut unread) = (Vec::new(), false);
         let mut laid = Laid::read(&home.folder, name);
         if fresh == Fresh::Ask {
             match look(home, name).await {
                 Ok(found) => laid = Some(found.laid()),
                 Err(error) => {
+                    unread = true;
                     let then = if laid.is_some() {
                         "; what was read last counts"
                     } else {
@@ -64,6 +71,7 @@ pub async fn defined(home: &Home, config: &Config, fresh: Fresh) -> Result<Vec<D
                 name: name.clone(),
                 files: Vec::new(),
                 notes,
+                unread,
             });
             continue;
         };
@@ -86,6 +94,7 @@ pub async fn defined(home: &Home, config: &Config, fresh: Fresh) -> Result<Vec<D
             name: name.clone(),
             files,
             notes,
+            unread,
         });
     }
     Ok(all)
@@ -104,12 +113,16 @@ impl Judge<'_> {
     async fn files(&mut self) -> Result<Vec<SpecFile>, EngineError> {
         let mut all = self.read().unwrap_or_default();
         // Which repository a name's findings, runs and proposals came from: they are not for another one to see.
-        let owners: BTreeMap<String, String> = loop_rows::list(&self.home.store)
-            .await?
-            .into_iter()
-            .map(|row| (row.name, row.spec["repo"].as_str().unwrap_or_default().to_owned()))
+        let rows = loop_rows::list(&self.home.store).await?;
+        let owners: BTreeMap<String, String> = rows
+            .iter()
+            .map(|row| {
+                let repo = row.spec["repo"].as_str().unwrap_or_default();
+                (row.name.clone(), repo.to_owned())
+            })
             .collect();
-        let mut spent = Money::ZERO;
+        let (mut spent, mut good) = (Money::ZERO, 0_u32);
+        let mut branches = BTreeMap::new();
         for file in &mut all {
             let Ok(spec) = &file.spec else { continue };
             let (loop_name, base, day) = (spec.name.clone(), spec.base.clone(), spec.budget.day.0);
@@ -125,14 +138,67 @@ impl Judge<'_> {
                     format!("`{loop_name}` was a loop of `{owner}`, and what it knows stays there; take another name"),
                 );
             }
-            if let Some(why) = self.no_branch(&base).await {
-                file.add("base", why);
+            if good >= self.allowance.loops {
+                let words = format!(
+                    "the operator lets this repository have {} loops, and those before it are as many",
+                    self.allowance.loops
+                );
+                file.add("name", words);
             }
             if file.spec.is_ok() {
+                // Each branch is asked for once.
+                let why = match branches.get(&base) {
+                    Some(known) => Option::clone(known),
+                    None => {
+                        let why = self.no_branch(&base).await;
+                        branches.insert(base.clone(), why.clone());
+                        why
+                    }
+                };
+                if let Some(why) = why {
+                    file.add("base", why);
+                }
+            }
+            if file.spec.is_ok() {
+                good += 1;
                 spent = Money(spent.0.saturating_add(day.0));
             }
         }
+        let taken: BTreeSet<String> = all
+            .iter()
+            .filter_map(|file| Some(file.spec.as_ref().ok()?.name.clone()))
+            .collect();
+        for file in all.iter_mut().filter(|file| file.spec.is_err()) {
+            if let Some((good, day)) = self.last_good(file, &rows, &taken, spent) {
+                spent = Money(spent.0.saturating_add(day.0));
+                file.last_good = Some(Box::new(good));
+            }
+        }
         Ok(all)
+    }
+
+    /// What a file was when its loop was served last, and what that may spend in a day: it is held to what the operator
+    /// allows now. Whether its branch is there is not asked, because that may be what cannot be.
+    fn last_good(
+        &self,
+        file: &SpecFile,
+        rows: &[loop_rows::Loop],
+        taken: &BTreeSet<String>,
+        spent: Money,
+    ) -> Option<(SpecFile, Money)> {
+        let key = self.name.key();
+        let row = rows.iter().find(|row| {
+            row.repository.as_ref() == Some(&key)
+                && row.served_since.is_some()
+                && !taken.contains(&row.name)
+                && Path::new(&row.path).file_name() == file.path.file_name()
+        })?;
+        let mut good = SpecFile::read_as(Path::new(&row.path), file.shown.clone(), self.known).ok()?;
+        good.repository = Some(key);
+        let spec = good.spec.as_ref().ok().filter(|spec| spec.name == row.name)?;
+        let over = spec::overreach(spec, &self.name.to_string(), self.allowance, spent);
+        let day = spec.budget.day.0;
+        over.is_empty().then_some((good, day))
     }
 
     fn read(&self) -> io::Result<Vec<SpecFile>> {

@@ -56,7 +56,8 @@ pub(super) async fn approve(
         base,
     };
     let key = key("merge", proposal.id, &proposal.head);
-    outbox::put(&mut tx, &key, &merge, now).await?;
+    // It may have been approved before, and the merge given up.
+    outbox::again(&mut tx, &key, &merge, now).await?;
     tx.commit().await?;
     Ok(Answered::OnItsWay { proven_again })
 }

@@ -19,7 +19,7 @@ use crate::{
     clock,
     engine::{
         EngineError, Home, capacity,
-        outbox::{BOARD, Outward, key},
+        outbox::{Outward, key, not_sent},
         trouble::troubles,
     },
     store::{
@@ -150,16 +150,17 @@ impl Gather<'_> {
                 continue;
             }
             let (title, since) = (words(&plan.title, 120), self.for_days(plan.created_at));
+            let name = plan.task.short();
             let (text, offer) = match &plan.asked {
                 Some(asked) => (
                     format!(
-                        "Other dependencies: {title}, {since}: {}",
+                        "Other dependencies, `{name}`: {title}, {since}: {}",
                         words(&asked.lines.join("; "), 600)
                     ),
                     "approve these dependencies",
                 ),
                 None => (
-                    format!("A plan: {title}, {since}, at most {}", plan.cost_cap),
+                    format!("A plan, `{name}`: {title}, {since}, at most {}", plan.cost_cap),
                     "approve this plan",
                 ),
             };
@@ -245,11 +246,15 @@ impl Gather<'_> {
         let Some(task) = last else {
             return Ok("left alone until there is news".to_owned());
         };
-        let expired = proposals::of_task(&self.home.store, task.task.id)
-            .await?
-            .is_some_and(|proposal| proposal.state == ProposalState::Expired);
+        let proposal = proposals::of_task(&self.home.store, task.task.id).await?;
+        if let Some(proposal) = &proposal
+            && let Some(why) = not_sent(&self.home.store, proposal).await?
+        {
+            return Ok(format!("proven, but it could not be sent: {}", words(&why, 200)));
+        }
+        let expired = proposal.is_some_and(|proposal| proposal.state == ProposalState::Expired);
         Ok(if expired {
-            "proposed, and nobody answered".to_owned()
+            "proposed, and closed without an answer".to_owned()
         } else {
             words(
                 task.why.as_deref().unwrap_or("left alone until there is news"),
@@ -274,11 +279,11 @@ impl Gather<'_> {
         Ok(lines)
     }
 
-    /// What waits to be sent, and failures by their causes.
+    /// What waits to be sent to this repository, and failures of its loops, by their causes.
     async fn broken(&self) -> Result<Vec<Line>, EngineError> {
         let names: Vec<String> = self.loops.iter().map(|known| known.spec.name.clone()).collect();
         let mut lines = Vec::new();
-        for trouble in troubles(&self.home.store, Some(&names), |effect| self.is_ours(effect)).await? {
+        for trouble in troubles(&self.home.store, Some((&names, self.repository))).await? {
             let times = if trouble.count == 1 {
                 "once".to_owned()
             } else {
@@ -298,11 +303,6 @@ impl Gather<'_> {
             lines.push(Line::plain(text));
         }
         Ok(lines)
-    }
-
-    /// What cannot be sent because of the dashboard itself is not told there.
-    fn is_ours(&self, effect: &str) -> bool {
-        !effect.starts_with(BOARD)
     }
 
     async fn loops(&mut self) -> Result<Vec<Line>, EngineError> {

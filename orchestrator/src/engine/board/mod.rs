@@ -1,13 +1,17 @@
-//! Keeps one dashboard issue for each repository on GitHub that loops work on: reads the boxes that people ticked,
-//! carries them out once, and decides its text. What leaves is the outbox's.
+//! Keeps one dashboard issue for each repository on GitHub that loops work on: reads the boxes that people ticked and
+//! what they say under it, carries it out once, and decides its text. What leaves is the outbox's.
 //!
 //! A box is carried out only if we offer it now: what is offered is worked out anew from the state of that repository's
 //! loops, so that no text can ask for more. An issue that somebody closed is left alone until somebody opens it again.
 
 mod facts;
+mod heard;
 mod ticks;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use loops::{
     board::{self, Section},
@@ -25,9 +29,12 @@ use crate::{
     github::{GitHubError, Repository},
     store::{
         boards::{self, Board},
-        loops as loop_rows, outbox,
+        loops as loop_rows, outbox, plans, proposals, runs,
     },
 };
+
+/// A loop that nobody serves is forgotten so long after its last run.
+const REMEMBERED: Duration = Duration::from_secs(30 * 86_400);
 
 /// A loop as the dashboard knows it.
 pub(super) struct Known {
@@ -44,7 +51,8 @@ pub async fn keep_boards(home: &Home) -> Result<Vec<News>, EngineError> {
     if home.hub.is_none() {
         return Ok(news);
     }
-    let mut repositories: BTreeMap<String, Vec<Known>> = BTreeMap::new();
+    // GitHub takes a name in any case; it is one repository.
+    let mut repositories: BTreeMap<String, (Vec<String>, Vec<Known>)> = BTreeMap::new();
     for row in loop_rows::list(&home.store).await? {
         let Ok(spec) = serde_json::from_value::<LoopSpec>(row.spec) else {
             continue;
@@ -55,10 +63,20 @@ pub async fn keep_boards(home: &Home) -> Result<Vec<News>, EngineError> {
                 spec,
                 paused_at: row.paused_at,
             };
-            repositories.entry(place.to_string()).or_default().push(known);
+            let name = place.to_string();
+            let (names, all) = repositories.entry(name.to_lowercase()).or_default();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+            if row.served_since.is_some() || is_alive(home, &known).await? {
+                all.push(known);
+            }
         }
     }
-    for (name, loops) in repositories {
+    for (names, loops) in repositories.into_values() {
+        let Some(name) = name_of(home, names).await? else {
+            continue;
+        };
         match keep(home, &name, &loops, &mut news).await {
             Ok(()) => {}
             Err(error @ EngineError::Store(_)) => return Err(error),
@@ -66,6 +84,31 @@ pub async fn keep_boards(home: &Home) -> Result<Vec<News>, EngineError> {
         }
     }
     Ok(news)
+}
+
+/// Whether a loop that nobody serves has something on a dashboard: it was run lately, it is paused, or something of it
+/// waits for people.
+async fn is_alive(home: &Home, known: &Known) -> Result<bool, EngineError> {
+    let (store, name) = (&home.store, known.spec.name.as_str());
+    if known.paused_at.is_some()
+        || proposals::open_count(store, name).await? > 0
+        || plans::open_count(store, name).await? > 0
+    {
+        return Ok(true);
+    }
+    let last = runs::list(store, Some(name), None, 1).await?;
+    let now = clock::now();
+    Ok(last.iter().any(|run| now.since(run.started_at) < REMEMBERED))
+}
+
+/// The name under which a repository's dashboard is known, of those under which loops know it.
+async fn name_of(home: &Home, names: Vec<String>) -> Result<Option<String>, EngineError> {
+    for name in &names {
+        if boards::get(&home.store, name).await?.is_some() {
+            return Ok(Some(name.clone()));
+        }
+    }
+    Ok(names.into_iter().next())
 }
 
 async fn keep(home: &Home, name: &str, loops: &[Known], news: &mut Vec<News>) -> Result<(), EngineError> {
@@ -82,6 +125,9 @@ async fn keep(home: &Home, name: &str, loops: &[Known], news: &mut Vec<News>) ->
     let Some(there) = look(home, &repository, &known).await? else {
         return Ok(());
     };
+    for what in heard::answer(home, &repository, name, loops, &known).await? {
+        news.push(News::Ticked(name.to_owned(), what));
+    }
     let ticked = board::ticked(&there);
     if ticked.is_empty() {
         let facts = Facts::gather(home, name, loops).await?;

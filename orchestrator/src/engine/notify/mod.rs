@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use loops::{
     id::ProposalId,
+    run::End,
     schedule::overdue,
     spec::{LoopSpec, OnOff, RepoForm},
     time::Timestamp,
@@ -28,7 +29,7 @@ use crate::{
         loops::{self as loop_rows, Loop},
         outbox::{self, Effect},
         proposals::{self, Proposal, ProposalState},
-        pulls, ticks,
+        pulls, runs, ticks,
     },
 };
 
@@ -208,6 +209,19 @@ async fn failing(store: &Store, channel: &str, row: &Loop) -> Result<(), EngineE
         }
         (None, _) => {
             let Some(open) = open else { return Ok(()) };
+            // A person may have started it in between; that alone mends nothing.
+            let last = runs::list(store, Some(&row.name), None, 1)
+                .await?
+                .into_iter()
+                .next();
+            let well = last.is_some_and(|run| {
+                run.started_at > open.decided_at
+                    && run.ended_at.is_some()
+                    && run.phase != End::Failed.as_str()
+            });
+            if !well {
+                return Ok(());
+            }
             let news = InSlack::News {
                 of: open.key.clone(),
                 words: format!("`{}` works again.", crate::slack::quiet(&row.name)),
@@ -224,7 +238,7 @@ async fn silent(store: &Store, channel: &str, row: &Loop, spec: &LoopSpec) -> Re
     let (Some(schedule), Some(since), None) = (&spec.schedule, row.served_since, row.paused_at) else {
         return Ok(());
     };
-    if crate::store::runs::open_run(store, &row.name).await?.is_some() {
+    if runs::open_run(store, &row.name).await?.is_some() {
         return Ok(());
     }
     let last = ticks::list(store, &row.name, 1).await?.into_iter().next();

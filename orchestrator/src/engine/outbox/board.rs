@@ -1,6 +1,10 @@
-//! The dashboard issue of a repository: found or made, and given its text. There is never a second one.
+//! The dashboard issue of a repository: found or made, and given its text; and answers under it. There is never a second
+//! one.
 
-use loops::board::{TITLE, marker, same, ticked};
+use loops::{
+    board::{TITLE, marker, same, ticked},
+    screen::secrets,
+};
 
 use super::Tried;
 use crate::{
@@ -48,6 +52,30 @@ pub(super) async fn board(
         }
     };
     note(home, key, name, &issue, Some(body), true).await?;
+    Ok(Some(Tried::Done))
+}
+
+/// An answer under the dashboard, once.
+pub(super) async fn say(
+    home: &Home,
+    key: &str,
+    name: &str,
+    words: &str,
+) -> Result<Option<Tried>, EngineError> {
+    let Some(repository) = home.on_github(&Place::parse(name))? else {
+        return Ok(None);
+    };
+    let Some(known) = boards::get(&home.store, name).await? else {
+        return Ok(Some(Tried::Obsolete("there is no dashboard any more".to_owned())));
+    };
+    let marker = format!("<!-- loops:{key} -->");
+    if repository.find_comment(known.number, &marker).await?.is_none() {
+        let body = format!("{}\n\n{marker}\n", secrets::mask(words));
+        repository.comment(known.number, &body).await?;
+    }
+    let mut tx = home.store.begin().await?;
+    outbox::done(&mut tx, key, clock::now()).await?;
+    tx.commit().await?;
     Ok(Some(Tried::Done))
 }
 

@@ -21,7 +21,7 @@ impl Sending<'_> {
         effect: &outbox::Effect,
     ) -> Result<Tried, EngineError> {
         if effect.key != self.key {
-            return Ok(Tried::GivenUp("a later attempt took its place".to_owned()));
+            return Ok(Tried::Obsolete("a later attempt took its place".to_owned()));
         }
         let mirror = self.home.mirror(&put.repository);
         let pushed = self

@@ -1,9 +1,10 @@
-//! What stands beside a pull request: labels, who is asked to review, and a status at the commit.
+//! What stands beside a pull request: labels, who is asked to review, and the evidence at the commit: a check run where
+//! the login is an App's, else a commit status.
 
 use super::{Sending, Tried};
 use crate::{
     engine::EngineError,
-    github::{Status, StatusState},
+    github::{Conclusion, GitHubError, NewCheckRun, Status, StatusState},
     store::pulls,
 };
 
@@ -43,11 +44,15 @@ impl Sending<'_> {
         description: String,
     ) -> Result<Tried, EngineError> {
         if head != self.proposal.head {
-            return Ok(Tried::GivenUp("a later attempt took its place".to_owned()));
+            return Ok(Tried::Obsolete("a later attempt took its place".to_owned()));
         }
         let Some(pull) = pulls::get(&self.home.store, self.proposal.id).await? else {
             return Ok(Tried::NotYet);
         };
+        if self.repository.me().await?.app && self.check_run(head, &context, &description, &pull.url).await? {
+            self.done().await?.commit().await?;
+            return Ok(Tried::Done);
+        }
         let status = Status {
             context,
             state: StatusState::Success,
@@ -57,5 +62,36 @@ impl Sending<'_> {
         self.repository.put_status(head, &status).await?;
         self.done().await?.commit().await?;
         Ok(Tried::Done)
+    }
+
+    /// The evidence as a check run, which only an App may make; false: this App may not, either. One that is there already
+    /// is said anew.
+    async fn check_run(
+        &self,
+        head: &str,
+        name: &str,
+        description: &str,
+        url: &str,
+    ) -> Result<bool, EngineError> {
+        let id = format!("loops:{}", self.proposal.id);
+        let page = loops::page::without_title(&self.proposal.body);
+        let run = NewCheckRun {
+            name: name.to_owned(),
+            conclusion: Some(Conclusion::Success),
+            url: Some(url.to_owned()),
+            title: description.to_owned(),
+            summary: page.to_owned(),
+            external_id: Some(id.clone()),
+        };
+        let made = match self.repository.find_check_run(head, name, &id).await? {
+            Some(there) => self.repository.edit_check_run(there, &run).await,
+            None => self.repository.create_check_run(head, &run).await.map(drop),
+        };
+        match made {
+            Ok(()) => Ok(true),
+            // Without `checks: write`, which `doctor` names, a commit status says the same in less.
+            Err(GitHubError::Forbidden { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }

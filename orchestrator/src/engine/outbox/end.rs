@@ -4,8 +4,8 @@ use loops::screen::clean::{self, Allowed};
 
 use super::{Sending, Tried};
 use crate::{
-    engine::{EngineError, settle::record_merged},
-    github::{EditPull, PullState},
+    engine::{EngineError, settle::record_merged, talk},
+    github::{EditPull, GitHubError, PullState},
     store::pulls,
 };
 
@@ -19,6 +19,16 @@ impl Sending<'_> {
             PullState::Merged => pull.merge_commit.unwrap_or(pull.head),
             PullState::Closed => return Ok(Tried::GivenUp("it was closed".to_owned())),
             PullState::Open if pull.head != head => {
+                // GitHub may have yet to notice our own push.
+                if self
+                    .repository
+                    .branch_head(&self.proposal.branch)
+                    .await?
+                    .as_deref()
+                    == Some(head)
+                {
+                    return Ok(Tried::NotYet);
+                }
                 return Ok(Tried::GivenUp(
                     "somebody has pushed to it since it was proven".to_owned(),
                 ));
@@ -51,27 +61,46 @@ impl Sending<'_> {
 
     pub(super) async fn close(&self, words: &str, head: &str) -> Result<Tried, EngineError> {
         let Some(row) = pulls::get(&self.home.store, self.proposal.id).await? else {
-            // It was never opened; the branch may be there all the same.
-            self.repository.remove_branch(&self.proposal.branch, head).await?;
+            // It was never opened; the branch may be there all the same. Who may not push may look.
+            if self
+                .repository
+                .branch_head(&self.proposal.branch)
+                .await?
+                .is_some()
+            {
+                self.remove_branch(head).await?;
+            }
             self.done().await?.commit().await?;
             return Ok(Tried::Done);
         };
-        let marker = format!("<!-- loops:close:{} -->", self.proposal.id);
+        // The key counts how often it was opened again: each closing has its word.
+        let marker = format!("<!-- loops:{} -->", self.key);
         if self.repository.find_comment(row.number, &marker).await?.is_none() {
             let words = clean::inline(words, &Allowed::default());
             self.repository
                 .comment(row.number, &format!("{words}\n\n{marker}"))
                 .await?;
         }
-        if self.repository.pull(row.number).await?.state == PullState::Open {
+        let mut pull = self.repository.pull(row.number).await?;
+        if pull.state == PullState::Open {
             let edit = EditPull {
                 state: Some("closed"),
                 ..EditPull::default()
             };
-            self.repository.edit_pull(row.number, &edit).await?;
+            pull = self.repository.edit_pull(row.number, &edit).await?;
         }
-        self.repository.remove_branch(&self.proposal.branch, head).await?;
-        self.done().await?.commit().await?;
+        self.remove_branch(head).await?;
+        let mut tx = self.done().await?;
+        talk::closed(&mut tx, &self.proposal, pull.closed_at).await?;
+        tx.commit().await?;
         Ok(Tried::Done)
+    }
+
+    /// Takes the branch away if it is as we left it; if somebody has pushed to it, it is theirs and stays.
+    async fn remove_branch(&self, head: &str) -> Result<(), GitHubError> {
+        match self.repository.remove_branch(&self.proposal.branch, head).await {
+            Err(GitHubError::Moved { .. }) => Ok(()),
+            done => done,
+        }
     }
 }

@@ -8,6 +8,7 @@ mod board;
 mod branch;
 mod dress;
 mod end;
+mod given_up;
 mod pull;
 mod say;
 mod slack;
@@ -111,10 +112,16 @@ pub(crate) enum Outward {
     },
 }
 
-pub(crate) use self::pull::with;
+pub(crate) use self::{
+    given_up::{failures, not_sent},
+    pull::with,
+};
 
 /// How the keys of effects begin that are about the dashboard of a repository, which follows: `board:owner/name`.
 pub(crate) const BOARD: &str = "board:";
+
+/// How the keys of answers under a dashboard begin; the repository and the comment follow: `board_say:owner/name:7`.
+pub(crate) const BOARD_SAY: &str = "board_say:";
 
 /// The key of an effect of a proposal: `what:P…:attempt`.
 pub(crate) fn key(what: &str, proposal: ProposalId, which: &impl std::fmt::Display) -> String {
@@ -127,8 +134,10 @@ enum Tried {
     Done,
     /// Something else has to be done first.
     NotYet,
-    /// It will not be done any more.
+    /// It will not be done any more, though it was wanted.
     GivenUp(String),
+    /// Nobody wants it any more.
+    Obsolete(String),
 }
 
 /// An effect that waits, and why.
@@ -170,10 +179,11 @@ pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineErro
             match attempt(home, &effect).await {
                 Ok(None | Some(Tried::NotYet)) => {}
                 Ok(Some(Tried::Done)) => again = true,
-                Ok(Some(Tried::GivenUp(why))) => give_up(home, &effect, &why).await?,
+                Ok(Some(Tried::GivenUp(why))) => given_up::give_up(home, &effect, &why).await?,
+                Ok(Some(Tried::Obsolete(why))) => given_up::drop(home, &effect, &why).await?,
                 Err(error @ EngineError::Store(_)) => return Err(error),
                 Err(error) if error.remedy() == Remedy::GiveUp && effect.tries >= GIVE_UP_AFTER => {
-                    give_up(home, &effect, &error.to_string()).await?;
+                    given_up::give_up(home, &effect, &error.to_string()).await?;
                 }
                 Err(error) => {
                     let unknown = matches!(
@@ -193,14 +203,6 @@ pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineErro
             return Ok(waiting);
         }
     }
-}
-
-async fn give_up(home: &Home, effect: &Effect, why: &str) -> Result<(), EngineError> {
-    let mut tx = home.store.begin().await?;
-    outbox::failed(&mut tx, &effect.key, why, clock::now()).await?;
-    tx.commit().await?;
-    tracing::info!(key = effect.key, why, "an effect is given up");
-    Ok(())
 }
 
 async fn put_off(home: &Home, effect: &Effect, error: &EngineError) -> Result<Waiting, EngineError> {
@@ -245,6 +247,13 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
     if effect.key.starts_with(SLACK) {
         return slack::say(home, effect).await;
     }
+    if let Some(of) = effect.key.strip_prefix(BOARD_SAY) {
+        let (name, Outward::Say { words, .. }) = (of.split(':').next().unwrap_or_default(), effect.effect()?)
+        else {
+            return Ok(None);
+        };
+        return board::say(home, &effect.key, name, &words).await;
+    }
     let mut parts = effect.key.splitn(3, ':');
     let (Some(what), Some(Ok(proposal))) = (parts.next(), parts.next().map(str::parse)) else {
         return Ok(None);
@@ -256,7 +265,7 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         return Ok(None);
     };
     if proposal.state.is_over() && what != "close" {
-        return Ok(Some(Tried::GivenUp(format!(
+        return Ok(Some(Tried::Obsolete(format!(
             "the proposal is {}",
             proposal.state
         ))));

@@ -1,11 +1,12 @@
 //! The pull request as which a proposal stands on GitHub.
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::{Outward, Sending, Tried, key};
 use crate::{
     clock,
-    engine::EngineError,
+    engine::{EngineError, talk},
     github::{EditPull, GitHubError, NewPull, Pull, PullState},
     store::{
         outbox::{self, EffectState},
@@ -21,21 +22,25 @@ impl Sending<'_> {
     pub(super) async fn pull(&self, draft: bool, branch: &outbox::Effect) -> Result<Tried, EngineError> {
         match branch.state {
             EffectState::Pending => return Ok(Tried::NotYet),
-            EffectState::Failed => return Ok(Tried::GivenUp("its branch could not be pushed".to_owned())),
+            EffectState::Failed => return Ok(Tried::Obsolete("its branch could not be pushed".to_owned())),
             EffectState::Done => {}
         }
         if self.key != key("pull", self.proposal.id, &self.proposal.attempt) {
-            return Ok(Tried::GivenUp("a later attempt took its place".to_owned()));
+            return Ok(Tried::Obsolete("a later attempt took its place".to_owned()));
         }
         let pull = match self.find().await? {
             Some(pull) if pull.state != PullState::Open => {
                 // Who closed or merged it has answered; whoever watches it writes that down.
-                pull
+                (pull, None)
             }
             Some(pull) => self.update(pull).await?,
-            None => self.open(draft).await?,
+            None => {
+                let pull = self.open(draft).await?;
+                let wrote = digests(&pull);
+                (pull, Some(wrote))
+            }
         };
-        self.opened(&pull).await?;
+        self.opened(&pull.0, pull.1).await?;
         Ok(Tried::Done)
     }
 
@@ -61,21 +66,34 @@ impl Sending<'_> {
         self.repository.open_pull(&new).await
     }
 
-    async fn update(&self, pull: Pull) -> Result<Pull, GitHubError> {
+    /// Brings title and page up to date, but for what somebody else has written there since; with what we have written.
+    async fn update(&self, pull: Pull) -> Result<(Pull, Option<[String; 2]>), EngineError> {
         let body = body(&self.proposal);
-        if pull.title == self.proposal.title && pull.body.replace("\r\n", "\n") == body {
-            return Ok(pull);
+        let row = pulls::get(&self.home.store, self.proposal.id).await?;
+        let known = row.map(|row| talk::wrote_last(&row)).unwrap_or_default();
+        let there = digests(&pull);
+        let ours = [0, 1].map(|at: usize| known[at].is_empty() || known[at] == there[at]);
+        let mut edit = EditPull::default();
+        if pull.title != self.proposal.title && ours[0] {
+            edit.title = Some(self.proposal.title.clone());
         }
-        let edit = EditPull {
-            title: Some(self.proposal.title.clone()),
-            body: Some(body),
-            ..EditPull::default()
+        if pull.body.replace("\r\n", "\n").trim_end() != body.trim_end() && ours[1] {
+            edit.body = Some(body);
+        }
+        let pull = if edit == EditPull::default() {
+            pull
+        } else {
+            self.repository.edit_pull(pull.number, &edit).await?
         };
-        self.repository.edit_pull(pull.number, &edit).await
+        let mut wrote = digests(&pull);
+        for (at, before) in known.into_iter().enumerate().filter(|(at, _)| !ours[*at]) {
+            wrote[at] = before;
+        }
+        Ok((pull, Some(wrote)))
     }
 
     /// Writes down that it stands before people, and what else is to leave now.
-    async fn opened(&self, pull: &Pull) -> Result<(), EngineError> {
+    async fn opened(&self, pull: &Pull, wrote: Option<[String; 2]>) -> Result<(), EngineError> {
         let now = clock::now();
         let id = self.proposal.id;
         let mut tx = self.done().await?;
@@ -93,6 +111,13 @@ impl Sending<'_> {
             opened_at: now,
         };
         pulls::put(&mut tx, &row).await?;
+        if let Some(wrote) = wrote {
+            let theirs = wrote[1] != digests(pull)[1];
+            talk::wrote(&mut tx, &self.proposal, wrote).await?;
+            if theirs {
+                talk::page_is_theirs(&mut tx, &self.proposal).await?;
+            }
+        }
         let (preparing, open) = (ProposalState::Preparing, ProposalState::Open);
         proposals::set_state(&mut tx, id, preparing, open, now).await?;
         let kind = if first {
@@ -108,6 +133,15 @@ impl Sending<'_> {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// By what we know whether title and page are as we wrote them.
+fn digests(pull: &Pull) -> [String; 2] {
+    let of = |text: &str| {
+        let text = text.replace("\r\n", "\n");
+        hex::encode(Sha256::digest(text.trim_end().as_bytes()))[..16].to_owned()
+    };
+    [of(&pull.title), of(&pull.body)]
 }
 
 /// What stands, unseen, at the end of a page, so that we know ours again.

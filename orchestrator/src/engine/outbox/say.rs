@@ -20,7 +20,7 @@ impl Sending<'_> {
             return Ok(Tried::NotYet);
         };
         if number < talk::last_said(&row) {
-            return Ok(Tried::GivenUp("a later word took its place".to_owned()));
+            return Ok(Tried::Obsolete("a later word took its place".to_owned()));
         }
         let marker = talk::marker(&self.proposal);
         match self.repository.find_comment(row.number, &marker).await? {
@@ -51,7 +51,7 @@ impl Sending<'_> {
                 Some(EffectState::Done) => {}
                 Some(EffectState::Pending) => return Ok(Tried::NotYet),
                 Some(EffectState::Failed) | None => {
-                    return Ok(Tried::GivenUp("its change did not reach the branch".to_owned()));
+                    return Ok(Tried::Obsolete("its change did not reach the branch".to_owned()));
                 }
             }
         }
@@ -72,7 +72,7 @@ impl Sending<'_> {
                 if !there {
                     match self.repository.reply(row.number, first, &body).await {
                         Err(GitHubError::NotFound { .. }) => {
-                            return Ok(Tried::GivenUp("the thread is gone".to_owned()));
+                            return Ok(Tried::Obsolete("the thread is gone".to_owned()));
                         }
                         said => drop(said?),
                     }

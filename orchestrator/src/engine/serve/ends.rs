@@ -43,8 +43,23 @@ impl Service<'_> {
     }
 
     pub(super) async fn ended(&mut self, done: Ended) -> Result<(), EngineError> {
+        self.conclude(done).await?;
+        self.fill().await
+    }
+
+    async fn conclude(&mut self, done: Ended) -> Result<(), EngineError> {
         let (id, finished) = match done {
             Ok(done) => done,
+            Err(broken) if broken.is_cancelled() => {
+                // It was cut off: the next start takes it up where a killed process would have left it.
+                if let Some((name, _)) = self.under_way.remove(&broken.id()) {
+                    (self.tell)(Word::Trouble(
+                        name.to_string(),
+                        "its run did not end in time, and was cut off".to_owned(),
+                    ));
+                }
+                return Ok(());
+            }
             Err(broken) => {
                 let error = EngineError::Record(format!("the run broke: {broken}"));
                 (broken.id(), Err(error))
@@ -97,6 +112,7 @@ impl Service<'_> {
             return Ok(());
         };
         served.running = None;
+        served.ended_at = clock::now();
         if served.gone {
             self.loops.remove(&name);
         } else {

@@ -7,6 +7,7 @@
 
 mod agenda;
 mod ends;
+mod places;
 mod rings;
 mod specs;
 mod wakes;
@@ -23,7 +24,7 @@ use tokio::{sync::Notify, task::JoinSet};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
-use self::agenda::Agenda;
+use self::{agenda::Agenda, places::Wish};
 use super::{Definition, Engine, EngineError, Finished, Start, Watchers, drive};
 use crate::{
     clock,
@@ -37,6 +38,9 @@ const ALARM: Duration = Duration::from_secs(1);
 /// What is due before the alarm's next ring is waited for by itself, but no oftener than this, so that ticks that come
 /// close together share a transaction.
 const TOGETHER: Duration = Duration::from_millis(50);
+
+/// What has not ended so long after it was told to is cut off; it is recovered like what a killed process leaves.
+const CUT_OFF: Duration = Duration::from_secs(5);
 
 /// The loops that are valid now, and the others; none: nothing has changed. Asked at every ring, so that an edited
 /// file counts at once. A file that cannot be read leaves its loop as it was.
@@ -64,6 +68,8 @@ pub enum Word {
     Started(String, Option<Timestamp>),
     /// So many events from outside started a run of a loop.
     Woken(String, usize),
+    /// A tick was taken, and waits until a run under way has ended.
+    Waits(String, Timestamp),
     /// A tick did nothing, for this reason.
     Skipped(String, Timestamp, String),
     /// A person approved this plan of a loop; its run goes on.
@@ -80,7 +86,12 @@ pub enum Word {
 #[derive(Debug)]
 struct Served {
     definition: Definition,
+    /// A run is under way, or waits for a place.
     running: Option<CancellationToken>,
+    /// When its last run ended.
+    ended_at: Timestamp,
+    /// Since when it waits for a place, though its tick is another one now.
+    waited_since: Option<Timestamp>,
     /// Up to here all ticks have receipts.
     last: Timestamp,
     /// What its entry in the agenda must say to count.
@@ -105,6 +116,10 @@ pub struct Service<'a> {
     agenda: Agenda,
     jobs: JoinSet<Result<Finished, EngineError>>,
     under_way: HashMap<tokio::task::Id, (Arc<str>, Start)>,
+    /// How many runs may be under way at once.
+    places: usize,
+    /// What waits for a place.
+    queue: Vec<Wish>,
     tell: Box<dyn Fn(Word) + Send + 'a>,
 }
 
@@ -125,6 +140,8 @@ impl<'a> Service<'a> {
             agenda: Agenda::default(),
             jobs: JoinSet::new(),
             under_way: HashMap::new(),
+            places: usize::MAX,
+            queue: Vec::new(),
             tell: Box::new(tell),
         }
     }
@@ -180,31 +197,38 @@ impl<'a> Service<'a> {
         let store = &self.engine.home.store;
         let (open, unbegun) = (runs::all_open(store).await?, ticks::unbegun(store).await?);
         for run in open {
-            self.go_on(&run.loop_name, Start::Again(run.id), None);
+            self.go_on(&run.loop_name, Start::Again(run.id), run.started_at);
         }
         for tick in unbegun {
             // A run that is open takes the tick as its own; the others begin what they were taken for.
-            if self.under_way.values().any(|(name, _)| **name == *tick.loop_name) {
+            let served = self.loops.get(tick.loop_name.as_str());
+            if served.is_some_and(|served| served.running.is_some()) {
                 self.could_not_start(
                     &tick.loop_name,
                     tick.due_at,
                     "the service ended before it had begun, and another run was under way then",
                 )
                 .await?;
+            } else if self.loops.contains_key(tick.loop_name.as_str()) {
+                self.go_on(&tick.loop_name, Start::Tick(tick.due_at), tick.due_at);
             } else {
-                self.go_on(&tick.loop_name, Start::Tick(tick.due_at), Some(tick.due_at));
+                self.could_not_start(
+                    &tick.loop_name,
+                    tick.due_at,
+                    "the service ended before it had begun, and the loop is not served any more",
+                )
+                .await?;
             }
         }
-        Ok(())
+        self.fill().await
     }
 
-    fn go_on(&mut self, name: &str, start: Start, due: Option<Timestamp>) {
+    fn go_on(&mut self, name: &str, start: Start, asked: Timestamp) {
         let Some((name, _)) = self.loops.get_key_value(name) else {
             return;
         };
         let name = Arc::clone(name);
-        (self.tell)(Word::Started(name.to_string(), due));
-        self.start(&name, start);
+        self.start(&name, start, asked);
     }
 
     /// When a loop is to be looked at next: before that, a ring finds nothing due.
@@ -217,11 +241,13 @@ impl<'a> Service<'a> {
         self.under_way.values().map(|(name, _)| &**name)
     }
 
-    /// Begins nothing any more: runs under way get `grace`, then they are interrupted, and go on at the next start.
+    /// Begins nothing any more: runs under way get `grace`, then they are interrupted, and go on at the next start. What
+    /// does not end even then, because it waits for an answer that does not come say, is cut off a few seconds later.
     ///
     /// # Errors
     /// If the store cannot be read or written.
     pub async fn drain(&mut self, grace: Duration) -> Result<(), EngineError> {
+        self.places = 0;
         let deadline = tokio::time::Instant::now() + grace;
         while !self.jobs.is_empty() {
             tokio::select! {
@@ -233,6 +259,14 @@ impl<'a> Service<'a> {
             .values()
             .filter_map(|served| served.running.as_ref())
             .for_each(CancellationToken::cancel);
+        let deadline = tokio::time::Instant::now() + CUT_OFF;
+        while !self.jobs.is_empty() {
+            tokio::select! {
+                Some(done) = self.jobs.join_next_with_id() => self.ended(done).await?,
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+        }
+        self.jobs.abort_all();
         while self.end_one().await? {}
         Ok(())
     }

@@ -9,9 +9,8 @@ use loops::{
     text::one_line,
     time::Timestamp,
 };
-use tokio_util::sync::CancellationToken;
 
-use super::{EngineError, Service, Start, Watchers, Word, drive};
+use super::{EngineError, Service, Start, Word};
 use crate::{
     clock,
     store::{
@@ -26,6 +25,8 @@ use crate::{
 const ASLEEP: Duration = Duration::from_secs(5 * 60);
 /// A run that is being stopped, and perhaps not written down yet, is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// What is said of a loop whose last tick is still to come.
+const AHEAD: &str = "the clock was ahead, and its last receipt is of a tick that is still to come";
 /// So many loops are judged in one transaction at most, so that others come to write in between.
 const AT_ONCE: usize = 500;
 
@@ -53,7 +54,8 @@ impl Service<'_> {
         self.take_up_plans().await?;
         self.take_up_sent_back().await?;
         self.ring_for_what_is_due().await?;
-        self.take_up_news().await
+        self.take_up_news().await?;
+        self.fill().await
     }
 
     /// Runs whose plans people approved go on, paused or not: somebody has just said so.
@@ -67,7 +69,7 @@ impl Service<'_> {
             if let Some((name, _)) = free {
                 let name = Arc::clone(name);
                 (self.tell)(Word::Approved(plan.loop_name.clone(), plan.title));
-                self.start(&name, Start::Approved(plan.run));
+                self.start(&name, Start::Approved(plan.run), now);
             }
         }
         Ok(())
@@ -88,8 +90,7 @@ impl Service<'_> {
                 .iter()
                 .any(|proposal| proposal.state == ProposalState::Revising)
             {
-                (self.tell)(Word::Started(run.loop_name.clone(), None));
-                self.start(&name, Start::Again(run.id));
+                self.start(&name, Start::Again(run.id), now);
             }
         }
         Ok(())
@@ -99,6 +100,11 @@ impl Service<'_> {
         let now = clock::now();
         if now.since(self.rang_at) > ASLEEP {
             self.up_since = now;
+        }
+        if self.rang_at.since(now) > ASLEEP {
+            // The clock was ahead and has been set back. Ticks that have receipts stay as they are; the others count.
+            self.up_since = now;
+            self.set_back(now);
         }
         self.rang_at = now;
         loop {
@@ -112,7 +118,7 @@ impl Service<'_> {
                 }
             }
             if due.is_empty() {
-                return Ok(());
+                return self.fill().await;
             }
             due.dedup();
             self.look_at(&due, now).await?;
@@ -143,6 +149,24 @@ impl Service<'_> {
             self.act(&name, judged, now).await?;
         }
         Ok(())
+    }
+
+    /// Loops whose last receipt lies ahead of the clock count from now, and it is said.
+    fn set_back(&mut self, now: Timestamp) {
+        let ahead: Vec<Arc<str>> = self
+            .loops
+            .iter()
+            .filter(|(_, served)| served.last.since(now) > ASLEEP)
+            .map(|(name, _)| Arc::clone(name))
+            .collect();
+        for name in ahead {
+            if let Some(served) = self.loops.get_mut(&name) {
+                let words = format!("{AHEAD} ({}); it counts from now", served.last);
+                served.last = now;
+                (self.tell)(Word::Trouble(name.to_string(), words));
+            }
+            self.put_down_next(&name);
+        }
     }
 
     /// The ticks of a loop that have come; none: it has no schedule, or is not served any more.
@@ -201,10 +225,11 @@ impl Service<'_> {
             served.last = last;
         }
         if let Some(due) = judged.start {
-            (self.tell)(Word::Started(name.to_string(), Some(due)));
-            self.start(name, Start::Tick(due));
+            self.start(name, Start::Tick(due), due);
         }
-        if judged.stop {
+        if judged.stop && self.give_way(name).await? {
+            // It is judged again in this ring.
+        } else if judged.stop {
             self.cancel_open(name).await?;
             self.put_down(name, now.plus(ASK_AGAIN));
         } else if !judged.waits {
@@ -231,20 +256,6 @@ impl Service<'_> {
             served.look_at = at;
             self.agenda.put(at, name);
         }
-    }
-
-    /// Begins to drive a run of a loop.
-    pub(super) fn start(&mut self, name: &Arc<str>, start: Start) {
-        let Some(served) = self.loops.get_mut(name) else {
-            return;
-        };
-        let cancel = CancellationToken::new();
-        served.running = Some(cancel.clone());
-        let (engine, definition) = (self.engine.clone(), served.definition.clone());
-        let job = self.jobs.spawn(async move {
-            drive::run(&engine, &definition, start, &Watchers::default(), &cancel).await
-        });
-        self.under_way.insert(job.id(), (Arc::clone(name), start));
     }
 
     async fn cancel_open(&self, name: &str) -> Result<Option<RunId>, EngineError> {

@@ -103,6 +103,8 @@ impl Service<'_> {
 
     fn take_in(&mut self, definition: Definition, last: Timestamp, now: Timestamp) {
         let name: Arc<str> = definition.spec.name.as_str().into();
+        // After the clock was set back a last receipt may lie ahead; ticks that have receipts are not run again.
+        let last = last.min(now);
         let schedule = definition.spec.schedule.as_ref();
         let known = self.loops.get(&name);
         if known.is_none()
@@ -114,10 +116,12 @@ impl Service<'_> {
             let next = schedule.and_then(|schedule| next_due(schedule, &name, now));
             (self.tell)(Word::Loop(name.to_string(), next));
         }
-        let running = self.loops.get_mut(&name).and_then(|served| served.running.take());
+        let before = self.loops.remove(&name);
         let served = Served {
             definition,
-            running,
+            ended_at: before.as_ref().map_or(Timestamp(0), |before| before.ended_at),
+            waited_since: before.as_ref().and_then(|before| before.waited_since),
+            running: before.and_then(|before| before.running),
             last,
             look_at: now,
             plans_at: Timestamp(0),

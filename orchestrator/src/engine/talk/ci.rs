@@ -3,8 +3,9 @@
 
 use loops::{library, screen::secrets, text::one_line};
 
-use super::EngineError;
+use super::{EngineError, WAIT_FOR_CHECKS};
 use crate::{
+    clock,
     github::{CheckRun, CheckState, Repository},
     store::proposals::Proposal,
 };
@@ -82,7 +83,9 @@ pub(super) async fn look(repository: &Repository, proposal: &Proposal) -> Result
             _ => {}
         }
     }
-    if ci.pending == 0 && !failed.is_empty() {
+    // One that never ends keeps the others from nobody for ever.
+    let waited = clock::now().0 - proposal.updated_at.0 >= WAIT_FOR_CHECKS;
+    if (ci.pending == 0 || waited) && !failed.is_empty() {
         let base = repository.checks(&proposal.base).await?;
         for run in failed {
             let same = base.named(&run.name);

@@ -53,6 +53,42 @@ pub(crate) async fn came_to_nothing(tx: &mut Tx, proposal: &Proposal, why: &str)
     conclude(tx, proposal, false, &words).await
 }
 
+/// Which title and page (as digests) we have written to it.
+pub(crate) async fn wrote(tx: &mut Tx, proposal: &Proposal, wrote: [String; 2]) -> Result<(), EngineError> {
+    let Some(row) = pulls::get(&mut *tx, proposal.id).await? else {
+        return Ok(());
+    };
+    let mut talk: Talk = row.talk();
+    talk.wrote = wrote;
+    pulls::set_talk(tx, proposal.id, &talk).await?;
+    Ok(())
+}
+
+/// The description was edited there, and is left as it is: said once.
+pub(crate) async fn page_is_theirs(tx: &mut Tx, proposal: &Proposal) -> Result<(), EngineError> {
+    let words = "The description was edited here and stays as it is; `/loops explain` has what was proven.";
+    let row = pulls::get(&mut *tx, proposal.id).await?;
+    if row.is_some_and(|row| row.talk::<Talk>().told.iter().any(|told| told == words)) {
+        return Ok(());
+    }
+    told(tx, proposal, words.to_owned()).await
+}
+
+/// Something else became of it that people are to know.
+pub(crate) async fn told(tx: &mut Tx, proposal: &Proposal, line: String) -> Result<(), EngineError> {
+    let Some(row) = pulls::get(&mut *tx, proposal.id).await? else {
+        return Ok(());
+    };
+    let mut talk: Talk = row.talk();
+    talk.tell(line);
+    let (limits, _) = terms(&mut *tx, &proposal.loop_name).await?;
+    if let Some((key, effect)) = news::update(proposal, &mut talk, row.hands_off.as_deref(), limits) {
+        outbox::put(tx, &key, &effect, clock::now()).await?;
+    }
+    pulls::set_talk(tx, proposal.id, &talk).await?;
+    Ok(())
+}
+
 async fn conclude(tx: &mut Tx, proposal: &Proposal, changed: bool, words: &str) -> Result<(), EngineError> {
     let Some(row) = pulls::get(&mut *tx, proposal.id).await? else {
         return Ok(());

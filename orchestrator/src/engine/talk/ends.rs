@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use loops::{finding::Event as FindingEvent, time::Timestamp};
+use loops::{
+    finding::{Event as FindingEvent, FindingState},
+    time::Timestamp,
+};
 use serde_json::json;
 use workers::git::Git;
 
-use super::{EngineError, Home, News, Talk};
+use super::{EngineError, Home, News, Talk, heard};
 use crate::{
     clock,
-    engine::{Place, outbox::key, propose::move_finding, settle::findings_of},
+    engine::{Place, green::REVERTED, outbox::key, propose::move_finding, settle::findings_of},
     github::PullState,
     store::{
-        Tx, ledger,
+        Tx, findings, ledger,
         outbox::{self, EffectState},
         proposals::{self, Proposal, ProposalState},
         pulls::{self, PullRow},
@@ -21,7 +24,7 @@ use crate::{
 
 /// For so long it is looked whether something was opened again or taken back, in milliseconds.
 const LOOKED_AT: i64 = 30 * 24 * 3_600_000;
-/// How many refused ones are looked at.
+/// How many of those that were refused or let go are looked at.
 const MAX_REFUSED: u32 = 50;
 /// How many commits of the base are read for one that takes something back.
 const MAX_COMMITS: &str = "500";
@@ -35,6 +38,26 @@ pub(crate) async fn closing_key(tx: &mut Tx, proposal: &Proposal) -> Result<Stri
     ))
 }
 
+/// It is closed; `at` by GitHub's clock. What was said until then is done with.
+pub(crate) async fn closed(
+    tx: &mut Tx,
+    proposal: &Proposal,
+    at: Option<Timestamp>,
+) -> Result<(), EngineError> {
+    let Some(row) = pulls::get(&mut *tx, proposal.id).await? else {
+        return Ok(());
+    };
+    let mut talk: Talk = row.talk();
+    talk.closed_at = at;
+    pulls::set_talk(tx, proposal.id, &talk).await?;
+    Ok(())
+}
+
+/// When we saw that it was opened again.
+pub(crate) fn reopened_at(row: &PullRow) -> Option<Timestamp> {
+    row.talk::<Talk>().reopened_at
+}
+
 fn closing(proposal: &Proposal, reopened: u32) -> String {
     match reopened {
         0 => key("close", proposal.id, &"once"),
@@ -42,7 +65,7 @@ fn closing(proposal: &Proposal, reopened: u32) -> String {
     }
 }
 
-/// Looks whether a refused pull request is open again: then its refusal is taken back.
+/// Looks whether a pull request that was refused or let go is open again: then that is taken back.
 pub(crate) async fn reopened(home: &Home) -> Result<Vec<News>, EngineError> {
     let since = Timestamp(clock::now().0 - LOOKED_AT);
     let mut news = Vec::new();
@@ -72,10 +95,13 @@ async fn look_again(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<O
     if repository.pull(row.number).await?.state == PullState::Closed {
         return Ok(None);
     }
+    if taken_up_elsewhere(home, proposal).await? {
+        return Ok(None);
+    }
+    let before = heard::before(&repository, row.number, talk.closed_at).await?;
     let now = clock::now();
     let mut tx = home.store.begin().await?;
-    let (rejected, open) = (ProposalState::Rejected, ProposalState::Open);
-    if !proposals::set_state(&mut tx, proposal.id, rejected, open, now).await? {
+    if !proposals::set_state(&mut tx, proposal.id, proposal.state, ProposalState::Open, now).await? {
         return Ok(None);
     }
     for finding in findings_of(&mut tx, proposal).await? {
@@ -88,6 +114,10 @@ async fn look_again(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<O
         }
     }
     talk.reopened += 1;
+    talk.reopened_at = Some(now);
+    talk.taken.extend(before);
+    talk.since = talk.since.max(talk.closed_at);
+    (talk.round, talk.stuck) = (None, None);
     talk.tell("It was closed, and a person opened it again.".to_owned());
     pulls::set_talk(&mut tx, proposal.id, &talk).await?;
     record(
@@ -99,6 +129,19 @@ async fn look_again(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<O
     .await?;
     tx.commit().await?;
     Ok(Some(News::Reopened(proposal.clone())))
+}
+
+/// Whether a finding of a proposal that is over is another one's by now, or is being worked on.
+async fn taken_up_elsewhere(home: &Home, proposal: &Proposal) -> Result<bool, EngineError> {
+    for finding in findings_of(&home.store, proposal).await? {
+        let kept = findings::get(&home.store, finding).await?;
+        if kept
+            .is_some_and(|kept| matches!(kept.finding.state, FindingState::Working | FindingState::Proposed))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn record(
@@ -128,7 +171,7 @@ pub(crate) async fn reverted(home: &Home, loop_name: &str, git: &Git, base: &str
     let back = taken_back(&String::from_utf8_lossy(&log));
     for proposal in merged {
         let rows = ledger::rows_of_subject(&home.store, &proposal.id.to_string(), 0, 1_000).await?;
-        if rows.iter().any(|row| row.kind == "proposal.reverted") {
+        if rows.iter().any(|row| row.kind == REVERTED) {
             continue;
         }
         let commit = rows.iter().rfind(|row| row.kind == "proposal.merged");
@@ -143,7 +186,7 @@ pub(crate) async fn reverted(home: &Home, loop_name: &str, git: &Git, base: &str
         for finding in findings_of(&mut tx, &proposal).await? {
             move_finding(&mut tx, finding, FindingEvent::Reverted).await?;
         }
-        record(&mut tx, &proposal, "proposal.reverted", json!({ "by": by })).await?;
+        record(&mut tx, &proposal, REVERTED, json!({ "by": by })).await?;
         tx.commit().await?;
         tracing::info!(proposal = %proposal.id, by, "what was merged was taken back");
     }

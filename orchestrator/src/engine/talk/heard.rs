@@ -9,7 +9,13 @@ use loops::{
 };
 
 use super::{EngineError, Talk};
-use crate::github::{Comment, HIDDEN, Me, Repository, Review, ReviewComment};
+use crate::{
+    github::{Comment, HIDDEN, Me, Pull, Repository, Review, ReviewComment},
+    store::pulls::PullRow,
+};
+
+/// What its closer says so long before or after is why a pull request was closed, in milliseconds.
+const CLOSING: i64 = 3_600_000;
 
 /// What was said and counts.
 #[derive(Debug, Clone, Default)]
@@ -207,16 +213,61 @@ impl Ear<'_> {
     }
 }
 
-/// The last words of somebody with write access under a pull request that was closed.
+/// The words with which a pull request was closed, and whose they are: the closer's around that moment, if they are no
+/// command for something else; or a `/loops never` of anybody with write access, that was not taken up.
 pub(crate) async fn closing_words(
     repository: &Repository,
-    number: u64,
+    row: &PullRow,
+    pull: &Pull,
+    closer: Option<&str>,
 ) -> Result<Option<(String, String)>, EngineError> {
-    for comment in repository.comments(number, None).await?.into_iter().rev() {
+    let talk: Talk = row.talk();
+    let near = |at: Timestamp| {
+        pull.closed_at
+            .is_some_and(|closed| (closed.0 - CLOSING..=closed.0 + CLOSING).contains(&at.0))
+    };
+    for comment in repository.comments(row.number, None).await?.into_iter().rev() {
         let ours = comment.author_is_bot || comment.body.contains(HIDDEN) || comment.author.is_empty();
-        if !ours && repository.permission(&comment.author).await?.writes() {
+        if ours || talk.taken.contains(&Origin::Comment(comment.id).key()) {
+            continue;
+        }
+        let counts = match command::read(&comment.body) {
+            Some(Command::Never(_)) => repository.permission(&comment.author).await?.writes(),
+            Some(_) => false,
+            None => closer == Some(&comment.author) && near(comment.created_at),
+        };
+        if counts {
             return Ok(Some((comment.author, comment.body)));
         }
     }
     Ok(None)
+}
+
+/// What stands under a pull request that was opened again and belongs to the time before, by the words under which it is
+/// known to have been taken up: all that is older than its closing (none: nobody knows when that was), and every
+/// `/loops never`, which whoever opened it takes back.
+pub(super) async fn before(
+    repository: &Repository,
+    number: u64,
+    closed_at: Option<Timestamp>,
+) -> Result<Vec<String>, EngineError> {
+    let old = |at: Timestamp| closed_at.is_none_or(|closed| at <= closed);
+    let never = |body: &str| matches!(command::read(body), Some(Command::Never(_)));
+    let mut all = Vec::new();
+    for comment in repository.comments(number, None).await? {
+        if old(comment.created_at) || never(&comment.body) {
+            all.push(Origin::Comment(comment.id).key());
+        }
+    }
+    for review in repository.reviews(number).await? {
+        if review.submitted_at.is_some_and(old) || never(&review.body) {
+            all.push(Origin::Review(review.id).key());
+        }
+    }
+    for line in repository.review_comments(number, None).await? {
+        if old(line.created_at) || never(&line.body) {
+            all.push(Origin::Line(line.id, line.id).key());
+        }
+    }
+    Ok(all)
 }

@@ -9,10 +9,12 @@ mod conclude;
 mod ends;
 mod explain;
 mod heard;
+mod merge;
 mod news;
 mod rebuild;
 mod state;
 mod turn;
+mod wanted;
 mod words;
 
 use loops::{
@@ -21,6 +23,7 @@ use loops::{
     text::one_line,
 };
 
+pub use self::merge::unmerged;
 use self::{
     ci::Ci,
     heard::{Heard, Origin},
@@ -29,9 +32,10 @@ use self::{
     turn::Turn,
 };
 pub(crate) use self::{
-    conclude::{begun, came_to_nothing, done},
-    ends::{closing_key, reopened, reverted},
+    conclude::{begun, came_to_nothing, done, page_is_theirs, told, wrote},
+    ends::{closed, closing_key, reopened, reopened_at, reverted},
     heard::closing_words,
+    merge::{Unmerged, note_unmerged},
     news::marker,
     rebuild::Rebuilds,
 };
@@ -45,7 +49,7 @@ use crate::{
     },
 };
 
-/// How long what people said waits for the checks to end, in milliseconds.
+/// How long what people said, and checks that failed, wait for the other checks to end, in milliseconds.
 const WAIT_FOR_CHECKS: i64 = 30 * 60_000;
 
 /// Looks at what was said on an open pull request and what was checked about it, and takes it up.
@@ -72,6 +76,10 @@ pub(super) async fn look(
     let ours = pull.head == proposal.head || proposal.state != ProposalState::Open;
     turn.answer(&heard, ours).await?;
     let open = proposal.state == ProposalState::Open && ours;
+    if proposal.state != ProposalState::Open && turn.is_asked(&heard) {
+        // A worker is on it, or it is about to be merged: what was asked is read again when it is open.
+        turn.wait();
+    }
     if open && !turn.left_alone() {
         let ci = ci::look(repository, proposal).await?;
         turn.note_ci(&ci);
@@ -131,12 +139,24 @@ async fn never(home: &Home, proposal: &Proposal, order: &heard::Order) -> Result
         _ => "nothing of this kind is wanted".to_owned(),
     };
     answer::reject(home, proposal, &reason, true, &on_github(&order.author)).await?;
+    let mut tx = home.store.begin().await?;
+    if let Some(row) = pulls::get(&mut tx, proposal.id).await? {
+        let mut talk: Talk = row.talk();
+        talk.taken.insert(order.origin.key());
+        pulls::set_talk(&mut tx, proposal.id, &talk).await?;
+        tx.commit().await?;
+    }
     Ok(vec![News::Closed(proposal.clone(), reason)])
 }
 
 /// Which edition of the updating comment was decided last.
 pub(crate) fn last_said(row: &PullRow) -> u32 {
     row.talk::<Talk>().said
+}
+
+/// Which title and page (as digests) we wrote to it last; empty: not known.
+pub(crate) fn wrote_last(row: &PullRow) -> [String; 2] {
+    row.talk::<Talk>().wrote
 }
 
 /// Somebody at GitHub, as decisions name them.

@@ -27,7 +27,12 @@ pub(super) fn update(
     alone: Option<&str>,
     limits: Rounds,
 ) -> Option<(String, Outward)> {
-    if talk.told.is_empty() && talk.round.is_none() && talk.stuck.is_none() && alone.is_none() {
+    if talk.told.is_empty()
+        && talk.round.is_none()
+        && talk.stuck.is_none()
+        && stays(talk).is_none()
+        && alone.is_none()
+    {
         return None;
     }
     let body = page(proposal, talk, alone, limits);
@@ -42,6 +47,12 @@ pub(super) fn update(
         body,
     };
     Some((key("news", proposal.id, &talk.said), effect))
+}
+
+/// Why it is not merged by itself, if that is for a person to do something about. What passes is no news.
+fn stays(talk: &Talk) -> Option<&str> {
+    let unmerged = talk.unmerged.as_ref().filter(|unmerged| !unmerged.for_now)?;
+    Some(&unmerged.why)
 }
 
 fn page(proposal: &Proposal, talk: &Talk, alone: Option<&str>, limits: Rounds) -> String {
@@ -68,7 +79,10 @@ fn page(proposal: &Proposal, talk: &Talk, alone: Option<&str>, limits: Rounds) -
             "It waits for a person: {}. Merge it, take the branch over, or close it.",
             inline(why)
         ),
-        (None, None, None) => "It waits for a review.".to_owned(),
+        (None, None, None) => match stays(talk) {
+            Some(why) => format!("It is not merged by itself: {}.", inline(why)),
+            None => "It waits for a review.".to_owned(),
+        },
     };
     page.push_str(&now);
     if talk.people_rounds + talk.ci_rounds > 0 {

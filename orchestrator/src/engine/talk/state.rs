@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use loops::{id::AttemptId, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::merge::Unmerged;
+
 /// How many lines of what happened are kept.
 const MAX_TOLD: usize = 30;
 
@@ -42,10 +44,18 @@ pub(crate) struct Talk {
     pub(crate) said: u32,
     /// The digest of its words.
     pub(crate) said_digest: String,
+    /// The digests of its title and of its page as we wrote them last; empty: not known.
+    pub(crate) wrote: [String; 2],
     /// How often a person opened it again after it was closed.
     pub(crate) reopened: u32,
+    /// When we saw that, by our clock.
+    pub(crate) reopened_at: Option<Timestamp>,
+    /// When it was closed last, by GitHub's clock.
+    pub(crate) closed_at: Option<Timestamp>,
     /// The base that was looked at last, for whether it still holds what the proposal was made on.
     pub(crate) base_seen: Option<String>,
+    /// What keeps it from being merged by itself, if its loop merges when green.
+    pub(crate) unmerged: Option<Unmerged>,
     /// When it was last made anew on a base that had moved.
     pub(crate) rebuilt_at: Option<Timestamp>,
 }

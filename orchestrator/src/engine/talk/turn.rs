@@ -10,9 +10,7 @@ use loops::{
 use serde_json::{Value, json};
 
 use super::{
-    Ci, Heard, Origin, Round, Talk, WAIT_FOR_CHECKS, explain,
-    heard::{Order, Remark},
-    news, on_github, words,
+    Ci, Heard, Round, Talk, WAIT_FOR_CHECKS, explain, heard::Order, news, on_github, wanted::Wanted, words,
 };
 use crate::{
     clock,
@@ -47,38 +45,6 @@ pub(super) struct Turn<'a> {
     resume: bool,
     /// Whether something that was said waits, and is read again.
     waits: bool,
-}
-
-/// What goes back to a worker.
-#[derive(Debug, Default)]
-pub(super) struct Wanted {
-    /// What people ask for, in commands.
-    pub(super) asked: Vec<(String, String)>,
-    /// What reviewers want different.
-    pub(super) remarks: Vec<Remark>,
-    /// Whether checks failed.
-    pub(super) ci: bool,
-    /// Whether it conflicts with the base.
-    pub(super) conflict: bool,
-    taken: Vec<Origin>,
-}
-
-impl Wanted {
-    fn by_people(&self) -> bool {
-        !(self.asked.is_empty() && self.remarks.is_empty())
-    }
-
-    /// Who asks, each once.
-    pub(super) fn authors(&self) -> Vec<String> {
-        let mut all: Vec<String> = Vec::new();
-        let names = self.asked.iter().map(|(who, _)| who);
-        for name in names.chain(self.remarks.iter().map(|remark| &remark.author)) {
-            if !all.contains(name) {
-                all.push(name.clone());
-            }
-        }
-        all
-    }
 }
 
 impl<'a> Turn<'a> {
@@ -147,6 +113,12 @@ impl<'a> Turn<'a> {
                     self.say(order, "revise", why);
                 }
                 Command::Revise(_) | Command::Retry => self.resume = self.stop.is_none(),
+                Command::Approve(_) | Command::Reject(..) => {
+                    let words = "Plans are answered under the dashboard. This is merged with GitHub's own button; close \
+                                 it to refuse it."
+                        .to_owned();
+                    self.say(order, "plan", words);
+                }
                 Command::Never(_) => {}
             }
         }
@@ -202,7 +174,7 @@ impl<'a> Turn<'a> {
 
     /// What is to go back to a worker now, if anything.
     pub(super) fn round(&mut self, heard: &Heard, ci: &Ci, pull: &Pull, paused: bool) -> Option<Wanted> {
-        let mut wanted = self.wanted(heard);
+        let mut wanted = Wanted::of(heard, &self.talk);
         let failed = !ci.failed.is_empty() && self.talk.ci_head.as_deref() != Some(&self.proposal.head);
         let conflicts = pull.mergeable == Some(false);
         let now = clock::now();
@@ -243,28 +215,9 @@ impl<'a> Turn<'a> {
         ((wanted.ci || wanted.conflict) && !paused).then_some(wanted)
     }
 
-    fn wanted(&self, heard: &Heard) -> Wanted {
-        let mut wanted = Wanted::default();
-        for order in &heard.commands {
-            if self.talk.taken.contains(&order.origin.key()) {
-                continue;
-            }
-            let words = match &order.command {
-                Command::Revise(words) => words.clone(),
-                Command::Retry => match &self.talk.asked {
-                    Some(asked) => format!("Try again what was asked before:\n\n{asked}"),
-                    None => "Try again.".to_owned(),
-                },
-                _ => continue,
-            };
-            wanted.asked.push((order.author.clone(), words));
-            wanted.taken.push(order.origin);
-        }
-        wanted.remarks = heard.remarks.clone();
-        wanted
-            .taken
-            .extend(wanted.remarks.iter().map(|remark| remark.origin));
-        wanted
+    /// Whether somebody asks for another attempt, and was not answered.
+    pub(super) fn is_asked(&self, heard: &Heard) -> bool {
+        !Wanted::of(heard, &self.talk).asked.is_empty()
     }
 
     /// People have asked as often as they may.

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, path::Path};
 use loops::text::{one_line, plain};
 use workers::git::Git;
 
-use super::turn::Wanted;
+use super::wanted::Wanted;
 use crate::store::proposals::Proposal;
 
 /// One person's words are cut to so many characters.

@@ -162,3 +162,15 @@ fn failure(kind: &str) -> Failure {
         kind: kind.to_owned(),
     }
 }
+
+/// What is read of an answer in these pieces, for each API as a stream and whole; for those who throw any bytes at it.
+pub fn metered(pieces: &[&[u8]]) -> Vec<String> {
+    let all = pieces.concat();
+    let one = |api: Api| {
+        let mut meter = Meter::new(api);
+        pieces.iter().for_each(|piece| meter.feed(piece));
+        let stream = (meter.begun(), meter.stopped(), meter.refused(), meter.seen(1_000));
+        format!("{stream:?} {:?}", whole(api, &all))
+    };
+    [Api::Messages, Api::Responses, Api::Chat].map(one).into()
+}

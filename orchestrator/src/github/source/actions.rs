@@ -3,6 +3,9 @@
 //! Runs come newest first and cannot be asked for by when they changed, and a run that is tried again keeps its day:
 //! so the runs of the last days are listed each time (where nothing changed, GitHub counts nothing), and the cursor
 //! knows which try of each was read.
+//!
+//! What is read here counts without anybody's word for it, so only those runs are read that nobody could start without
+//! write access: a run of a fork's pull request stands in the same list, under whatever branch name the fork chose.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -31,6 +34,21 @@ const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400);
 const MAX_JOBS: usize = 20;
 /// Of a run that was tried again, so many tries are read at most.
 const MAX_ATTEMPTS: u64 = 5;
+/// What starts a run that nobody without write access can bring about, or fill with words.
+const TRUSTED: [&str; 12] = [
+    "push",
+    "schedule",
+    "workflow_dispatch",
+    "repository_dispatch",
+    "merge_group",
+    "release",
+    "create",
+    "delete",
+    "deployment",
+    "deployment_status",
+    "page_build",
+    "dynamic",
+];
 /// How runs end that are read.
 const ENDS: [&str; 2] = ["failure", "timed_out"];
 
@@ -50,7 +68,17 @@ struct Run {
     name: Option<String>,
     path: Option<String>,
     head_branch: Option<String>,
+    /// What started it. GitHub always says; what does not say is nobody's.
+    #[serde(default)]
+    event: String,
+    /// Where the commit is from; none: a fork that is gone.
+    head_repository: Option<Origin>,
     created_at: Timestamp,
+}
+
+#[derive(Debug, Deserialize)]
+struct Origin {
+    full_name: String,
 }
 
 fn first() -> u64 {
@@ -131,7 +159,7 @@ impl Repository {
                 let listed: Vec<Value> = self.all(ask, Some("workflow_runs")).await?;
                 for item in listed {
                     match serde_path_to_error::deserialize::<_, Run>(&item) {
-                        Ok(run) if asked_for(source, &run) => runs.push(run),
+                        Ok(run) if asked_for(source, &run) && self.is_of_here(source, &run) => runs.push(run),
                         Ok(_) => {}
                         Err(error) => batch.skipped.push(Skipped {
                             place: cut(&format!("run {} of {}", item["id"], self.full_name())),
@@ -142,6 +170,17 @@ impl Repository {
             }
         }
         Ok(runs)
+    }
+
+    /// Whether a run is of this repository's own commits, and was started by what the source asks for.
+    fn is_of_here(&self, source: &GithubActions, run: &Run) -> bool {
+        let from = run.head_repository.as_ref();
+        let here = from.is_some_and(|from| from.full_name.eq_ignore_ascii_case(&self.full_name()));
+        let event = run.event.as_str();
+        here && match source.events.is_empty() {
+            true => TRUSTED.contains(&event),
+            false => source.events.iter().any(|asked| asked == event),
+        }
     }
 
     async fn failed_jobs(&self, run: &Run, attempt: u64, batch: &mut Batch) -> Result<(), GitHubError> {

@@ -9,23 +9,22 @@ use std::{
 };
 
 use loops::{
-    signal::{Signal, Voice},
+    signal::Signal,
     spec::{GithubIssues, IssueState},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     super::{
-        GitHubError, Me, Repository,
-        answer::cut,
+        GitHubError, Repository,
         ask::Ask,
-        comments::{HIDDEN, second},
+        comments::second,
         pages::PAGE,
         pulls::{Login, Named},
     },
+    common::{Common, Who, digestible, fingerprint, state_of, titled},
     cursor::Stream,
 };
 use crate::{
@@ -108,57 +107,39 @@ impl Repository {
                 sweep: None,
             });
         let mut reading = Reading {
-            me: self.me().await?,
-            name: format!("github:{}", self.full_name()),
-            here: self,
+            common: Common::of(self).await?,
             source,
             cursor,
-            batch: Batch::default(),
             matches: HashMap::new(),
         };
         reading.issues().await?;
-        if source.comments && !reading.batch.more {
+        if source.comments && !reading.common.batch.more {
             reading.comments().await?;
         }
-        if !reading.batch.more {
+        if !reading.common.batch.more {
             reading.sweep(now).await?;
         }
-        let Reading {
-            cursor, mut batch, ..
-        } = reading;
-        batch.cursor = serde_json::to_string(&cursor).unwrap_or_default();
-        Ok(batch)
+        Ok(reading.common.end(&reading.cursor))
     }
 }
 
 /// One batch in the making.
 struct Reading<'a> {
-    me: Me,
-    name: String,
-    here: &'a Repository,
+    common: Common<'a>,
     source: &'a GithubIssues,
     cursor: Cursor,
-    batch: Batch,
     /// Issue numbers, and whether the source asks for them.
     matches: HashMap<u64, bool>,
 }
 
 impl Reading<'_> {
     fn list(&self) -> Ask {
-        let doing = format!("read the issues of `{}`", self.here.full_name());
-        let states = &self.source.states;
-        let state = match (
-            states.contains(&IssueState::Open),
-            states.contains(&IssueState::Closed),
-        ) {
-            (true, false) => "open",
-            (false, true) => "closed",
-            _ => "all",
-        };
+        let doing = format!("read the issues of `{}`", self.common.here.full_name());
         let mut ask = self
+            .common
             .here
             .get(&["issues"], &doing)
-            .query("state", state)
+            .query("state", state_of(&self.source.states))
             .query("per_page", PAGE);
         if !self.source.labels.is_empty() {
             ask = ask.query("labels", self.source.labels.join(","));
@@ -175,10 +156,10 @@ impl Reading<'_> {
                 .query("direction", "asc")
                 .query("since", second(place.since))
                 .query("page", place.page);
-            let items = self.page(ask).await?;
+            let items = self.common.page(ask).await?;
             let mut last = None;
             for item in &items {
-                let Some(issue) = self.read::<RawIssue>(item, "issue", "number") else {
+                let Some(issue) = self.common.read::<RawIssue>(item, "issue", "number") else {
                     continue;
                 };
                 last = Some(issue.updated_at);
@@ -198,16 +179,17 @@ impl Reading<'_> {
                 None => break,
             }
         }
-        self.batch.more = self.cursor.issues.middle.is_some();
+        self.common.batch.more = self.cursor.issues.middle.is_some();
         self.cursor.issues.forget();
         Ok(())
     }
 
     async fn comments(&mut self) -> Result<(), GitHubError> {
-        let doing = format!("read the comments of `{}`", self.here.full_name());
+        let doing = format!("read the comments of `{}`", self.common.here.full_name());
         let mut place = self.cursor.comments.place();
         for _ in 0..MAX_PAGES {
             let ask = self
+                .common
                 .here
                 .get(&["issues", "comments"], &doing)
                 .query("sort", "updated")
@@ -215,10 +197,10 @@ impl Reading<'_> {
                 .query("since", second(place.since))
                 .query("per_page", PAGE)
                 .query("page", place.page);
-            let items = self.page(ask).await?;
+            let items = self.common.page(ask).await?;
             let mut last = None;
             for item in &items {
-                let Some(comment) = self.read::<RawComment>(item, "comment", "id") else {
+                let Some(comment) = self.common.read::<RawComment>(item, "comment", "id") else {
                     continue;
                 };
                 last = Some(comment.updated_at);
@@ -232,7 +214,7 @@ impl Reading<'_> {
                 None => break,
             }
         }
-        self.batch.more = self.cursor.comments.middle.is_some();
+        self.common.batch.more = self.cursor.comments.middle.is_some();
         self.cursor.comments.forget();
         Ok(())
     }
@@ -253,9 +235,9 @@ impl Reading<'_> {
                 .query("sort", "created")
                 .query("direction", "asc")
                 .query("page", page);
-            let items = self.page(ask).await?;
+            let items = self.common.page(ask).await?;
             for item in &items {
-                if let Some(issue) = self.read::<RawIssue>(item, "issue", "number")
+                if let Some(issue) = self.common.read::<RawIssue>(item, "issue", "number")
                     && issue.state == "open"
                 {
                     self.give_issue(issue);
@@ -263,58 +245,27 @@ impl Reading<'_> {
             }
             self.cursor.sweep = (items.len() >= PAGE).then_some(page + 1);
         }
-        self.batch.more = self.cursor.sweep.is_some();
+        self.common.batch.more = self.cursor.sweep.is_some();
         Ok(())
-    }
-
-    async fn page(&self, ask: Ask) -> Result<Vec<Value>, GitHubError> {
-        let doing = ask.doing.clone();
-        self.here.call(ask).await?.json(&doing)
-    }
-
-    /// One of a list; what cannot be read is noted and passed over.
-    fn read<T: serde::de::DeserializeOwned>(&mut self, item: &Value, what: &str, id: &str) -> Option<T> {
-        match serde_path_to_error::deserialize(item) {
-            Ok(read) => Some(read),
-            Err(error) => {
-                let id = item.get(id).map(Value::to_string).unwrap_or_default();
-                self.batch.skipped.push(Skipped {
-                    place: cut(&format!("{what} {id} of {}", self.here.full_name())),
-                    why: cut(&error.to_string()),
-                });
-                None
-            }
-        }
-    }
-
-    fn ours(&self, author: Option<&Login>, body: Option<&str>) -> bool {
-        // A person whose token we use speaks under the same name as we do: there, only our marker tells.
-        let by_us = self.me.app && author.is_some_and(|author| self.me.is(&author.login));
-        let marked = body.is_some_and(|body| body.contains(HIDDEN));
-        by_us || marked
     }
 
     /// An issue as a signal, if it is one.
     fn give_issue(&mut self, issue: RawIssue) {
-        if issue.pull_request.is_some() || self.ours(issue.user.as_ref(), issue.body.as_deref()) {
+        if issue.pull_request.is_some()
+            || self
+                .common
+                .ours(Who::of(issue.user.as_ref()), issue.body.as_deref())
+        {
             return;
         }
-        let text = match issue
-            .body
-            .as_deref()
-            .map(str::trim)
-            .filter(|body| !body.is_empty())
-        {
-            Some(body) => format!("{}\n\n{body}", issue.title),
-            None => issue.title,
-        };
-        self.give(Signal {
+        let text = titled(&issue.title, issue.body.as_deref());
+        self.common.give(Signal {
             labels: issue.labels.into_iter().map(|label| label.name).collect(),
             url: Some(issue.html_url),
-            ..self.signal(
+            ..self.common.signal(
                 format!("issue:{}", issue.number),
                 issue.created_at,
-                issue.user.as_ref(),
+                Who::of(issue.user.as_ref()),
                 text,
                 &issue.reactions,
             )
@@ -323,7 +274,11 @@ impl Reading<'_> {
 
     async fn give_comment(&mut self, comment: RawComment) -> Result<(), GitHubError> {
         // Comments under pull requests are listed among those under issues.
-        if comment.html_url.contains("/pull/") || self.ours(comment.user.as_ref(), comment.body.as_deref()) {
+        if comment.html_url.contains("/pull/")
+            || self
+                .common
+                .ours(Who::of(comment.user.as_ref()), comment.body.as_deref())
+        {
             return Ok(());
         }
         let number = comment
@@ -332,8 +287,8 @@ impl Reading<'_> {
             .next()
             .and_then(|number| number.parse().ok());
         let Some(number) = number else {
-            self.batch.skipped.push(Skipped {
-                place: format!("comment {} of {}", comment.id, self.here.full_name()),
+            self.common.batch.skipped.push(Skipped {
+                place: format!("comment {} of {}", comment.id, self.common.here.full_name()),
                 why: "it does not say under which issue it is".to_owned(),
             });
             return Ok(());
@@ -341,14 +296,14 @@ impl Reading<'_> {
         if !self.asked_for(number).await? {
             return Ok(());
         }
-        let signal = self.signal(
+        let signal = self.common.signal(
             format!("comment:{}", comment.id),
             comment.created_at,
-            comment.user.as_ref(),
+            Who::of(comment.user.as_ref()),
             comment.body.unwrap_or_default(),
             &comment.reactions,
         );
-        self.give(Signal {
+        self.common.give(Signal {
             url: Some(comment.html_url),
             thread: Some(format!("issue:{number}")),
             ..signal
@@ -361,7 +316,7 @@ impl Reading<'_> {
         if let Some(known) = self.matches.get(&number) {
             return Ok(*known);
         }
-        let asked = match self.here.issue(number).await {
+        let asked = match self.common.here.issue(number).await {
             Ok(issue) => {
                 let state = if issue.open {
                     IssueState::Open
@@ -384,69 +339,4 @@ impl Reading<'_> {
         self.matches.insert(number, asked);
         Ok(asked)
     }
-
-    fn signal(
-        &self,
-        external_id: String,
-        at: Timestamp,
-        author: Option<&Login>,
-        text: String,
-        reactions: &BTreeMap<String, Value>,
-    ) -> Signal {
-        Signal {
-            id: Signal::id_of(&self.name, &external_id),
-            source: self.name.clone(),
-            external_id,
-            at,
-            author: author.map(|author| author.login.clone()),
-            voice: match author {
-                Some(author) if author.is_bot() => Voice::Machine,
-                _ => Voice::Person,
-            },
-            text,
-            url: None,
-            reactions: counted(reactions),
-            labels: vec![],
-            thread: None,
-        }
-    }
-
-    /// Gives a signal; the last version of one stays.
-    fn give(&mut self, signal: Signal) {
-        match self.batch.signals.iter_mut().find(|other| other.id == signal.id) {
-            Some(other) => *other = signal,
-            None => self.batch.signals.push(signal),
-        }
-    }
-}
-
-/// The reactions that were given, by name; the counts' sum and address are among them in GitHub's answer.
-fn counted(reactions: &BTreeMap<String, Value>) -> BTreeMap<String, u32> {
-    reactions
-        .iter()
-        .filter(|(name, _)| *name != "total_count")
-        .filter_map(|(name, count)| Some((name.clone(), u32::try_from(count.as_u64()?).ok()?)))
-        .filter(|(_, count)| *count > 0)
-        .collect()
-}
-
-/// All of something that matters to us, to tell whether it is what was read before.
-fn digestible(
-    title: &str,
-    body: Option<&str>,
-    labels: &[Named],
-    reactions: &BTreeMap<String, Value>,
-) -> String {
-    let labels: Vec<&str> = labels.iter().map(|label| label.name.as_str()).collect();
-    format!(
-        "{title}\u{1f}{}\u{1f}{labels:?}\u{1f}{:?}",
-        body.unwrap_or_default(),
-        counted(reactions)
-    )
-}
-
-/// What a source asks for, in short.
-fn fingerprint(source: &GithubIssues) -> String {
-    let text = serde_json::to_string(source).unwrap_or_default();
-    hex::encode(&Sha256::digest(text.as_bytes())[..6])
 }

@@ -88,7 +88,7 @@ async fn a_failed_job_is_one_signal_for_each_try() {
     let (stub, shop) = shop().await;
     let run = |attempt: u64| {
         json!({ "workflow_runs": [{ "id": 4, "run_attempt": attempt, "name": "CI", "path": ".github/workflows/ci.yml",
-                 "head_branch": "main", "created_at": soon(-600) }] })
+                 "event": "push", "head_repository": { "full_name": "Acme/Shop" }, "head_branch": "main", "created_at": soon(-600) }] })
     };
     let jobs = |id: u64| {
         json!({ "jobs": [
@@ -112,6 +112,7 @@ async fn a_failed_job_is_one_signal_for_each_try() {
     let source = loops::spec::GithubActions {
         workflows: vec!["ci.yml".to_owned()],
         branches: vec![],
+        events: vec![],
     };
     let first = shop.read_actions(&source, "main", None).await.unwrap();
     assert_eq!(first.signals.len(), 1);
@@ -137,9 +138,61 @@ async fn a_failed_job_is_one_signal_for_each_try() {
     let other = loops::spec::GithubActions {
         workflows: vec!["nightly.yml".to_owned()],
         branches: vec![],
+        events: vec![],
     };
     assert_eq!(
         shop.read_actions(&other, "main", None).await.unwrap().signals,
         vec![]
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_an_outsider_can_start_or_fill_is_not_read() {
+    let (stub, shop) = shop().await;
+    let run = |id: u64, event: &str, from: Value| {
+        json!({ "id": id, "run_attempt": 1, "name": "CI", "path": ".github/workflows/ci.yml", "event": event,
+                "head_repository": from, "head_branch": "main", "created_at": soon(-600) })
+    };
+    let (here, fork) = (
+        json!({ "full_name": "acme/shop" }),
+        json!({ "full_name": "mallory/shop" }),
+    );
+    let runs = [
+        run(1, "pull_request", fork.clone()),
+        run(2, "push", fork),
+        run(3, "push", json!(null)),
+        run(4, "pull_request_target", here.clone()),
+        run(5, "issue_comment", here.clone()),
+        run(6, "push", here),
+    ];
+    stub.on(
+        "GET /repos/acme/shop/actions/runs",
+        [reply(200, json!({ "workflow_runs": runs }))],
+    );
+    for id in 1..=6 {
+        let jobs = json!({ "jobs": [{ "id": id, "run_id": id, "name": "mallory says", "conclusion": "failure", "steps": [] }] });
+        stub.on(
+            &format!("GET /repos/acme/shop/actions/runs/{id}/attempts/1/jobs"),
+            [reply(200, jobs)],
+        );
+    }
+    let read = async |events: &[&str]| -> Vec<String> {
+        let source = loops::spec::GithubActions {
+            workflows: vec![],
+            branches: vec![],
+            events: events.iter().map(|event| (*event).to_owned()).collect(),
+        };
+        let batch = shop.read_actions(&source, "main", None).await.unwrap();
+        batch
+            .signals
+            .into_iter()
+            .map(|signal| signal.external_id)
+            .collect()
+    };
+    assert_eq!(read(&[]).await, ["job:6/1"], "only what was pushed here");
+    assert_eq!(
+        read(&["pull_request", "pull_request_target"]).await,
+        ["job:4/1"],
+        "a fork's run is not read whatever is asked for"
     );
 }

@@ -75,3 +75,57 @@ async fn of_an_effect_that_is_renewed_only_the_last_form_counts() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_person_asks_for_again_begins_anew_though_it_was_given_up() {
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let key = "merge:P:head";
+        assert!(outbox::again(&mut tx, key, &"base", at(1)).await.unwrap());
+        outbox::tried(&mut tx, key, "no answer", at(9)).await.unwrap();
+        assert!(!outbox::again(&mut tx, key, &"base", at(2)).await.unwrap());
+        assert!(
+            outbox::failed_since(&mut tx, at(0), 9).await.unwrap().is_empty(),
+            "it waits"
+        );
+        outbox::failed(&mut tx, key, "a review is missing", at(3))
+            .await
+            .unwrap();
+        let failed = outbox::failed_since(&mut tx, at(3), 9).await.unwrap();
+        assert_eq!(failed[0].key, key);
+        assert!(outbox::failed_since(&mut tx, at(4), 9).await.unwrap().is_empty());
+        assert!(outbox::again(&mut tx, key, &"base", at(5)).await.unwrap());
+        let anew = outbox::get(&mut tx, key).await.unwrap().unwrap();
+        assert_eq!(
+            (anew.state, anew.tries, anew.why, anew.next_at),
+            (EffectState::Pending, 0, None, Timestamp(0))
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_far_comments_under_a_board_were_read_outlives_its_text() {
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let board = Board {
+            repository: "a/b".to_owned(),
+            number: 7,
+            url: "https://example.com/7".to_owned(),
+            body: "one".to_owned(),
+            closed_at: None,
+            updated_at: at(1),
+        };
+        boards::put(&mut tx, &board).await.unwrap();
+        assert_eq!(boards::heard(&mut tx, "a/b").await.unwrap(), None);
+        boards::set_heard(&mut tx, "a/b", at(5)).await.unwrap();
+        boards::put(&mut tx, &board).await.unwrap();
+        assert_eq!(boards::heard(&mut tx, "a/b").await.unwrap(), Some(at(5)));
+        assert!(!boards::is_taken(&mut tx, "a/b", "comment:9").await.unwrap());
+        boards::take(&mut tx, "a/b", "comment:9", 0, Some("carol"), at(6))
+            .await
+            .unwrap();
+        assert!(boards::is_taken(&mut tx, "a/b", "comment:9").await.unwrap());
+    })
+    .await;
+}

@@ -199,3 +199,76 @@ async fn evidence_of_the_same_attempt_replaces_what_it_said_before() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_step_of_one_task_writes_that_task_and_leaves_the_others() {
+    each_engine(async |scratch| {
+        let (a, b) = (
+            TaskId::new(1, [1; 10]).to_string(),
+            TaskId::new(2, [2; 10]).to_string(),
+        );
+        let state = json!({"phase": "leading", "tasks": {&a: {"step": "queued"}, &b: {"step": "queued"}}});
+        let mut tx = scratch.begin().await;
+        runs::insert(
+            &mut tx,
+            &runs::Run {
+                state: state.clone(),
+                ..run(1)
+            },
+        )
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        let kept = runs::get(&scratch.store, run(1).id).await.unwrap().unwrap();
+        assert_eq!(kept.state, state, "rows and all, it comes back as it was");
+        let next =
+            json!({"phase": "draining", "tasks": {&a: {"step": "working"}, &b: {"step": "lost on the way"}}});
+        let mut tx = scratch.begin().await;
+        let saved = runs::save_changed(&mut tx, run(1).id, &next, ("draining", None), |task| task == a);
+        assert!(saved.await.unwrap());
+        tx.commit().await.unwrap();
+        let kept = runs::open_run(&scratch.store, "loop-1").await.unwrap().unwrap();
+        let expected =
+            json!({"phase": "draining", "tasks": {&a: {"step": "working"}, &b: {"step": "queued"}}});
+        assert_eq!(kept.state, expected);
+        let mut tx = scratch.begin().await;
+        assert!(
+            runs::save(&mut tx, run(1).id, &next, "ended", Some(at(9)))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !runs::save(&mut tx, run(1).id, &state, "ended", None)
+                .await
+                .unwrap(),
+            "it has ended"
+        );
+        tx.commit().await.unwrap();
+        let kept = runs::get(&scratch.store, run(1).id).await.unwrap().unwrap();
+        assert_eq!(kept.state, next, "what came after the end changed no row");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_state_of_before_there_were_rows_is_read_and_moves_into_them() {
+    each_engine(async |scratch| {
+        let task = TaskId::new(1, [1; 10]).to_string();
+        let mut tx = scratch.begin().await;
+        runs::insert(&mut tx, &run(1)).await.unwrap();
+        tx.commit().await.unwrap();
+        scratch
+            .tamper("UPDATE runs SET state = '{\"phase\": \"leading\", \"tasks\": {\"old\": {\"step\": \"queued\"}}}'")
+            .await;
+        let kept = runs::get(&scratch.store, run(1).id).await.unwrap().unwrap();
+        assert_eq!(kept.state["tasks"]["old"]["step"], "queued");
+        let mut state = kept.state.clone();
+        state["tasks"][&task] = json!({"step": "working"});
+        let mut tx = scratch.begin().await;
+        runs::save(&mut tx, run(1).id, &state, "leading", None).await.unwrap();
+        tx.commit().await.unwrap();
+        let kept = runs::get(&scratch.store, run(1).id).await.unwrap().unwrap();
+        assert_eq!(kept.state, state);
+    })
+    .await;
+}

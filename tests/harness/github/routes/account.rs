@@ -103,6 +103,15 @@ pub(super) fn installation(call: &mut Call<'_>) -> Answer {
     Ok(Reply::new(200, call.world.installation_json(id)))
 }
 
+/// Where an App is installed by an owner, whichever repositories it reaches there.
+pub(super) fn installation_of(call: &mut Call<'_>) -> Answer {
+    let (app, owner) = (own_app(call)?, call.parameter("username"));
+    let mut all = call.world.installations.iter();
+    let found = all.find(|one| one.app == app && one.owner.eq_ignore_ascii_case(owner));
+    let id = found.ok_or_else(Refusal::not_found)?.id;
+    Ok(Reply::new(200, call.world.installation_json(id)))
+}
+
 pub(super) fn access_token(call: &mut Call<'_>) -> Answer {
     let (app, id) = (own_app(call)?, call.number("installation_id")?);
     let found = call

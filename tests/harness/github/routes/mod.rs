@@ -111,6 +111,7 @@ pub(super) const ROUTES: &[Route] = &[
     ),
     get("/installation/repositories", None, account::repositories),
     app("GET", "/repos/{owner}/{repo}/installation", account::installation),
+    app("GET", "/users/{username}/installation", account::installation_of),
     get("/repos/{owner}/{repo}", SEEN, repos::get),
     get("/repos/{owner}/{repo}/branches", CONTENTS, repos::branches),
     get(

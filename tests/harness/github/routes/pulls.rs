@@ -62,6 +62,10 @@ pub(super) fn get(call: &mut Call<'_>) -> Answer {
     let issue = call.world.repositories[call.at].issues.get_mut(&number);
     if let Some(pull) = issue.and_then(|issue| issue.pull.as_mut()) {
         pull.unknown_for = pull.unknown_for.saturating_sub(1);
+        pull.head_shown = pull
+            .head_shown
+            .take()
+            .and_then(|(head, left)| (left > 1).then(|| (head, left - 1)));
     }
     Ok(Reply::new(200, body))
 }
@@ -99,7 +103,7 @@ pub(super) fn edit(call: &mut Call<'_>) -> Answer {
         let sha = call.world.repositories[call.at].git.branch(&base);
         let sha = sha.ok_or_else(|| Refusal::field("PullRequest", "base", "invalid"))?;
         if let Some(pull) = &mut call.world.touch(call.at, number).pull {
-            (pull.base, pull.base_sha) = (base, sha);
+            (pull.base, pull.base_sha, pull.base_shown) = (base, sha.clone(), sha);
         }
     }
     if let Some(title) = call.text("title") {

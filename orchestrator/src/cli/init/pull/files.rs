@@ -17,6 +17,8 @@ const MAX_FILES: usize = 200;
 const NAMES_OF: [&str; 4] = [".github/workflows", ".circleci", "tests", "test"];
 /// The line of a commit that says what it wrote: with it, a commit of ours is known.
 const WROTE: &str = "Loops-Wrote: ";
+/// The line that says which tree it made: who amends a commit of ours keeps its message, and makes another tree.
+const TREE: &str = "Loops-Tree: ";
 
 /// Lays out, under `top`, as much of a commit as shows what kind of repository it is: the files at its top, and the names
 /// of those in a few folders. Links are left out.
@@ -97,7 +99,7 @@ pub(super) async fn commit(
             .await?;
     }
     let tree = with_index.line(&["write-tree"]).await?;
-    let message = format!("{message}\n\n{WROTE}{}\n", digest(files));
+    let message = format!("{message}\n\n{WROTE}{}\n{TREE}{}\n", digest(files), tree.trim());
     let seconds = clock::now().0 / 1000;
     git.commit_tree(&tree, &[base], &message, AUTHOR, seconds).await
 }
@@ -105,13 +107,16 @@ pub(super) async fn commit(
 /// Whether a commit is one that [`commit`] made of these files; none: somebody else made it.
 pub(super) async fn is_of(git: &Git, commit: &str, files: &[Proposed]) -> Result<Option<bool>, GitError> {
     let told = git
-        .line(&["show", "-s", "--format=%ae%n%B", "--end-of-options", commit])
+        .line(&["show", "-s", "--format=%ae%n%T%n%B", "--end-of-options", commit])
         .await?;
-    let (author, message) = told.split_once('\n').unwrap_or((&told, ""));
-    let wrote = message.lines().rev().find_map(|line| line.strip_prefix(WROTE));
-    Ok(wrote
-        .filter(|_| author == AUTHOR.1)
-        .map(|wrote| wrote.trim() == digest(files)))
+    let (author, rest) = told.split_once('\n').unwrap_or((&told, ""));
+    let (tree, message) = rest.split_once('\n').unwrap_or((rest, ""));
+    let said = |what: &str| {
+        let line = message.lines().rev().find_map(|line| line.strip_prefix(what));
+        line.map(str::trim)
+    };
+    let ours = author == AUTHOR.1 && said(TREE) == Some(tree.trim());
+    Ok(said(WROTE).filter(|_| ours).map(|wrote| wrote == digest(files)))
 }
 
 fn digest(files: &[Proposed]) -> String {
@@ -207,6 +212,14 @@ mod tests {
         assert_eq!(git.show_file(&ours, "code.txt").await.unwrap().unwrap(), b"x");
         assert_eq!(is_of(&git, &ours, &files("one")).await.unwrap(), Some(true));
         assert_eq!(is_of(&git, &ours, &files("two")).await.unwrap(), Some(false));
+        // Somebody amends it: everything but the tree is as we wrote it.
+        let told = git.line(&["show", "-s", "--format=%B", &ours]).await.unwrap();
+        let other = git.tree_of(&base).await.unwrap();
+        let amended = git
+            .commit_tree(&other, &[&base], &told, AUTHOR, 1_700_000_000)
+            .await
+            .unwrap();
+        assert_eq!(is_of(&git, &amended, &files("one")).await.unwrap(), None);
         let tree = git.tree_of(&ours).await.unwrap();
         let message = format!("Mine\n\n{WROTE}{}", digest(&files("one")));
         let theirs = git

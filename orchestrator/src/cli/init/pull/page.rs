@@ -81,6 +81,7 @@ fn row(one: &Shown, about: &About<'_>) -> String {
         .iter()
         .map(|source| match source {
             Source::GithubIssues(_) => "open issues, their comments and reactions",
+            Source::GithubPulls(_) => "open pull requests of people, and what is said about them",
             Source::GithubActions(_) => "failed workflow runs on the base branch",
             Source::Slack(_) => "Slack",
             Source::File(_) | Source::Junit(_) | Source::Sarif(_) | Source::Csv(_) => "files",

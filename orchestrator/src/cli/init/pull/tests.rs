@@ -1,6 +1,6 @@
 use loops::{budget::Money, finding::Finding, spec::Known};
 
-use super::*;
+use super::{which::of_remote, *};
 use crate::engine::Plan;
 
 fn shop() -> FullName {
