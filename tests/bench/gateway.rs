@@ -70,6 +70,7 @@ async fn gateway(provider: &str) -> anyhow::Result<()> {
                 caps: Caps::default(),
                 zone: "UTC".to_owned(),
                 network: Vec::new(),
+                repository: None,
                 models: None,
                 label: "fix".to_owned(),
             });
