@@ -61,6 +61,7 @@ async fn gateway(provider: &str) -> anyhow::Result<()> {
     let tokens: Vec<String> = (0..STREAMS)
         .map(|number| {
             let token = gateway.admit(Admission {
+                repository: None,
                 attempt: AttemptId::named(&number.to_string()),
                 number: 1,
                 task: Some(TaskId::named(&number.to_string())),
