@@ -71,7 +71,6 @@ async fn gateway(provider: &str) -> anyhow::Result<()> {
                 caps: Caps::default(),
                 zone: "UTC".to_owned(),
                 network: Vec::new(),
-                repository: None,
                 models: None,
                 label: "fix".to_owned(),
             });
