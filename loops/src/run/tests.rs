@@ -360,6 +360,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             attempt,
             verdict
         }),
+        ids().prop_map(|(task, attempt)| Event::Asked { task, attempt }),
         ids().prop_map(|(task, attempt)| Event::Proposed { task, attempt }),
         ids().prop_map(|(task, attempt)| Event::ProposalRefused { task, attempt }),
         ids().prop_map(|(task, _)| Event::SentBack { task }),
