@@ -1,6 +1,7 @@
 //! What a change may touch. Everything here fails closed: a glob that cannot be read, a mode that is not known and
 //! a name that nobody can read are all reasons to refuse.
 
+pub mod dependencies;
 mod names;
 mod protected;
 mod within;

@@ -168,7 +168,7 @@ impl RunState {
         };
         let comes_back = match event {
             Event::SentBack { .. } => entry.step.takes_words(),
-            Event::PlanApproved { .. } => entry.step == Step::Planned,
+            Event::PlanApproved { .. } => entry.step.waits_for_a_yes(),
             Event::PlanRefused { .. } => {
                 entry.apply(event);
                 false

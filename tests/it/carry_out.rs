@@ -81,6 +81,7 @@ impl Bench {
             brief: brief.into(),
             max_turns: 20,
             deny_commands: vec!["*curl*".into()],
+            advisor: None,
             gateway: self.model.gateway(),
         }
     }
@@ -409,4 +410,68 @@ async fn an_attempt_ends_with_its_time() {
     };
     assert_eq!(*ending, Ending::OutOfTime);
     assert_eq!(bench.file(change, "half.py").await, "x = 1\n");
+}
+
+#[tokio::test]
+async fn a_worker_asks_its_advisor_as_often_as_it_may_and_pays_for_it_itself() {
+    let bench = Bench::new().await;
+    bench
+        .model
+        .session_of_role("You advise", |s| s.say("Guard against the empty list first."));
+    bench.model.session("empty list", |s| {
+        s.call(
+            "ask_advisor",
+            json!({"question": "mean([]) divides by zero. Where to begin?"}),
+        )
+        .call("ask_advisor", json!({"question": "And then?"}))
+        .say("I could not do it.")
+    });
+    let mut order = bench.work("a", "empty list");
+    let Job::Work(work) = &mut order.job else {
+        unreachable!()
+    };
+    work.agent.advisor = Some(loops::spec::Advisor {
+        model: "top".into(),
+        max_questions: 1,
+        ..loops::spec::Advisor::default()
+    });
+    let (outcome, _) = bench.run(order).await;
+    let asked = bench.model.requests_of("You advise");
+    assert_eq!(asked.len(), 1, "the second question is one too many");
+    assert_eq!(
+        (&asked[0].body["model"], &asked[0].key),
+        (&json!("top"), &"test-token".to_owned())
+    );
+    let words = asked[0].body["messages"].to_string();
+    assert!(
+        words.contains("empty list") && words.contains("Where to begin?"),
+        "{words}"
+    );
+    assert!(asked[0].body["tools"].is_null(), "it can do nothing");
+    let worker = bench.model.requests_of("empty list");
+    assert!(
+        worker[1].last_texts()[0].contains("Guard against the empty list"),
+        "{:?}",
+        worker[1]
+    );
+    assert!(
+        worker[2].last_texts()[0].contains("asked 1 times"),
+        "{:?}",
+        worker[2]
+    );
+    let all: u64 = bench
+        .model
+        .requests()
+        .iter()
+        .map(|one| one.usage.output_tokens)
+        .sum();
+    assert_eq!(outcome.usage.output_tokens, all, "its tokens are the attempt's");
+    // The control: without one there is no such tool.
+    bench.model.session("alone", |s| {
+        s.call("ask_advisor", json!({"question": "Where to begin?"}))
+            .say("No.")
+    });
+    bench.run(bench.work("b", "alone")).await;
+    let alone = bench.model.requests_of("alone");
+    assert!(alone[1].last_texts()[0].contains("There is no tool `ask_advisor`"));
 }

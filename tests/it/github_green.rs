@@ -62,7 +62,7 @@ async fn what_is_proven_protected_and_green_is_merged_without_a_person() {
     assert_eq!(said.count(), 1, "{comments:#?}");
     for args in [["status", "--format=text"], ["review", &id]] {
         let shown = shop.world.loops(args).await;
-        assert!(shown.all().contains(&format!("{why}")), "{shown}");
+        assert!(shown.all().contains(why), "{shown}");
     }
     hub.world().protect(SHOP, "main", &["ci"]);
     look(&shop).await;

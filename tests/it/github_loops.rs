@@ -260,7 +260,7 @@ async fn a_pace_and_a_number_of_loops_that_leave_others_nothing_are_refused() {
     let named = |name: &str| {
         spec(&[(
             "name: fix",
-            &format!("name: {name}\nbudget: {{ day: 1 USD, run: 1 USD }}"),
+            &format!("name: {name}\nbudget: {{ task: 1 USD, run: 1 USD, day: 1 USD }}"),
         )])
     };
     let often = spec(&[("every: 10m", "every: 1s")]);

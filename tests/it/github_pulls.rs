@@ -36,7 +36,7 @@ async fn shop() -> (GitHub, Repository) {
 }
 
 fn hours_ago(hours: i64) -> i64 {
-    chrono::Utc::now().timestamp_millis() - hours * 3_600_000
+    orchestrator::clock::now().0 - hours * 3_600_000
 }
 
 /// A pull request of carol's from a branch of this name.

@@ -17,7 +17,7 @@ const ASK: &str = "import base64, os, socket, sys\n\
     \x20   pair, at = proxy[7:].split('@')\n\
     \x20   s = socket.create_connection(('127.0.0.1', int(at.split(':')[1])), 20)\n\
     \x20   pair = base64.b64encode(pair.encode()).decode()\n\
-    \x20   s.sendall(f'CONNECT localhost:{port} HTTP/1.1\\r\\nproxy-authorization: Basic {pair}\\r\\n\\r\\n'.encode())\n\
+    \x20   s.sendall(f'CONNECT localhost:{port} HTTP/1.1\\r\\nconnection: close\\r\\nproxy-authorization: Basic {pair}\\r\\n\\r\\n'.encode())\n\
     \x20   said = s.makefile().read()\n\
     \x20   print(port, 'allowed' if 'not on the public internet' in said else 'not allowed' if 'does not allow' in said else said)\n";
 

@@ -255,17 +255,21 @@ async fn a_loop_with_triggers_is_refused_and_not_passed_over() {
         .yaml();
     world.write(".loops/fix.yaml", &yaml);
     let mut service = world.spawn(["serve"]);
-    said(&mut service, "not available yet: webhooks do not come in yet").await;
+    said(
+        &mut service,
+        "not available yet: webhooks of GitHub do not come in yet",
+    )
+    .await;
     service.interrupt();
     assert_eq!(world.end(service).await.code, 0);
     let validated = world.loops(["validate"]).await;
     assert!(
-        validated.code == 0 && validated.stdout.contains("(`triggers`)"),
+        validated.code == 0 && validated.stdout.contains("(`triggers[0].github`)"),
         "{validated}"
     );
     let by_hand = world.loops(["run", "fix", "--dry-run"]).await;
     assert!(
-        by_hand.code == 0 && by_hand.stderr.contains("(`triggers`)"),
+        by_hand.code == 0 && by_hand.stderr.contains("(`triggers[0].github`)"),
         "{by_hand}"
     );
     world.close().await;

@@ -237,9 +237,9 @@ impl Attempt<'_> {
         let order = self.order;
         self.stage("workspace");
         let sandboxed = order.sandbox.is_some();
-        let (workspace, caveat) = Workspace::create_in(
+        let (workspace, caveat) = Workspace::create_by(
             sandbox,
-            sandboxed,
+            order.sandbox.as_ref(),
             &order.mirror,
             &order.base,
             start,

@@ -92,9 +92,14 @@ pub struct AgentSettings {
     pub max_turns: u32,
     /// Globs over command lines that the command tool refuses.
     pub deny_commands: Vec<String>,
+    /// A stronger model that it may ask.
+    #[serde(default)]
+    pub advisor: Option<Advisor>,
     /// Where its model calls go.
     pub gateway: Gateway,
 }
+
+pub use loops::spec::Advisor;
 
 /// Change the workspace until the brief is met.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

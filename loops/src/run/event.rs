@@ -26,12 +26,12 @@ pub enum Event {
         /// On which terms.
         terms: Terms,
     },
-    /// A person approved the task's plan.
+    /// A person approved the task's plan, or what its change depends on.
     PlanApproved {
         /// Which.
         task: TaskId,
     },
-    /// A person refused the task's plan, or nobody answered it in time.
+    /// A person refused that, or nobody answered in time.
     PlanRefused {
         /// Which.
         task: TaskId,
@@ -69,6 +69,13 @@ pub enum Event {
         attempt: AttemptId,
         /// With what.
         verdict: Verdict,
+    },
+    /// The change is proven, and what it depends on is a person's to decide first.
+    Asked {
+        /// Which task.
+        task: TaskId,
+        /// Which working attempt.
+        attempt: AttemptId,
     },
     /// The change stands before people.
     Proposed {
@@ -180,6 +187,7 @@ impl Event {
             | Self::Worked { task, .. }
             | Self::Proved { task, .. }
             | Self::Reviewed { task, .. }
+            | Self::Asked { task, .. }
             | Self::Proposed { task, .. }
             | Self::ProposalRefused { task, .. }
             | Self::SentBack { task }
@@ -201,6 +209,7 @@ impl Event {
             Self::Worked { .. } => "attempt.worked",
             Self::Proved { .. } => "attempt.proved",
             Self::Reviewed { .. } => "attempt.reviewed",
+            Self::Asked { .. } => "task.asked",
             Self::Proposed { .. } => "task.proposed",
             Self::ProposalRefused { .. } => "task.proposal_refused",
             Self::SentBack { .. } => "task.sent_back",

@@ -49,6 +49,8 @@ pub enum Step {
     Proving(AttemptId),
     /// The change is being reviewed by an independent agent.
     Reviewing(AttemptId),
+    /// What the change depends on waits for a person. The run does not wait with it.
+    Asked(AttemptId),
     /// The change is being put before people.
     Proposing(AttemptId),
     /// A proposal is there.
@@ -64,14 +66,20 @@ impl Step {
     pub fn is_over(self) -> bool {
         matches!(
             self,
-            Self::Planned | Self::Proposed(_) | Self::Failed(_) | Self::Cancelled
+            Self::Planned | Self::Asked(_) | Self::Proposed(_) | Self::Failed(_) | Self::Cancelled
         )
     }
 
-    /// Whether words alone may bring it back to a worker: not where a person has yet to approve the plan, nor where one
-    /// has refused it.
+    /// Whether it waits for a person's yes, and goes on when that comes.
+    pub fn waits_for_a_yes(self) -> bool {
+        matches!(self, Self::Planned | Self::Asked(_))
+    }
+
+    /// Whether words alone may bring it back to a worker: not where a person has yet to say yes, nor where one has said no.
     pub fn takes_words(self) -> bool {
-        self.is_over() && !matches!(self, Self::Planned | Self::Failed(Why::PlanRefused))
+        self.is_over()
+            && !self.waits_for_a_yes()
+            && !matches!(self, Self::Failed(Why::PlanRefused | Why::DependenciesRefused))
     }
 
     /// The word that is stored and shown.
@@ -82,6 +90,7 @@ impl Step {
             Self::Working(_) => "working",
             Self::Proving(_) => "proving",
             Self::Reviewing(_) => "reviewing",
+            Self::Asked(_) => "asked",
             Self::Proposing(_) => "proposing",
             Self::Proposed(_) => "proposed",
             Self::Failed(_) => "failed",
@@ -108,6 +117,8 @@ pub enum Why {
     NotProposed,
     /// A person refused the plan, or nobody answered it in time.
     PlanRefused,
+    /// A person refused what the change depends on, or nobody answered in time.
+    DependenciesRefused,
 }
 
 impl Why {
@@ -121,6 +132,7 @@ impl Why {
             Self::OutOfBudget => "the budget was used up",
             Self::NotProposed => "the change could not be put before people",
             Self::PlanRefused => "its plan was not approved",
+            Self::DependenciesRefused => "what it depends on was not approved",
         }
     }
 }
@@ -149,7 +161,12 @@ impl TaskRun {
             Step::Proving(attempt) => Some(Action::Prove { task, attempt }),
             Step::Reviewing(attempt) => Some(Action::Review { task, attempt }),
             Step::Proposing(attempt) => Some(Action::Propose { task, attempt }),
-            Step::Planned | Step::Working(_) | Step::Proposed(_) | Step::Failed(_) | Step::Cancelled => None,
+            Step::Planned
+            | Step::Asked(_)
+            | Step::Working(_)
+            | Step::Proposed(_)
+            | Step::Failed(_)
+            | Step::Cancelled => None,
         }
     }
 
@@ -157,6 +174,9 @@ impl TaskRun {
         self.step = match (self.step, *event) {
             (Step::Planned, Event::PlanApproved { .. }) => Step::Queued,
             (Step::Planned, Event::PlanRefused { .. }) => Step::Failed(Why::PlanRefused),
+            (Step::Asked(attempt), Event::PlanApproved { .. }) => Step::Proposing(attempt),
+            (Step::Asked(_), Event::PlanRefused { .. }) => Step::Failed(Why::DependenciesRefused),
+            (Step::Proposing(at), Event::Asked { attempt, .. }) if at == attempt => Step::Asked(attempt),
             (Step::Queued, Event::WorkStarted { attempt, .. }) => {
                 self.attempts += 1;
                 Step::Working(attempt)

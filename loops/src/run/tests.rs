@@ -376,8 +376,8 @@ proptest! {
     #[test]
     fn no_order_of_events_proposes_what_was_not_proven(events in prop::collection::vec(any_event(), 0..60)) {
         let mut state = RunState::default();
-        let mut proven = std::collections::BTreeSet::new();
-        let mut approved = std::collections::BTreeSet::new();
+        let mut proven = BTreeSet::new();
+        let mut approved = BTreeSet::new();
         for event in &events {
             let before = state.clone();
             state = state.decide(event).0;
@@ -424,4 +424,51 @@ proptest! {
             prop_assert_eq!(&once.clone().decide(event).0, &once);
         }
     }
+}
+
+#[test]
+fn a_proven_change_that_is_asked_about_waits_without_its_run_and_goes_on_where_it_stood() {
+    let mut events = leading();
+    events.extend(worked(1, Left::Change));
+    events.push(Event::LeadEnded { well: true });
+    let about = (task(1), attempt(1));
+    let ((task, attempt), verdict) = (about, Verdict::Passed);
+    events.extend([
+        Event::Proved {
+            task,
+            attempt,
+            verdict,
+        },
+        Event::Reviewed {
+            task,
+            attempt,
+            verdict,
+        },
+    ]);
+    events.push(Event::Asked {
+        task: about.0,
+        attempt: about.1,
+    });
+    let asked = after(&events);
+    assert_eq!(asked.end(), Some(End::Done));
+    assert_eq!(asked.tasks[&about.0].step, Step::Asked(about.1));
+    // Words are no approval.
+    let (still, due) = asked.clone().decide(&Event::SentBack { task: about.0 });
+    assert_eq!((&still, due), (&asked, vec![]));
+    let (_, due) = asked.clone().decide(&Event::PlanApproved { task: about.0 });
+    assert_eq!(
+        due,
+        [Action::Propose {
+            task: about.0,
+            attempt: about.1
+        }]
+    );
+    let (refused, due) = asked.decide(&Event::PlanRefused { task: about.0 });
+    assert_eq!(
+        refused.tasks[&about.0].step,
+        Step::Failed(Why::DependenciesRefused)
+    );
+    assert!(due.is_empty());
+    let (same, due) = refused.clone().decide(&Event::SentBack { task: about.0 });
+    assert_eq!((same, due), (refused, vec![]));
 }

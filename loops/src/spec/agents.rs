@@ -80,6 +80,32 @@ pub struct Worker {
     pub max_attempts: u32,
     /// After this long an attempt ends.
     pub timeout: Span,
+    /// A stronger model that it may ask, within the same budget; without it, it asks nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advisor: Option<Advisor>,
+}
+
+/// A stronger model that a worker may ask for advice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Advisor {
+    /// `top`, `standard`, `small`, or a model's name.
+    pub model: String,
+    /// How hard it thinks.
+    pub effort: Effort,
+    /// How often one attempt may ask.
+    #[schemars(range(min = 1, max = 20))]
+    pub max_questions: u32,
+}
+
+impl Default for Advisor {
+    fn default() -> Self {
+        Self {
+            model: "top".to_owned(),
+            effort: Effort::High,
+            max_questions: 3,
+        }
+    }
 }
 
 impl Default for Worker {
@@ -93,6 +119,7 @@ impl Default for Worker {
             max_parallel: 4,
             max_attempts: 2,
             timeout: Span(std::time::Duration::from_secs(45 * 60)),
+            advisor: None,
         }
     }
 }

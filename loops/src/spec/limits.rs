@@ -39,9 +39,32 @@ pub struct SandboxLimits {
     /// `cgroups`: refuse to start where memory and processors could only be limited approximately.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require: Option<Require>,
-    /// A container image instead of the host's toolchains.
+    /// A container image instead of the host's toolchains. It must be on the machine: none is ever fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+    /// Which program runs that image; without it Podman, or Docker where there is no Podman.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
+}
+
+/// A program that runs containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Podman.
+    Podman,
+    /// Docker.
+    Docker,
+}
+
+impl Engine {
+    /// Its name, which is its program's.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Podman => "podman",
+            Self::Docker => "docker",
+        }
+    }
 }
 
 impl Default for SandboxLimits {
@@ -53,6 +76,7 @@ impl Default for SandboxLimits {
             disk: Bytes(20 << 30),
             require: None,
             image: None,
+            engine: None,
         }
     }
 }

@@ -138,6 +138,18 @@ fn surroundings(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
         let words = "work without a sandbox is the operator's to allow; leave it out".to_owned();
         return list.add("sandbox", words);
     };
+    if limits.image.is_some() || limits.engine.is_some() {
+        let words =
+            "which image runs on the operator's machine is the operator's to say; leave it out".to_owned();
+        list.add(
+            if limits.image.is_some() {
+                "sandbox.image"
+            } else {
+                "sandbox.engine"
+            },
+            words,
+        );
+    }
     if limits.memory > allowance.memory {
         let words = format!("the operator lets it have {} of memory", allowance.memory);
         list.add("sandbox.memory", words);
@@ -286,6 +298,8 @@ mod tests {
             ("sandbox: { memory: 5GiB }\n", "sandbox.memory"),
             ("sandbox: { disk: 21GiB }\n", "sandbox.disk"),
             ("sandbox: { cpus: 3 }\n", "sandbox.cpus"),
+            ("sandbox: { image: evil }\n", "sandbox.image"),
+            ("sandbox: { engine: docker }\n", "sandbox.engine"),
             (
                 "triage: { trust: { members: 1, names: [eve] } }\n",
                 "triage.trust.names",

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Autonomy, Backend, Kind, LoopSpec, ProposalForm, RepoForm, Sandbox, Source, Trigger};
+use super::{Autonomy, Backend, Kind, LoopSpec, ProposalForm, RepoForm, Source, Trigger};
 
 /// A key that is right, and what it asks for that cannot be done yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -45,7 +45,6 @@ pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
             );
         }
     }
-    surroundings(spec, &mut list);
     outward(spec, on_github, &mut list);
     list.0
 }
@@ -106,17 +105,6 @@ fn triage(spec: &LoopSpec, on_github: bool, list: &mut List) {
         list.add(
             "triage.trust.members",
             "asking who has write access needs GitHub; for files say who has it (`names`), or write 0 if you trust them",
-        );
-    }
-}
-
-fn surroundings(spec: &LoopSpec, list: &mut List) {
-    if let Sandbox::Limits(limits) = &spec.sandbox
-        && limits.image.is_some()
-    {
-        list.add(
-            "sandbox.image",
-            "container images; leave it out to use the host's toolchains",
         );
     }
 }

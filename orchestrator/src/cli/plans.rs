@@ -17,7 +17,11 @@ pub(super) fn line(out: Out, plan: &Plan) {
     out.line(format!(
         "{}  {:<9}  {}  {}",
         out.paint("1", &plan.task.short()),
-        word(plan.state),
+        if plan.asked.is_some() && plan.state == PlanState::Waiting {
+            "depends"
+        } else {
+            word(plan.state)
+        },
         plain(&plan.loop_name),
         plain(&plan.title)
     ));
@@ -31,12 +35,20 @@ fn word(state: PlanState) -> &'static str {
     }
 }
 
+/// What is asked, in two words.
+fn what(plan: &Plan) -> &'static str {
+    match plan.asked {
+        Some(_) => "other dependencies",
+        None => "a plan",
+    }
+}
+
 /// A plan for a script.
 pub(super) fn row(plan: &Plan) -> Value {
     json!({
         "id": plan.task, "plan": true, "task": plan.task, "loop": plan.loop_name, "run": plan.run, "state": plan.state.as_str(),
         "title": plan.title, "goal": plan.goal, "acceptance": plan.acceptance, "findings": plan.findings,
-        "paths": plan.paths, "cost_cap_usd": plan.cost_cap, "words": plan.words, "who": plan.who,
+        "paths": plan.paths, "dependencies": plan.asked.as_ref().map(|asked| &asked.lines), "cost_cap_usd": plan.cost_cap, "words": plan.words, "who": plan.who,
         "decided_at": plan.decided_at, "created_at": plan.created_at, "updated_at": plan.updated_at,
     })
 }
@@ -57,7 +69,8 @@ pub(super) async fn print(store: &Store, out: Out, plan: &Plan) -> Result<(), Cl
         .unwrap_or_default();
     let state = plan.state.as_str();
     out.line(format!(
-        "a plan of {} for `{}`, {state}{who} since {since}\n",
+        "{} of {} for `{}`, {state}{who} since {since}\n",
+        what(plan),
         plan.run.short(),
         plain(&plan.loop_name)
     ));
@@ -84,13 +97,23 @@ pub(super) async fn print(store: &Store, out: Out, plan: &Plan) -> Result<(), Cl
             plain(&finding.title)
         ));
     }
+    if let Some(asked) = &plan.asked {
+        out.line("\nIts change is proven. What it would depend on:");
+        for line in &asked.lines {
+            out.line(format!("  - {}", plain(line)));
+        }
+    }
     out.line(format!("\nIt may change: {}", plain(&plan.paths.join(", "))));
     out.line(format!("It may cost:   {} at most", plan.cost_cap));
     match plan.state {
         PlanState::Waiting => {
             let id = plan.task.short();
+            let revise = match plan.asked {
+                Some(_) => String::new(),
+                None => format!("      loops revise {id} \"what should be different\"\n"),
+            };
             out.line(format!(
-                "\nnext: loops approve {id}\n      loops revise {id} \"what should be different\"\n      loops reject {id} --reason \"why\""
+                "\nnext: loops approve {id}\n{revise}      loops reject {id} --reason \"why\""
             ));
         }
         _ => {
@@ -143,7 +166,11 @@ pub(super) async fn answer(
     }
     out.line(match answered {
         PlanAnswered::Approved(run) => format!(
-            "the plan of {id} is approved; {} goes on with it by itself",
+            "{} of {id} is approved; {} goes on with it by itself",
+            match plan.asked {
+                Some(_) => "the change",
+                None => "the plan",
+            },
             run.short()
         ),
         PlanAnswered::Waiting => {

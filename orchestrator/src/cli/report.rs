@@ -99,6 +99,7 @@ impl Summary {
             Why::NotProposed,
             Why::NotReviewed,
             Why::PlanRefused,
+            Why::DependenciesRefused,
             Why::CouldNotRun,
         ];
         all.into_iter()

@@ -144,7 +144,7 @@ mod tests {
         )
         .unwrap();
         let told = later(&spec);
-        assert_eq!((told.len(), told[0].path.as_str()), (1, "triggers"));
+        assert_eq!((told.len(), told[0].path.as_str()), (1, "triggers[0].github"));
         assert_eq!(
             spec::unavailable(&spec),
             [],

@@ -135,6 +135,12 @@ async fn decide(
 
 /// The words become a part of what the worker is asked.
 async fn revise(tx: &mut Tx, plan: &Plan, words: &str, who: &str) -> Result<(), EngineError> {
+    if plan.asked.is_some() {
+        return Err(EngineError::Record(format!(
+            "{} asks for dependencies, and is done otherwise: approve them, or reject them with a reason",
+            plan.task.short()
+        )));
+    }
     let goal = format!(
         "{}\n\nA person looked at this plan and asks for the following, which counts more than what stands above:\n\n{}",
         plan.goal,
@@ -217,12 +223,18 @@ pub(super) async fn take_up(home: &Home, definition: &Definition, id: RunId) -> 
     let mut tx = store.begin().await?;
     let mut state: RunState = run.state()?;
     let ready = plans::not_taken_up(&mut tx, Some(&run.loop_name)).await?;
-    for plan in ready.iter().filter(|plan| plan.run == id) {
+    let ready: Vec<&Plan> = ready.iter().filter(|plan| plan.run == id).collect();
+    // A change that was asked about is proven on the run's own base, and is proposed there; work begins on the base of
+    // now. Where there are both, the work is taken up once the change is proposed.
+    let asked = ready.iter().any(|plan| plan.asked.is_some());
+    for plan in ready.iter().filter(|plan| plan.asked.is_some() == asked) {
         state = happen(&mut tx, plan, state, Event::PlanApproved { task: plan.task }).await?;
     }
     if state.end().is_none() {
         runs::reopen(&mut tx, id, &state, state.phase.as_str()).await?;
-        runs::set_base(&mut tx, id, &base).await?;
+        if !asked {
+            runs::set_base(&mut tx, id, &base).await?;
+        }
     }
     tx.commit().await?;
     Ok(())
@@ -232,7 +244,7 @@ impl Running {
     /// Takes up what people said of this run's plans since the last look.
     pub(super) async fn take_answers(&self) -> Result<(), EngineError> {
         let state = self.state().await;
-        if !state.tasks.values().any(|task| task.step == Step::Planned) {
+        if !state.tasks.values().any(|task| task.step.waits_for_a_yes()) {
             return Ok(());
         }
         for plan in plans::answered(&self.engine.home.store, self.id).await? {

@@ -45,7 +45,7 @@ pub enum Start {
 
 impl Start {
     /// The tick that it is for.
-    fn tick(self) -> Option<Timestamp> {
+    pub(super) fn tick(self) -> Option<Timestamp> {
         match self {
             Self::Tick(due) | Self::Woken(due) => Some(due),
             Self::NewOrOpen | Self::Again(_) | Self::Approved(_) => None,

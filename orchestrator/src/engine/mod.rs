@@ -5,6 +5,7 @@
 
 mod answer;
 mod approval;
+mod asked;
 mod board;
 pub(crate) mod brief;
 mod capacity;

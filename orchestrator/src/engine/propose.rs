@@ -42,6 +42,9 @@ pub(crate) struct PutBranch {
 impl Running {
     /// Puts what `attempt` left before people.
     pub(crate) async fn propose(&self, task: TaskId, attempt: AttemptId) -> Result<(), EngineError> {
+        if self.asks_first(task, attempt).await? {
+            return Ok(());
+        }
         let known = proposals::of_task(&self.engine.home.store, task).await?;
         let proposal = match known {
             Some(known) if known.attempt == attempt => known,

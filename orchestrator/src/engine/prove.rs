@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loops::{
-    boundary,
+    boundary::{self, Violation, dependencies},
     change::Diff,
     evidence::{self, CheckKind, Evidence, Verdict},
     id::{AttemptId, TaskId},
@@ -194,13 +194,23 @@ impl Running {
         };
         match diff {
             Ok(diff) => {
-                let violations = boundary::judge(diff, &self.spec().boundaries, &task.task.write);
+                // What a person can let pass is asked when all else is proven.
+                let (asks, violations): (Vec<_>, Vec<_>) =
+                    boundary::judge(diff, &self.spec().boundaries, &task.task.write)
+                        .into_iter()
+                        .partition(Violation::needs_a_person);
                 let files = diff.files.len();
                 if violations.is_empty() {
                     evidence.words = format!(
                         "{files} {} within what may be changed",
                         if files == 1 { "file" } else { "files" }
                     );
+                    if !asks.is_empty() {
+                        evidence.words += "; what it depends on is a person's to decide";
+                        evidence.detail = dependencies::asked(diff)
+                            .map(|asked| asked.lines.join("\n"))
+                            .unwrap_or_default();
+                    }
                 } else {
                     evidence.verdict = Verdict::Failed;
                     evidence.words = one_line(&violations[0].words, 300);

@@ -121,6 +121,7 @@ pub(super) async fn at_the_end(tx: &mut Tx, run: RunId, state: &RunState) -> Res
             let why = match state.tasks.get(&proposal.task).map(|task| task.step) {
                 Some(Step::Failed(why)) => why.words(),
                 Some(Step::Cancelled) => "it was stopped",
+                Some(Step::Asked(_)) => "what it would depend on waits for a person's yes",
                 _ => "the run ended before it",
             };
             talk::came_to_nothing(tx, &proposal, why).await?;

@@ -121,7 +121,7 @@ async fn of_run(store: &Store, run: &runs::Run) -> Result<Vec<Failure>, EngineEr
                 });
                 all.extend(blind.map(|found| failure(Cause::Checks, found.words.clone())));
             }
-            Why::NoChange | Why::PlanRefused => {}
+            Why::NoChange | Why::PlanRefused | Why::DependenciesRefused => {}
         }
     }
     Ok(all)

@@ -16,6 +16,10 @@ pub(super) fn line(kept: &tasks::Kept, step: Step) -> String {
         Step::Planned => {
             ": it waits for a person's approval, which may take days; do not wait for it".to_owned()
         }
+        Step::Asked(_) => {
+            ": it is proven, and its dependencies wait for a person's approval, which may take days; do not wait for it"
+                .to_owned()
+        }
         _ => String::new(),
     };
     format!(

@@ -1,6 +1,8 @@
-//! Table `plans`: tasks that wait for a person before any worker begins, as the person was shown them.
+//! Table `plans`: tasks that wait for a person's yes, as the person was shown them: before any worker begins, or, where
+//! the change asks for other dependencies, before it is proposed.
 
 use ::loops::{
+    boundary::dependencies::Asked,
     budget::Money,
     id::{FindingId, RunId, TaskId},
     task::Task,
@@ -48,6 +50,8 @@ pub struct Plan {
     pub paths: Vec<String>,
     /// What it may cost at most.
     pub cost_cap: Money,
+    /// What a proven change would depend on, which is what is asked then; none: it is a plan of work.
+    pub asked: Option<Asked>,
     /// How it stands.
     pub state: PlanState,
     /// What a person said of it last, or why it is refused.
@@ -75,6 +79,7 @@ impl Plan {
             findings: task.findings.clone(),
             paths: task.write.clone(),
             cost_cap,
+            asked: None,
             state: PlanState::Waiting,
             words: None,
             who: None,
@@ -88,7 +93,7 @@ impl Plan {
 macro_rules! columns {
     () => {
         "plans.task, plans.run, plans.loop, plans.title, plans.goal, plans.acceptance, plans.findings, plans.paths, \
-         plans.cost_cap, plans.state, plans.words, plans.who, plans.decided_at, plans.created_at, plans.updated_at"
+         plans.cost_cap, plans.asked, plans.state, plans.words, plans.who, plans.decided_at, plans.created_at, plans.updated_at"
     };
 }
 
@@ -98,16 +103,18 @@ statements! { "plans":
     DECIDE = "UPDATE plans SET state = $2, words = $3, who = $4, decided_at = $5, updated_at = $5
         WHERE task = $1 AND state = 'waiting'";
     REVISE = "UPDATE plans SET goal = $2, words = $3, who = $4, updated_at = $5 WHERE task = $1 AND state = 'waiting'";
+    ASK = "UPDATE plans SET asked = $2, state = 'waiting', words = NULL, who = NULL, decided_at = NULL, updated_at = $3
+        WHERE task = $1";
     GET = concat!("SELECT ", columns!(), " FROM plans WHERE task = $1");
     LIST = concat!("SELECT ", columns!(), " FROM plans WHERE (loop = $1 OR CAST($1 AS TEXT) IS NULL)
         AND (state = $2 OR CAST($2 AS TEXT) IS NULL) ORDER BY created_at, task");
     OPEN_COUNT = "SELECT COUNT(*) AS n FROM plans JOIN tasks ON tasks.id = plans.task
-        WHERE plans.loop = $1 AND plans.state IN ('waiting', 'approved') AND tasks.state = 'planned'";
+        WHERE plans.loop = $1 AND plans.state IN ('waiting', 'approved') AND tasks.state IN ('planned', 'asked')";
     NOT_TAKEN_UP = concat!("SELECT ", columns!(), " FROM plans JOIN tasks ON tasks.id = plans.task
-        WHERE plans.state = 'approved' AND tasks.state = 'planned'
+        WHERE plans.state = 'approved' AND tasks.state IN ('planned', 'asked')
         AND (plans.loop = $1 OR CAST($1 AS TEXT) IS NULL) ORDER BY plans.decided_at, plans.task");
     ANSWERED = concat!("SELECT ", columns!(), " FROM plans JOIN tasks ON tasks.id = plans.task
-        WHERE plans.run = $1 AND plans.state <> 'waiting' AND tasks.state = 'planned'
+        WHERE plans.run = $1 AND plans.state <> 'waiting' AND tasks.state IN ('planned', 'asked')
         ORDER BY plans.decided_at, plans.task");
 }
 
@@ -129,6 +136,13 @@ pub async fn insert(tx: &mut Tx, plan: &Plan) -> Result<bool, StoreError> {
             .bind(plan.created_at.0)
     };
     Ok(INSERT.run(tx, bind).await? > 0)
+}
+
+/// Lets a task wait (again) because of what its change depends on. Its plan must be there.
+pub async fn ask(tx: &mut Tx, task: TaskId, asked: &Asked, at: Timestamp) -> Result<(), StoreError> {
+    let asked = serde_json::to_string(asked)?;
+    let bind = |q: Query| q.bind(task.to_string()).bind(asked).bind(at.0);
+    ASK.run(tx, bind).await.map(drop)
 }
 
 /// Answers a plan that waits. False: it does not wait any more, and nothing was written.
@@ -217,6 +231,10 @@ fn read(row: &Row) -> Result<Plan, StoreError> {
         findings: row.json("findings")?,
         paths: row.json("paths")?,
         cost_cap: Money(row.number("cost_cap")?),
+        asked: row
+            .maybe_text("asked")?
+            .map(|text| serde_json::from_str(&text))
+            .transpose()?,
         state: row.word("state", PlanState::parse)?,
         words: row.maybe_text("words")?,
         who: row.maybe_text("who")?,

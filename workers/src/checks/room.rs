@@ -60,9 +60,9 @@ impl<'a> Room<'a> {
         })?;
         let sandboxed = order.sandbox.is_some();
         // Whether it shares its base's files is no matter of evidence: what is said of it is said of the attempt.
-        let (workspace, _) = Box::pin(Workspace::create_in(
+        let (workspace, _) = Box::pin(Workspace::create_by(
             sandbox,
-            sandboxed,
+            order.sandbox.as_ref(),
             &order.mirror,
             &order.base,
             change,

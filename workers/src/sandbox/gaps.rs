@@ -66,7 +66,12 @@ impl Sandbox {
             return vec!["NO SANDBOX: commands ran as you, with your files and your network, because the loop says `sandbox: none`".into()];
         };
         let mut all = Vec::new();
-        if let Err(why) = &self.groups {
+        if limits.image.is_some() {
+            all.push("files outside of the mounts, memory and processors are held by the container engine, not by us".into());
+        }
+        if let Err(why) = self.groups.as_ref().map_err(|why| why.as_str())
+            && limits.image.is_none()
+        {
             all.push(format!(
                 "memory (`{}`) is limited by looking at it every quarter of a second, not by a control group: {why}",
                 limits.memory
@@ -87,7 +92,7 @@ impl Sandbox {
             )),
             landlock::Support::None => all.push("this kernel has no second wall (Landlock)".into()),
         }
-        if self.bwrap.as_ref().is_some_and(|bwrap| !bwrap.forbids_namespaces) {
+        if limits.image.is_none() && self.bwrap.as_ref().is_some_and(|bwrap| !bwrap.forbids_namespaces) {
             all.push(
                 "bubblewrap is older than 0.8: processes inside can make namespaces of their own".into(),
             );

@@ -2,6 +2,7 @@
 //! and nothing else of the machine. What cannot be set up as asked is not run; nothing here falls back to less.
 
 mod cgroup;
+mod container;
 mod disk;
 mod error;
 mod etc;
@@ -236,10 +237,12 @@ impl Sandbox {
                 .stderr(errors);
         })?;
         // The plan is read by the launcher, which removes it; the mark that it leaves goes with the scratch folder.
-        if let Some(prepared) = prepared {
-            prepared.leave();
-        }
         let watch = processes::watch(&child, policy, made);
+        if let Some(container) = prepared.and_then(Prepared::leave)
+            && let Some(watch) = &watch
+        {
+            watch.hold(container);
+        }
         Ok((child, watch))
     }
 
@@ -264,7 +267,10 @@ impl Sandbox {
             .limits
             .as_ref()
             .is_none_or(|limits| limits.toolchains == loops::spec::Toolchains::Auto);
-        format!("{:?}", self.host.offer(auto))
+        match policy.limits.as_ref().and_then(|limits| limits.image.as_ref()) {
+            Some(image) => format!("image {image}"),
+            None => format!("{:?}", self.host.offer(auto)),
+        }
     }
 
     /// How our own binary is called by those inside.
@@ -295,10 +301,14 @@ impl Sandbox {
                 None,
             ));
         };
-        if limits.image.is_some() {
-            return Err(SandboxError::NotAvailable(
-                "`sandbox.image` is not available yet; leave it out to use the host's toolchains".into(),
-            ));
+        if let Some(image) = &limits.image {
+            let engine = container::Program::find(&self.host, limits.engine)?;
+            let (mut command, prepared) =
+                plan::prepare_container(engine, &self.helper, policy, limits, image, argv)?;
+            streams(&mut command);
+            let child =
+                spawner::spawn(command).map_err(|error| not_started("the container engine", error))?;
+            return Ok((child, Some(prepared), None));
         }
         let bwrap = self.bwrap.as_ref().ok_or(SandboxError::NoBubblewrap)?;
         let made = self.group(limits)?;

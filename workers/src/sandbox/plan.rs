@@ -11,8 +11,9 @@ use std::{
 
 use loops::spec::SandboxLimits;
 use serde::{Deserialize, Serialize};
+use tokio::process::Command;
 
-use super::{Bwrap, Layers, Policy, SandboxError, etc, steps::steps, toolchains::Host, user};
+use super::{Bwrap, Layers, Policy, SandboxError, container, etc, steps::steps, toolchains::Host, user};
 
 /// Where the workspace is seen.
 pub(crate) const WORKSPACE: &str = "/workspace";
@@ -113,6 +114,8 @@ pub(super) struct Prepared {
     plan: PathBuf,
     begun: PathBuf,
     keep: bool,
+    /// The container that it is, if it is one.
+    container: Option<container::Running>,
 }
 
 impl Prepared {
@@ -126,8 +129,9 @@ impl Prepared {
     }
 
     /// Leaves the files to the launcher and to whoever removes the scratch folder.
-    pub(super) fn leave(mut self) {
+    pub(super) fn leave(mut self) -> Option<container::Running> {
         self.keep = true;
+        self.container.take()
     }
 }
 
@@ -152,24 +156,8 @@ pub(super) fn prepare(
     argv: &[OsString],
 ) -> Result<Prepared, SandboxError> {
     let scratch = &policy.scratch;
-    fs::create_dir_all(scratch).map_err(SandboxError::file(scratch))?;
     let uid = policy.uid();
-    own_workspace(policy, uid)?;
-    for name in ["home", "tmp", "shm"] {
-        own_folder(&scratch.join(name), uid)?;
-    }
-    if let (Some(relay), Some(uid)) = (&policy.relay, uid) {
-        user::give(relay, uid)?;
-    }
-    let plans = scratch.join("plans");
-    fs::create_dir_all(&plans).map_err(SandboxError::file(&plans))?;
-    let begun = tempfile::Builder::new()
-        .suffix(".begun")
-        .tempfile_in(&plans)
-        .map_err(SandboxError::file(&plans))?;
-    if let Some(uid) = uid {
-        user::give(begun.path(), uid)?;
-    }
+    let (begun, plans) = make_folders(policy)?;
     let etc = etc::write(&scratch.join("etc"))?;
     let mut steps = steps(host, policy, limits, helper, begun.path(), &etc);
     if bwrap.forbids_namespaces {
@@ -201,7 +189,61 @@ pub(super) fn prepare(
         plan: kept(file)?,
         begun: kept(begun)?,
         keep: false,
+        container: None,
     })
+}
+
+/// The same for a container, whose engine takes the place of the launcher.
+pub(super) fn prepare_container(
+    engine: container::Program,
+    helper: &Path,
+    policy: &Policy,
+    limits: &SandboxLimits,
+    image: &str,
+    argv: &[OsString],
+) -> Result<(Command, Prepared), SandboxError> {
+    let (begun, plans) = make_folders(policy)?;
+    let begun = begun
+        .into_temp_path()
+        .keep()
+        .map_err(|error| SandboxError::File {
+            path: plans,
+            error: error.error,
+        })?;
+    let inside = inside(limits, policy, argv);
+    let (command, running) = container::command(engine, helper, policy, limits, image, &begun, &inside)?;
+    let prepared = Prepared {
+        plan: PathBuf::new(),
+        begun,
+        keep: false,
+        container: Some(running),
+    };
+    Ok((command, prepared))
+}
+
+/// What both forms bind: home, temporary folders, the socket, each the attempt's own; the mark that it is up, and the
+/// folder of plans.
+fn make_folders(policy: &Policy) -> Result<(tempfile::NamedTempFile, PathBuf), SandboxError> {
+    let scratch = &policy.scratch;
+    fs::create_dir_all(scratch).map_err(SandboxError::file(scratch))?;
+    let uid = policy.uid();
+    own_workspace(policy, uid)?;
+    for name in ["home", "tmp", "shm"] {
+        own_folder(&scratch.join(name), uid)?;
+    }
+    if let (Some(relay), Some(uid)) = (&policy.relay, uid) {
+        user::give(relay, uid)?;
+    }
+    let plans = scratch.join("plans");
+    fs::create_dir_all(&plans).map_err(SandboxError::file(&plans))?;
+    let begun = tempfile::Builder::new()
+        .suffix(".begun")
+        .tempfile_in(&plans)
+        .map_err(SandboxError::file(&plans))?;
+    if let Some(uid) = uid {
+        user::give(begun.path(), uid)?;
+    }
+    Ok((begun, plans))
 }
 
 /// As root the workspace must be the attempt's own. One that lies in the scratch folder is made so; any other folder

@@ -15,6 +15,7 @@ use tokio::process::Child;
 use super::{
     Policy,
     cgroup::{Group, Met},
+    container::Running,
     disk::{self, Allowance, Passed},
 };
 
@@ -40,6 +41,12 @@ impl Watch {
         self.verdict.get().cloned().or_else(|| self.guard.by_group())
     }
 
+    /// Keeps a container as long as it is watched, and then has it removed.
+    pub(super) fn hold(&self, container: Running) {
+        // There is one container for one sandbox.
+        let _ = self.guard.container.set(container);
+    }
+
     /// Says that the sandbox has ended, so that nothing of it is kept any longer.
     pub(super) fn close(&self) {
         if let Some(group) = &self.guard.group {
@@ -55,6 +62,7 @@ struct Guard {
     group: Option<Group>,
     scratch: PathBuf,
     folders: Vec<PathBuf>,
+    container: OnceLock<Running>,
 }
 
 impl Guard {
@@ -110,6 +118,7 @@ pub(super) fn watch(child: &Child, policy: &Policy, group: Option<Group>) -> Opt
         group,
         scratch: policy.scratch.clone(),
         folders: disk::folders(&policy.scratch, &policy.workspace),
+        container: OnceLock::new(),
     });
     let watch = Watch {
         verdict: verdict.clone(),

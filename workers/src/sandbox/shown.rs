@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use loops::spec::SandboxLimits;
+
 use super::{
-    Policy, Sandbox, disk, landlock,
+    Policy, Sandbox,
+    container::{self, Program},
+    disk, landlock,
     plan::{self, Step},
     seccomp, steps,
 };
@@ -74,6 +78,9 @@ impl Sandbox {
                 caveats,
             };
         };
+        if let Some(image) = &limits.image {
+            return self.show_container(policy, limits, image, caveats);
+        }
         let mark = policy.scratch.join("plans");
         let etc = [(policy.scratch.join("etc"), PathBuf::from("/etc"))];
         let steps = steps::steps(&self.host, policy, limits, &self.helper, &mark, &etc);
@@ -85,14 +92,7 @@ impl Sandbox {
                 None => "the one who runs `loops`, without privileges".into(),
             },
             files: files(&steps),
-            network: match &policy.relay {
-                Some(_) => vec![format!(
-                    "the gateway, by `{}` and by port {} of the loopback address inside",
-                    plan::GATEWAY_SOCKET,
-                    super::PROXY_PORT
-                )],
-                None => Vec::new(),
-            },
+            network: network(policy),
             environment: variables(&steps),
             limits: self.limits(limits),
             denied_calls: seccomp::denied(),
@@ -108,7 +108,61 @@ impl Sandbox {
         }
     }
 
-    fn limits(&self, limits: &loops::spec::SandboxLimits) -> Vec<Limit> {
+    fn show_container(
+        &self,
+        policy: &Policy,
+        limits: &SandboxLimits,
+        image: &str,
+        caveats: Vec<String>,
+    ) -> Shown {
+        let engine = match Program::find(&self.host, limits.engine) {
+            Ok(engine) => engine.as_str(),
+            Err(_) => "no container engine",
+        };
+        let binds = container::binds(policy, &self.helper, &policy.scratch.join("plans"));
+        let files = binds
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(from, path, writable)| File {
+                writable: writable && path != Path::new(plan::BEGUN),
+                path,
+                from,
+            });
+        let by = "the container engine";
+        let held = [
+            ("memory", limits.memory.to_string()),
+            ("processors", limits.cpus.to_string()),
+            ("processes", plan::PROCESSES.to_string()),
+        ];
+        let held = held.map(|(of, most)| Limit {
+            of: of.into(),
+            most,
+            by: by.into(),
+        });
+        let rest = self
+            .limits(limits)
+            .into_iter()
+            .filter(|limit| !held.iter().any(|one| one.of == limit.of));
+        Shown {
+            sandbox: format!("{engine}, image `{image}`"),
+            user: match policy.uid() {
+                Some(uid) => format!("{uid}, who owns nothing else and has no privileges"),
+                None => "the one who runs `loops`, without privileges".into(),
+            },
+            files: files.collect(),
+            network: network(policy),
+            environment: policy.env.keys().cloned().collect(),
+            limits: held.iter().cloned().chain(rest).collect(),
+            denied_calls: seccomp::denied(),
+            second_wall: landlock::WRITABLE
+                .iter()
+                .map(|folder| (*folder).to_owned())
+                .collect(),
+            caveats,
+        }
+    }
+
+    fn limits(&self, limits: &SandboxLimits) -> Vec<Limit> {
         let (memory, processors, processes) = match &self.groups {
             Ok(groups) => {
                 let by = format!("a control group ({})", groups.version());
@@ -138,6 +192,18 @@ impl Sandbox {
         })
         .into()
     }
+}
+
+/// What can be reached from inside.
+fn network(policy: &Policy) -> Vec<String> {
+    let place = policy.relay.iter().map(|_| {
+        format!(
+            "the gateway, by `{}` and by port {} of the loopback address inside",
+            plan::GATEWAY_SOCKET,
+            super::PROXY_PORT
+        )
+    });
+    place.collect()
 }
 
 fn files(steps: &[Step]) -> Vec<File> {

@@ -12,6 +12,9 @@ use std::{
 use tokio::sync::OnceCell;
 
 use super::{Over, TRUSTED_CONFIG, Workspace, WorkspaceError, checkouts::Checkout, fresh, lay_out, start};
+
+use loops::spec::SandboxLimits;
+
 use crate::{
     git::Git,
     order::Change,
@@ -49,6 +52,25 @@ impl Workspace {
                 ))
             }
         }
+    }
+
+    /// The same for what runs by these limits (none: without a sandbox). In a container nothing can be laid over anything.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn create_by(
+        sandbox: &Sandbox,
+        limits: Option<&SandboxLimits>,
+        mirror: &Path,
+        base: &str,
+        start: Option<&Change>,
+        scratch: &Path,
+    ) -> Result<(Self, Option<String>), WorkspaceError> {
+        if limits.is_some_and(|limits| limits.image.is_some()) {
+            let whole = Self::create_for(mirror, base, start, scratch, true).await?;
+            return Ok((whole, None));
+        }
+        Self::create_in(sandbox, limits.is_some(), mirror, base, start, scratch).await
     }
 
     /// Lays a workspace over the shared checkout of a base commit, which is made if it is not there, beside the mirror.

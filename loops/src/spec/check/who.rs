@@ -71,6 +71,14 @@ fn worker(name: &str, worker: &Worker, finds: &mut Finds<'_>) {
         );
     }
     model(&worker.model, &format!("{path}.model"), finds);
+    if let Some(advisor) = &worker.advisor {
+        model(&advisor.model, &format!("{path}.advisor.model"), finds);
+        finds.expect(
+            (1..=20).contains(&advisor.max_questions),
+            &format!("{path}.advisor.max_questions"),
+            "this must be between 1 and 20",
+        );
+    }
     if worker
         .prompt
         .as_deref()

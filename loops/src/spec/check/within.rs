@@ -30,9 +30,14 @@ pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
         );
         let image = limits.image.as_deref();
         finds.expect(
-            image.is_none_or(is_command),
+            image.is_none_or(is_image),
             "sandbox.image",
-            "an image's name is needed",
+            "an image's name is needed, like `ghcr.io/acme/ci:2`",
+        );
+        finds.expect(
+            image.is_some() || limits.engine.is_none(),
+            "sandbox.engine",
+            "an engine runs images, and `sandbox.image` names none",
         );
     }
     if let Some(setup) = &spec.setup {
@@ -58,6 +63,16 @@ pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
         }
     }
     budget(spec, finds);
+}
+
+/// Never what an engine could take for an option.
+fn is_image(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c))
 }
 
 fn boundaries(boundaries: &Boundaries, finds: &mut Finds<'_>) {

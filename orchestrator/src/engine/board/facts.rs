@@ -149,14 +149,22 @@ impl Gather<'_> {
             if !self.ours(&plan.loop_name) {
                 continue;
             }
-            let text = format!(
-                "A plan, `{}`: {}, {}, at most {}",
-                plan.task.short(),
-                words(&plan.title, 120),
-                self.for_days(plan.created_at),
-                plan.cost_cap
-            );
-            lines.push(self.offer(Line::plain(text), "approve this plan", Act::Approve(plan.task)));
+            let (title, since) = (words(&plan.title, 120), self.for_days(plan.created_at));
+            let name = plan.task.short();
+            let (text, offer) = match &plan.asked {
+                Some(asked) => (
+                    format!(
+                        "Other dependencies, `{name}`: {title}, {since}: {}",
+                        words(&asked.lines.join("; "), 600)
+                    ),
+                    "approve these dependencies",
+                ),
+                None => (
+                    format!("A plan, `{name}`: {title}, {since}, at most {}", plan.cost_cap),
+                    "approve this plan",
+                ),
+            };
+            lines.push(self.offer(Line::plain(text), offer, Act::Approve(plan.task)));
         }
         for known in self.loops {
             if let Some((waiting, why)) = self.held(known).await? {

@@ -74,7 +74,7 @@ impl Service<'_> {
         let mut words = Vec::new();
         for wish in self.queue.iter_mut().filter(|wish| !wish.told) {
             wish.told = true;
-            if let Start::Tick(due) = wish.start {
+            if let Some(due) = wish.start.tick() {
                 words.push(Word::Waits(wish.name.to_string(), due));
             }
         }
@@ -88,7 +88,7 @@ impl Service<'_> {
         let Some(at) = self.queue.iter().position(|wish| wish.name == *name) else {
             return Ok(false);
         };
-        if !matches!(self.queue[at].start, Start::Tick(_)) {
+        if self.queue[at].start.tick().is_none() {
             return Ok(false);
         }
         let wish = self.queue.swap_remove(at);
@@ -113,7 +113,7 @@ impl Service<'_> {
                 "its spec was taken away while it waited for a place".to_owned(),
             ));
         }
-        if !matches!(wish.start, Start::Tick(_)) {
+        if wish.start.tick().is_none() {
             return Ok(None);
         }
         let standing = loop_rows::standing(&self.engine.home.store, &wish.name).await?;
@@ -123,7 +123,7 @@ impl Service<'_> {
 
     /// A wish that comes to nothing: its tick, which was taken, says why.
     async fn pass_over(&mut self, wish: &Wish, why: &str) -> Result<(), EngineError> {
-        if let Start::Tick(due_at) = wish.start {
+        if let Some(due_at) = wish.start.tick() {
             let tick = Tick {
                 loop_name: wish.name.to_string(),
                 due_at,
@@ -160,7 +160,8 @@ impl Service<'_> {
         match wish.start {
             Start::Tick(due) => (self.tell)(Word::Started(wish.name.to_string(), Some(due))),
             Start::Again(_) => (self.tell)(Word::Started(wish.name.to_string(), None)),
-            Start::Approved(_) | Start::NewOrOpen => {}
+            // The news that woke it were told of when they came.
+            Start::Woken(_) | Start::Approved(_) | Start::NewOrOpen => {}
         }
         let cancel = served.running.get_or_insert_default().clone();
         let (engine, definition, start) = (self.engine.clone(), served.definition.clone(), wish.start);

@@ -108,7 +108,7 @@ impl Service<'_> {
             Why::News(count) => Word::Woken(name.to_string(), count),
             Why::Sweep => Word::Started(name.to_string(), Some(now)),
         });
-        self.start(name, Start::Woken(now));
+        self.start(name, Start::Woken(now), now);
         Ok(())
     }
 

@@ -26,6 +26,10 @@ pub(crate) async fn note_unmerged(
     proposal: &Proposal,
     unmerged: Option<Unmerged>,
 ) -> Result<(), EngineError> {
+    let known = pulls::get(store, proposal.id).await?;
+    if known.is_none_or(|row| row.talk::<Talk>().unmerged == unmerged) {
+        return Ok(());
+    }
     let (limits, _) = terms(store, &proposal.loop_name).await?;
     let mut tx = store.begin().await?;
     let Some(row) = pulls::get(&mut tx, proposal.id).await? else {

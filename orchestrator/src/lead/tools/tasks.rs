@@ -265,10 +265,15 @@ impl LeadTools {
         let mut step = self.running.step().await.map_err(|error| error.to_string())?;
         let task = step.state().tasks.get(&id).cloned();
         match task {
-            Some(task) if task.step == Step::Planned => {
+            Some(task) if task.step.waits_for_a_yes() => {
                 return Err(format!("{} waits for a person's approval", input.task));
             }
-            Some(task) if task.step == Step::Failed(Why::PlanRefused) => {
+            Some(task)
+                if matches!(
+                    task.step,
+                    Step::Failed(Why::PlanRefused | Why::DependenciesRefused)
+                ) =>
+            {
                 return Err(format!("{}: a person did not want it", input.task));
             }
             Some(task) if !task.step.is_over() => {

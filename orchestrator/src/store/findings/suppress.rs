@@ -50,7 +50,7 @@ statements! { "findings":
         SELECT 'planned', plans.task, '', 3
         FROM findings AS this JOIN plans ON plans.loop = this.loop AND plans.state IN ('waiting', 'approved')
             AND plans.findings LIKE '%\"' || this.id || '\"%'
-        JOIN tasks ON tasks.id = plans.task AND tasks.state = 'planned'
+        JOIN tasks ON tasks.id = plans.task AND tasks.state IN ('planned', 'asked')
         WHERE this.id = $1
         ORDER BY 4, 2 LIMIT 1";
 }

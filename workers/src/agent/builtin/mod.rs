@@ -3,6 +3,7 @@
 //! The agent runs here, outside the sandbox, and only thinks; what it does is done by the tool server within. It
 //! knows its order and nothing else: no key, no forge, no other attempt.
 
+mod advisor;
 mod notes;
 mod todo;
 mod verdict;
@@ -29,6 +30,7 @@ use crate::{
     order::{AgentSettings, Entry, Report, TodoItem},
     tools::{self, ToolAnswer, ToolDefinition, ToolHost},
 };
+use advisor::Advice;
 use verdict::Verdict;
 
 const WORK: &str = include_str!("work.md");
@@ -111,12 +113,24 @@ pub(crate) enum NotBegun {
 impl Bench<'_> {
     /// Works until the brief is met, or it may not go on.
     pub(crate) async fn work(&self) -> Result<Ended, NotBegun> {
+        let client = Client::new(&self.agent.gateway)?;
+        let advice = self.agent.advisor.as_ref().map(|advisor| Advice {
+            advisor,
+            client: &client,
+            brief: &self.agent.brief,
+            spent: Mutex::default(),
+        });
         let tools = Working {
             host: self.host,
             reports: self.reports,
             list: Mutex::default(),
+            advice,
         };
-        self.session(Kind::Work, &tools).await
+        let mut ended = self.session(Kind::Work, &tools).await?;
+        if let Some(advice) = &tools.advice {
+            ended.usage += advice.usage();
+        }
+        Ok(ended)
     }
 
     /// Reviews; gives the verdict, if there was one.
@@ -139,7 +153,8 @@ impl Bench<'_> {
         let mut settings = Settings::new(&agent.model, agent.effort, agent.max_turns);
         settings.deadline = Some(self.deadline);
         settings.cancel = self.stop.clone();
-        let conversation = opening(kind, &agent.instructions, notes, &agent.brief);
+        let mut conversation = opening(kind, &agent.instructions, notes, &agent.brief);
+        conversation.tools = tools.definitions();
         let reporter = Reporter(self.reports);
         reporter.entry(Entry::Told {
             text: cut_middle(&agent.brief, cut::ENTRY),
@@ -192,14 +207,22 @@ struct Working<'a> {
     host: &'a ToolHost,
     reports: &'a UnboundedSender<Report>,
     list: Mutex<Vec<TodoItem>>,
+    advice: Option<Advice<'a>>,
 }
 
 impl Tools for Working<'_> {
     fn definitions(&self) -> Vec<ToolDefinition> {
-        Kind::Work.tools()
+        let advisor = self
+            .advice
+            .iter()
+            .map(|advice| advisor::definition(advice.advisor));
+        Kind::Work.tools().into_iter().chain(advisor).collect()
     }
 
     async fn call(&self, _call_id: &str, name: &str, input: Value) -> ToolAnswer {
+        if let Some(advice) = self.advice.as_ref().filter(|_| name == advisor::NAME) {
+            return advice.ask(input).await;
+        }
         if name != "todo" {
             return marked(name, self.host.call(name, input).await);
         }
