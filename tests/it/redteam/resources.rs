@@ -100,7 +100,7 @@ const ATTACKS: &[Attack] = &[
         tried: "many small files, each allowed",
         by: "folders are measured, and the sandbox ends",
         control: "a larger limit: they are made",
-        script: "python3 -c \"import time\nfor n in range(20000): open('f%d' % n, 'wb').write(b'x' * 4096)\ntime.sleep(4)\nprint('ALL')\"",
+        script: "python3 -c \"import os, time\nfor n in range(2000): open('f%d' % n, 'wb').write(b'x' * 32768)\ntime.sleep(int(os.environ.get('WAIT', '40')))\nprint('ALL')\"",
         limits: |limits| limits.disk = Bytes(48 << 20),
         harm: |seen| says(seen, "ALL"),
         off: Off::Limit,
@@ -109,7 +109,7 @@ const ATTACKS: &[Attack] = &[
         tried: "memory, in three processes that are each below the limit",
         by: "a control group, else looking",
         control: "a larger limit: they go on",
-        script: "for n in 1 2 3; do python3 -c 'import time; x = bytearray(70 << 20); time.sleep(3)' & done; wait; echo ALL",
+        script: "for n in 1 2 3; do python3 -c 'import os, time; x = bytearray(70 << 20); time.sleep(int(os.environ.get(\"WAIT\", \"40\")))' & done; wait; echo ALL",
         limits: |limits| limits.memory = Bytes(128 << 20),
         harm: |seen| says(seen, "ALL"),
         off: Off::Limit,
@@ -127,7 +127,7 @@ const ATTACKS: &[Attack] = &[
         tried: "folders in folders, too deep for who walks them",
         by: "the sandbox ends when they cannot be measured",
         control: "no sandbox: they are made",
-        script: "python3 -c \"import os, time\nfor n in range(400):\n  os.mkdir('d'); os.chdir('d')\ntime.sleep(4)\nprint('ALL')\"",
+        script: "python3 -c \"import os, time\nfor n in range(400):\n  os.mkdir('d'); os.chdir('d')\ntime.sleep(int(os.environ.get('WAIT', '40')))\nprint('ALL')\"",
         limits: USUAL,
         harm: |seen| says(seen, "ALL"),
         off: Off::Sandbox,
@@ -152,8 +152,12 @@ async fn play(attack: &Attack, scratch: &Path, off: Option<Off>) -> bool {
     }
     let mut policy = policy(scratch, (off != Some(Off::Sandbox)).then_some(limits));
     let mut kept = 16 << 10;
+    if off.is_some() {
+        // What a limit ends need not wait for it.
+        let less = [("BYTES", "4M"), ("WAIT", "1")];
+        policy.env = BTreeMap::from(less.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
     if off == Some(Off::Output) {
-        policy.env = BTreeMap::from([("BYTES".to_owned(), "4M".to_owned())]);
         kept = 16 << 20;
     }
     let sandbox = match off {
