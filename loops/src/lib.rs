@@ -17,6 +17,7 @@ pub mod id;
 pub mod library;
 pub mod owners;
 pub mod page;
+pub mod redact;
 pub mod run;
 pub mod schedule;
 pub mod score;

@@ -16,6 +16,7 @@ pub mod builtin;
 pub mod database;
 pub mod github;
 pub mod models;
+pub mod retention;
 pub mod review;
 pub mod secret;
 
@@ -23,6 +24,7 @@ pub use budget::Budget;
 pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
+pub use retention::Retention;
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
 
@@ -94,6 +96,8 @@ pub struct Config {
     pub github: GitHub,
     /// How much review people can bear.
     pub review: Review,
+    /// How long people's words are kept.
+    pub retention: Retention,
 }
 
 /// The file as it is written.
@@ -106,6 +110,7 @@ struct File {
     budget: budget::File,
     github: github::File,
     review: review::File,
+    retention: retention::File,
 }
 
 impl Config {
@@ -135,6 +140,7 @@ impl Config {
         let models = file.models.resolve(folder, env, &mut problems);
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
+        let retention = file.retention.resolve(&mut problems);
         let github = match file.github.resolve(folder, env, &mut problems) {
             Some(github) if problems.is_empty() => github,
             _ => return Err(bad(problems)),
@@ -152,6 +158,7 @@ impl Config {
             budget,
             github,
             review,
+            retention,
         })
     }
 }

@@ -11,6 +11,7 @@ mod conversation;
 mod decisions;
 mod docs;
 mod fake_github;
+mod findings;
 mod five_bugs;
 mod gateway;
 mod github_green;

@@ -54,6 +54,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     let interrupt = tokio::spawn(follow::interrupt(stop.clone()));
     let out = context.out;
     let home = service.engine.home.clone();
+    let (store, retention) = (home.store.clone(), config.retention);
     let shelf = Shelf::new(&home, &config).await?;
     let folder = Folder::new(context.global.specs.clone(), config.models.clone());
     let mut loops = Loops::new(folder, shelf.clone());
@@ -62,6 +63,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         where_from(context, &config)
     ));
     let fresh = tokio::spawn(shelf.keep_fresh(home, config, out, stop.clone()));
+    let sweeping = tokio::spawn(errands::sweep_on(store, retention, out, stop.clone()));
     let errands = tokio::spawn(errands::keep_on(service.engine.home.clone(), out, stop.clone()));
     let served = Service::new(
         &service.engine,
@@ -72,6 +74,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     .await;
     interrupt.abort();
     errands.abort();
+    sweeping.abort();
     fresh.abort();
     service.engine.gateway.shutdown(Duration::from_millis(200)).await;
     served.map_err(|error| CliError::new("the service ended").why(error))?;

@@ -8,8 +8,9 @@ use std::{
 
 use loops::{
     id::RunId,
+    redact::Redaction,
     run::Event,
-    spec::{GithubActions, GithubIssues, PathSource, Source, Span},
+    spec::{GithubActions, GithubIssues, LoopSpec, PathSource, Source, Triage},
     text::one_line,
 };
 use serde_json::json;
@@ -37,6 +38,21 @@ pub struct Read {
     pub skipped: Vec<String>,
 }
 
+/// What is done with signals as they come in.
+struct Rules<'a> {
+    redaction: Redaction,
+    triage: &'a Triage,
+}
+
+impl<'a> Rules<'a> {
+    fn of(spec: &'a LoopSpec) -> Result<Self, EngineError> {
+        Ok(Self {
+            redaction: Redaction::new(&spec.redact).map_err(EngineError::Record)?,
+            triage: &spec.triage,
+        })
+    }
+}
+
 impl Running {
     pub(crate) async fn collect(&self) -> Result<(), EngineError> {
         for source in &self.spec().sources {
@@ -46,7 +62,7 @@ impl Running {
                 &self.spec().name,
                 Some(self.id),
                 &reader,
-                self.spec().triage.half_life,
+                &Rules::of(self.spec())?,
             )
             .await?;
             self.tell(Progress::Read {
@@ -141,7 +157,7 @@ pub async fn import(
 ) -> Result<Read, EngineError> {
     let (spec, folder) = (&definition.spec, definition.folder());
     let file = Reader::File(from_folder(&folder, here, path), folder);
-    take_in(store, &spec.name, None, &file, spec.triage.half_life).await
+    take_in(store, &spec.name, None, &file, &Rules::of(spec)?).await
 }
 
 /// `path`, as typed in `here`, as one would type it in `folder`: one file has one name, however it is spelled, so
@@ -178,7 +194,7 @@ async fn take_in(
     name: &str,
     run: Option<RunId>,
     reader: &Reader,
-    half_life: Span,
+    rules: &Rules<'_>,
 ) -> Result<Read, EngineError> {
     let source = reader.name();
     let mut read = Read {
@@ -199,7 +215,7 @@ async fn take_in(
         all_skipped += batch.skipped.len();
         if cursor.as_deref() != Some(&batch.cursor) || !batch.signals.is_empty() || !batch.deleted.is_empty()
         {
-            read.new += keep(store, name, run, &source, &batch, half_life).await?;
+            read.new += keep(store, name, run, &source, &batch, rules).await?;
         }
         if !batch.more {
             break;
@@ -237,13 +253,16 @@ async fn keep(
     run: Option<RunId>,
     source: &str,
     batch: &Batch,
-    half_life: Span,
+    rules: &Rules<'_>,
 ) -> Result<u32, EngineError> {
     let now = clock::now();
     let mut new = 0;
     let mut touched = BTreeSet::new();
     let mut tx = store.begin().await?;
     for signal in &batch.signals {
+        // Before anything of it is kept.
+        let signal = rules.redaction.apply(signal);
+        let signal = signal.as_ref();
         let salt = rand::random();
         let edition = match signals::upsert(&mut tx, name, signal, salt, now).await? {
             Reading::New => "new",
@@ -275,7 +294,7 @@ async fn keep(
         }
     }
     for finding in touched {
-        recount(&mut tx, name, finding, half_life).await?;
+        recount(&mut tx, name, finding, rules.triage).await?;
     }
     cursors::put(&mut tx, name, source, &batch.cursor, now).await?;
     tx.commit().await?;

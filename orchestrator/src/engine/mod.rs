@@ -13,6 +13,7 @@ mod collect;
 mod drive;
 mod error;
 mod expiry;
+mod forget;
 mod green;
 mod news;
 mod outbox;
@@ -21,6 +22,7 @@ mod plan;
 mod progress;
 mod propose;
 mod prove;
+mod regroup;
 mod review;
 mod serve;
 mod settle;
@@ -54,11 +56,13 @@ pub use self::{
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
     expiry::expire,
+    forget::{Erased, erase, sweep},
     green::lowered,
     news::{News, watch},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
+    regroup::{Person, merge, refuse, reopen, split},
     serve::{Broken, ServeError, Service, Specs, Word},
     settle::{cancel, end_cancelled, reconcile},
     trouble::troubles,

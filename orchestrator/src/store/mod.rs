@@ -30,8 +30,10 @@ mod query;
 pub mod resolve;
 mod row;
 pub mod runs;
+pub mod said;
 pub mod server;
 pub mod signals;
+pub mod splits;
 pub mod tasks;
 #[cfg(test)]
 mod tests;

@@ -207,6 +207,7 @@ fn signal(repository: &str, run: &Run, attempt: u64, failure: Failure) -> Signal
         reactions: BTreeMap::new(),
         labels: vec![],
         thread: None,
+        private: false,
     }
 }
 

@@ -408,6 +408,7 @@ impl Reading<'_> {
             reactions: counted(reactions),
             labels: vec![],
             thread: None,
+            private: false,
         }
     }
 

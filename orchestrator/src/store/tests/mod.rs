@@ -152,6 +152,7 @@ pub(super) fn signal(external_id: &str, text: &str) -> Signal {
         reactions: [("+1".to_owned(), 2)].into(),
         labels: vec!["bug".to_owned()],
         thread: None,
+        private: false,
     }
 }
 
@@ -218,7 +219,6 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         runs::ALL,
         ticks::ALL,
         cursors::ALL,
-        signals::ALL,
         handed::ALL,
         tasks::ALL,
         attempts::ALL,
@@ -230,6 +230,8 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         proposals::ALL,
         pulls::ALL,
         boards::ALL,
+        said::ALL,
+        splits::ALL,
         decisions::ALL,
         calls::ALL,
         egress::ALL,
@@ -240,6 +242,7 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         .into_iter()
         .flatten()
         .chain(findings::all_statements())
+        .chain(signals::all_statements())
         .chain(ledger::all_statements())
         .collect();
     each_engine(async |scratch| {
