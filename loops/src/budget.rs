@@ -297,6 +297,8 @@ pub enum Cap {
     Team(String, Period),
     /// That of all attempts with one role.
     Role(String, Period),
+    /// That of all loops which one repository defines, by `owner/name`.
+    Repository(String, Period),
 }
 
 impl fmt::Display for Cap {
@@ -309,6 +311,7 @@ impl fmt::Display for Cap {
             Self::Service(_) => f.write_str("service"),
             Self::Team(name, _) => write!(f, "team `{name}`"),
             Self::Role(name, _) => write!(f, "role `{name}`"),
+            Self::Repository(name, _) => write!(f, "repository `{name}`"),
         }
     }
 }
@@ -318,13 +321,16 @@ impl Cap {
     fn every(&self) -> String {
         match self {
             Self::Task | Self::Run | Self::Day | Self::Month => String::new(),
-            Self::Service(period) | Self::Team(_, period) | Self::Role(_, period) => format!(" a {period}"),
+            Self::Service(period)
+            | Self::Team(_, period)
+            | Self::Role(_, period)
+            | Self::Repository(_, period) => format!(" a {period}"),
         }
     }
 }
 
 /// What may be spent; none: as much as it takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caps {
     /// By all attempts of the task.
     pub task: Option<Money>,
@@ -364,6 +370,8 @@ pub enum Whose {
     Role(String),
     /// Those of the run's attempts with this role.
     RoleInRun(String),
+    /// Those of every loop that this repository defined when the call was made, whatever it was called.
+    Repository(String),
 }
 
 /// One cap, and what already counts against it: what was spent, and what is reserved for calls under way.

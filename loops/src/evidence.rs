@@ -7,7 +7,9 @@ mod gate;
 mod output;
 
 pub use gate::{Refusal, refusals, verdict};
-pub use output::{Counts, TestReport, TestResult, TestStatus, read_junit, read_output};
+pub use output::{
+    Counts, FailedTest, TestReport, TestResult, TestStatus, junit_failures, read_junit, read_output,
+};
 
 /// What a check said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

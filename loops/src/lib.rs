@@ -14,6 +14,7 @@ pub mod command;
 pub mod evidence;
 pub mod finding;
 pub mod id;
+pub mod lease;
 pub mod library;
 pub mod owners;
 pub mod page;

@@ -8,7 +8,7 @@
 mod event;
 mod task;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +100,7 @@ impl Default for RunState {
 impl RunState {
     /// What the state becomes when `event` happens, and what is newly to be done.
     pub fn decide(mut self, event: &Event) -> (Self, Vec<Action>) {
-        let before = self.due();
+        let before: BTreeSet<Action> = self.due().into_iter().collect();
         self.apply(event);
         self.settle();
         let after = self

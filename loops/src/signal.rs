@@ -9,6 +9,7 @@ mod severity;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{id::SignalId, time::Timestamp};
@@ -19,7 +20,7 @@ pub use noise::is_noise;
 pub(crate) use severity::severity;
 
 /// What spoke: it decides how signals are compared and how people are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Voice {
     /// A person's words; near-duplicates are found by their text.

@@ -24,6 +24,88 @@ pub fn tail(text: &str, max: usize) -> String {
     format!("[… {from} bytes left out]\n{}", &text[from..])
 }
 
+/// The text of a piece of HTML: without tags, comments, scripts and styles, references resolved. For reading, not for
+/// showing: what comes out may hold anything that a text may.
+pub fn from_html(html: &str) -> String {
+    let mut text = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let name: String = rest[1..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || "/!-".contains(*c))
+            .flat_map(char::to_lowercase)
+            .collect();
+        let end = match &*name {
+            // A smaller-than sign, not a tag.
+            "" => {
+                text.push('<');
+                rest = &rest[1..];
+                continue;
+            }
+            "script" => after(rest, "</script>"),
+            "style" => after(rest, "</style>"),
+            _ if name.starts_with("!--") => after(rest, "-->"),
+            _ => after(rest, ">"),
+        };
+        if ["br", "/p", "/div", "/li", "/h1", "/h2", "/h3", "/pre", "/tr"]
+            .contains(&name.trim_end_matches('/'))
+        {
+            text.push('\n');
+        }
+        rest = &rest[end..];
+    }
+    text.push_str(rest);
+    resolved(&text).trim().to_owned()
+}
+
+/// Where `text` goes on after the first `end`; its own end if there is none. Case does not matter.
+fn after(text: &str, end: &str) -> usize {
+    let lower = text.to_ascii_lowercase();
+    lower.find(end).map_or(text.len(), |at| at + end.len())
+}
+
+/// The usual references of HTML, resolved once; others are left as they are.
+fn resolved(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let end = rest.bytes().take(12).position(|byte| byte == b';');
+        let letter = end.and_then(|end| match &rest[1..end] {
+            "amp" => Some('&'),
+            "lt" => Some('<'),
+            "gt" => Some('>'),
+            "quot" => Some('"'),
+            "apos" => Some('\''),
+            "nbsp" => Some(' '),
+            number => {
+                let digits = number.strip_prefix('#')?;
+                let code = match digits.strip_prefix(['x', 'X']) {
+                    Some(hex) => u32::from_str_radix(hex, 16),
+                    None => digits.parse(),
+                };
+                char::from_u32(code.ok()?)
+            }
+        });
+        let taken = match (letter, end) {
+            (Some(letter), Some(end)) => {
+                out.push(letter);
+                end + 1
+            }
+            _ => {
+                out.push('&');
+                1
+            }
+        };
+        rest = &rest[taken..];
+    }
+    out.push_str(rest);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +124,23 @@ mod tests {
     #[test]
     fn a_tail_begins_with_a_whole_line() {
         assert_eq!(tail("aaaa\nbbbb\ncccc", 7), "[… 10 bytes left out]\ncccc");
+    }
+
+    #[test]
+    fn html_is_read_without_its_tags_and_scripts() {
+        let html = "<p>It <b>crashes</b> &amp; hangs</p><script>alert('x')</script><!-- no -->a &lt;b&gt; &#39;c&#x27;";
+        assert_eq!(from_html(html), "It crashes & hangs\na <b> 'c'");
+        for odd in [
+            "a < b",
+            "5 <",
+            "&",
+            "&;",
+            "&#xD800;",
+            "<unclosed",
+            "&#99999999999;",
+        ] {
+            let _ = from_html(odd);
+        }
+        assert_eq!(from_html("1 < 2 & 3"), "1 < 2 & 3");
     }
 }

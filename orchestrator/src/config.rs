@@ -13,20 +13,28 @@ use serde::Deserialize;
 mod allowance;
 pub mod budget;
 pub mod builtin;
+pub mod credentials;
 pub mod database;
 pub mod github;
 pub mod models;
+pub mod node;
 pub mod retention;
 pub mod review;
 pub mod secret;
+pub mod slack;
+pub mod web;
 
 pub use budget::Budget;
+pub use credentials::{Credential, Credentials};
 pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
+pub use node::Node;
 pub use retention::Retention;
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
+pub use slack::Slack;
+pub use web::Web;
 
 /// Larger files are not settings.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -94,10 +102,18 @@ pub struct Config {
     pub budget: Budget,
     /// GitHub: where, as whom, and which repositories.
     pub github: GitHub,
+    /// Slack: as whom, and how.
+    pub slack: Slack,
+    /// Where the service listens; none: nothing comes in over HTTP.
+    pub web: Option<Web>,
     /// How much review people can bear.
     pub review: Review,
     /// How long people's words are kept.
     pub retention: Retention,
+    /// How this process carries out orders.
+    pub node: Node,
+    /// Logins for addresses that sources read.
+    pub credentials: Credentials,
 }
 
 /// The file as it is written.
@@ -109,8 +125,12 @@ struct File {
     models: models::File,
     budget: budget::File,
     github: github::File,
+    slack: slack::File,
+    web: web::File,
     review: review::File,
     retention: retention::File,
+    node: node::File,
+    credentials: credentials::File,
 }
 
 impl Config {
@@ -141,15 +161,23 @@ impl Config {
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
         let retention = file.retention.resolve(&mut problems);
-        let github = match file.github.resolve(folder, env, &mut problems) {
-            Some(github) if problems.is_empty() => github,
-            _ => return Err(bad(problems)),
+        let node = file.node.resolve(&mut problems);
+        let credentials = file.credentials.resolve(env, &mut problems);
+        let slack = file.slack.resolve(env, &mut problems);
+        let web = file.web.resolve(&mut problems);
+        let github = file.github.resolve(folder, env, &mut problems);
+        let (Some(github), Some(slack), true) = (github, slack, problems.is_empty()) else {
+            return Err(bad(problems));
         };
         let state = state
             .or_else(|| file.state.map(|written| folder.join(written)))
             .or_else(|| env("XDG_STATE_HOME").map(|base| Path::new(&base).join("loops")))
             .or_else(|| env("HOME").map(|home| Path::new(&home).join(".local/state/loops")))
             .ok_or(Error::NoState)?;
+        let budget = Budget {
+            repository: Some(github.limits.day.0),
+            ..budget
+        };
         let database = file.database.map(|name| Database::named(name, env));
         Ok(Self {
             state,
@@ -157,8 +185,12 @@ impl Config {
             models,
             budget,
             github,
+            slack,
+            web,
             review,
             retention,
+            node,
+            credentials,
         })
     }
 }

@@ -131,6 +131,7 @@ fn define(name: &str, schedule: &str) -> anyhow::Result<Definition> {
         version: spec::version(&spec),
         spec: Arc::new(spec),
         path: format!("{name}.yaml").into(),
+        repository: None,
     })
 }
 

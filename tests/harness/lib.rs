@@ -6,5 +6,6 @@
 pub mod github;
 pub mod model;
 pub mod postgres;
+pub mod slack;
 pub mod trace;
 pub mod world;

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use workers::{
     Job, Machine, Order, Outcome, Report, carry_out,
     git::{Git, Mirror},
-    order::{AgentSettings, Change, Ending, Entry, Result as Carried, Review, TodoState, Work},
+    order::{AgentSettings, Change, Ending, Entry, Result as Carried, Review, TodoState, WaysOut, Work},
     sandbox::Sandbox,
 };
 
@@ -97,6 +97,7 @@ impl Bench {
             sandbox: Some(SandboxLimits::default()),
             setup: None,
             setup_cache: self.folder.path().join("cache"),
+            ways_out: WaysOut::default(),
             timeout: Span(std::time::Duration::from_secs(120)),
             job,
         }
@@ -232,7 +233,7 @@ async fn an_agent_fixes_a_bug_with_a_wrong_turn_on_the_way() {
     );
     let first = bench.model.requests()[0].body["messages"][0]["content"].clone();
     assert!(
-        first[0]["text"].as_str().unwrap().contains("repository_notes"),
+        first[0]["text"].as_str().unwrap().contains("repository notes"),
         "{first}"
     );
     assert!(outcome.usage.output_tokens > 0 && !outcome.caveats.is_empty());

@@ -104,7 +104,7 @@ impl Ratings {
         (Self { world, origin }, hub)
     }
 
-    fn files() -> [(&'static str, &'static str); 4] {
+    pub(crate) fn files() -> [(&'static str, &'static str); 4] {
         [
             ("ratings/__init__.py", ""),
             (Self::FILE, Self::BUGGY),

@@ -40,6 +40,11 @@ impl Talk {
                     .say(format!("It is so now: {words}."))
             });
         }
+        Self::of(shop, hub).await
+    }
+
+    /// The same of a shop that stands already.
+    async fn of(shop: Ratings, hub: GitHub) -> Self {
         let shop = shop.well_played();
         let id = proposal(&run(&shop.world).await).to_owned();
         let number = {
@@ -454,6 +459,75 @@ async fn a_base_that_was_forced_away_is_followed_and_the_change_is_proven_there(
     talk.close().await;
 }
 
+/// A shop with an open pull request, whose base's last commit was taken back for one that adds this file.
+async fn taken_back(file: &str, check: &str) -> (Talk, String) {
+    let (shop, hub) = Ratings::on_github().await;
+    let spec = Ratings::file().on_github(SHOP).yaml();
+    let spec = spec
+        .replace(Ratings::CHECK, check)
+        .replace("every: 10m", "every: 300d");
+    shop.world.write(".loops/fix.yaml", &spec);
+    hub.world()
+        .commit(SHOP, "main", "carol", &[("NEWS", Some("told"))], "News");
+    let talk = Talk::of(shop, hub).await;
+    let mut there = talk.hub.world();
+    let before = there.repo(SHOP).git.sha("main~1").unwrap();
+    there.force_push(SHOP, "fresh", &before, "carol");
+    let moved = there.commit(SHOP, "fresh", "carol", &[(file, Some(""))], "Another one");
+    there.force_push(SHOP, "main", &moved, "carol");
+    there.pull(SHOP, talk.number).base_sha = moved.clone();
+    drop(there);
+    (talk, moved)
+}
+
+#[tokio::test]
+async fn a_change_that_holds_on_a_base_that_was_taken_back_is_pushed_anew_and_no_worker_is_asked() {
+    let (talk, moved) = taken_back("other", Ratings::CHECK).await;
+    let (before, worked) = (talk.head(), talk.worked());
+    talk.look().await;
+    let shown = talk.shop.shown(&talk.id).await;
+    assert_ne!(talk.head(), before, "{shown:#}");
+    assert_eq!(
+        (&shown["base"], talk.worked()),
+        (&json!(moved), worked),
+        "{shown:#}"
+    );
+    assert!(talk.news().contains("The base had moved"), "{}", talk.news());
+    let again = talk.head();
+    talk.look().await;
+    assert_eq!(talk.head(), again, "once");
+    talk.close().await;
+}
+
+#[tokio::test]
+async fn while_a_change_is_proven_on_a_moved_base_the_rest_goes_on_and_after_a_kill_it_is_due_again() {
+    // A proof on the new base takes longer than anybody waits; on the old one there is no `slow`.
+    let check = "test ! -f slow || sleep 3000; python3 -m unittest -v";
+    let (talk, _) = taken_back("slow", check).await;
+    let world = &talk.shop.world;
+    let begins = "its base has moved to";
+    let mut child = world.spawn(["serve"]);
+    assert!(child.says(begins).await, "it never began");
+    child.kill();
+    world.end(child).await;
+    let mut child = world.spawn(["serve"]);
+    assert!(child.says(begins).await, "it is not due again");
+
+    // What is decided meanwhile leaves, and ends the proof.
+    let rejected = world
+        .loops(["reject", &talk.id, "--reason", "not this way"])
+        .await;
+    assert_eq!(rejected.code, 0, "{rejected}");
+    while talk.hub.world().issue(SHOP, talk.number).open {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    child.interrupt();
+    world.end(child).await;
+    let left = std::fs::read_dir(world.state().join("rebuilds"));
+    assert_eq!(left.map_or(0, Iterator::count), 0, "a proof's folder is left");
+    talk.close().await;
+}
+
 #[tokio::test]
 async fn a_person_who_reopens_takes_the_refusal_back_and_a_revert_opens_the_finding() {
     let talk = Talk::begin(&[]).await;
@@ -561,5 +635,56 @@ async fn without_its_hidden_marker_an_answer_would_be_given_twice() {
     })
     .await;
     assert_eq!(talk.said().len(), 2, "{:#?}", talk.said());
+    talk.close().await;
+}
+
+#[tokio::test]
+async fn a_retry_is_another_attempt_with_the_words_of_the_last_one_and_counts_as_a_round() {
+    let talk = Talk::with("rounds: { people: 2 }", &[]).await;
+    let number = talk.number;
+    // Each attempt leaves something else, as a model would.
+    let turn = std::sync::atomic::AtomicU32::new(0);
+    talk.shop.world.worker_told(Ratings::TITLE, "name the unit", |s| {
+        s.reply(move |_| {
+            let n = turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let content = format!("# Stars, try {n}\n{}", Ratings::MENDED);
+            harness::model::Turn::new().call("write", json!({"path": Ratings::FILE, "content": content}))
+        })
+        .say("The unit is named.")
+    });
+    let told = |talk: &Talk| {
+        let asked = talk.shop.world.model().requests();
+        let briefs = asked.iter().map(|request| request.last_texts().join("\n"));
+        briefs
+            .filter(|text| text.contains("# This is another attempt"))
+            .collect::<Vec<_>>()
+    };
+    let say = |words: &str| talk.hub.world().comment(SHOP, number, "carol", words);
+    let before = talk.head();
+    say("/loops revise name the unit");
+    talk.look().await;
+    let first = talk.head();
+    assert_ne!(first, before);
+    say("/loops retry");
+    talk.look().await;
+    let second = talk.head();
+    assert_ne!(second, first, "{}", talk.news());
+    let briefs = told(&talk);
+    assert_eq!(briefs.len(), 2, "{briefs:#?}");
+    assert!(
+        briefs[1].contains("Try again what was asked before") && briefs[1].contains("name the unit"),
+        "{}",
+        briefs[1]
+    );
+
+    // People have asked as often as they may: it is said, and nothing is begun.
+    say("/loops retry");
+    talk.look().await;
+    assert_eq!((talk.head(), told(&talk).len()), (second, 2));
+    let news = talk.news();
+    assert!(
+        news.contains("It waits for a person: carol asked for more") && news.contains("2 of 2"),
+        "{news}"
+    );
     talk.close().await;
 }

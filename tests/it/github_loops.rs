@@ -369,3 +369,60 @@ async fn first_loops_are_proposed_once_updated_and_refused_for_good() {
     hub.check();
     world.close().await;
 }
+
+#[tokio::test]
+async fn a_renamed_loop_brings_its_repository_no_new_money() {
+    let budget = "budget: { day: DAY USD, run: DAY USD, task: DAY USD }\nname: fix";
+    let with = |day: &str| spec(&[("name: fix", &budget.replace("DAY", day))]);
+    let (world, hub) = world(&[("README.md", "shop"), (SPEC, &with("10"))]).await;
+    {
+        let mut there = hub.world();
+        for n in 0..30 {
+            let (path, text) = (
+                format!("notes/{n}.md"),
+                format!("Note {n}: {}", "words ".repeat(100)),
+            );
+            there.commit(SHOP, "main", "carol", &[(&*path, Some(&*text))], "A note");
+        }
+        let text = "ZeroDivisionError: division by zero on products without ratings, the page crashes";
+        let issue = there.open_issue(SHOP, "dave", "A product without ratings crashes the page", text);
+        there.comment(
+            SHOP,
+            issue,
+            "carol",
+            "Same here: ZeroDivisionError: division by zero",
+        );
+    }
+    // What it spends is more than a first call needs.
+    world.lead(|s| {
+        let read = |s: harness::model::Script, n| {
+            s.call("read", serde_json::json!({"path": format!("notes/{n}.md")}))
+        };
+        let reads = (0..30).fold(s, read);
+        reads.call("finish", serde_json::json!({"report": "Nothing for me."}))
+    });
+    let first = world.loops(["run", "fix", "--format", "json"]).await;
+    assert_eq!(first.code, 0, "{first}");
+    let spent = first.json()["run"]["usage"]["cost_usd"].as_f64().unwrap();
+
+    // The operator lets it have less, and whoever can push there gives the loop another name, within that.
+    let day = format!("{spent:.6}");
+    let renamed = with(&day).replace("name: fix", "name: mend");
+    hub.world()
+        .commit(SHOP, "main", "carol", &[(SPEC, Some(&renamed))], "Another name");
+    let limits = |day: &str| format!("{LISTED}  limits: {{ day: {day} USD, run: {day} USD }}\n");
+    world.set_up(&hub, &limits(&day));
+    let second = world.loops(["run", "mend"]).await;
+    assert_eq!(second.code, 3, "{second}");
+    assert!(second.all().contains("repository `acme/shop`"), "{second}");
+
+    // Control: with more for the repository it gets it.
+    let more = with(&format!("{:.6}", spent * 3.0)).replace("name: fix", "name: mend");
+    hub.world()
+        .commit(SHOP, "main", "carol", &[(SPEC, Some(&more))], "More");
+    world.set_up(&hub, &limits(&format!("{:.6}", spent * 5.0)));
+    let third = world.loops(["run", "mend", "--format", "json"]).await;
+    assert_eq!(third.code, 0, "{third}");
+    hub.check();
+    world.close().await;
+}

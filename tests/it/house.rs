@@ -183,6 +183,24 @@ fn sql_is_only_in_the_store() {
 }
 
 #[test]
+fn each_service_outside_is_known_in_one_room() {
+    for (word, room) in [
+        ("octocrab::", "orchestrator/src/github/"),
+        ("slack_morphism::", "orchestrator/src/slack/"),
+        ("axum::", "orchestrator/src/web/"),
+    ] {
+        let all = sources("orchestrator/src");
+        let (inside, outside): (Vec<Source>, Vec<Source>) =
+            all.into_iter().partition(|source| source.path.starts_with(room));
+        assert_eq!(places(&outside, &[word]), [""; 0]);
+        assert!(
+            !places(&inside, &[word]).is_empty(),
+            "the rule does not see `{word}`"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_taken_for_granted_outside_of_tests() {
     let words = [
         ".unwrap()",

@@ -283,3 +283,125 @@ async fn a_proposal_that_nobody_answers_is_announced_then_let_go_and_not_refused
     hub.check();
     shop.world.close().await;
 }
+
+/// The shop's only pull request.
+fn pull(hub: &GitHub) -> u64 {
+    let mut there = hub.world();
+    let issues = there.repo(SHOP).issues.values();
+    let pulls: Vec<u64> = issues
+        .filter(|issue| issue.pull.is_some())
+        .map(|issue| issue.number)
+        .collect();
+    assert_eq!(pulls.len(), 1, "{pulls:?}");
+    pulls[0]
+}
+
+const DAY: u64 = 86_400;
+
+/// A look by a service whose clock is so many days ahead, while GitHub's is so, too.
+async fn look_after(shop: &Ratings, hub: &GitHub, began: i64, days: u64) {
+    hub.world().now = began + i64::try_from(days * DAY).unwrap() * 1_000;
+    let later = (days * DAY).to_string();
+    let ran = shop
+        .world
+        .loops_with(["run", "fix"], |command| {
+            command.env("LOOPS_TEST_LATER", later);
+        })
+        .await;
+    assert_eq!(ran.code, 0, "{ran}");
+}
+
+#[tokio::test]
+async fn a_comment_of_somebody_with_write_access_keeps_a_proposal_for_as_long_again() {
+    // An outsider's word keeps nothing: the same story with another name is the control.
+    for (who, kept) in [("carol", true), ("mallory", false)] {
+        let (shop, hub) = Ratings::on_github().await;
+        let shop = shop.well_played();
+        hub.world().advance(Duration::from_secs(3_600));
+        let began = hub.world().now;
+        let id = proposal(&run(&shop.world).await).to_owned();
+        let number = pull(&hub);
+        let ours = || {
+            let mut there = hub.world();
+            let said = there.repo(SHOP).comments.values();
+            let said = said.filter(|one| one.issue == number && one.author == harness::world::BOT);
+            said.filter(|one| one.body.contains("It will be closed on"))
+                .count()
+        };
+        look_after(&shop, &hub, began, 13).await;
+        assert_eq!(ours(), 0, "a week before the end it is announced, not sooner");
+        look_after(&shop, &hub, began, 15).await;
+        assert_eq!(ours(), 1);
+        hub.world().advance(Duration::from_secs(DAY));
+        hub.world().comment(SHOP, number, who, "I am coming to it");
+        look_after(&shop, &hub, began, 23).await;
+        let state = shop.shown(&id).await["state"].clone();
+        assert_eq!(state == "open", kept, "{who}: {state}");
+        if kept {
+            look_after(&shop, &hub, began, 31).await;
+            assert_eq!(ours(), 2, "it is announced anew");
+            look_after(&shop, &hub, began, 39).await;
+            look_after(&shop, &hub, began, 39).await;
+            assert_eq!(shop.shown(&id).await["state"], "expired");
+        }
+        assert!(!hub.world().issue(SHOP, number).open || kept);
+        hub.check();
+        shop.world.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_kill_between_looking_for_the_dashboard_and_writing_it_down_leaves_one() {
+    // Looked for and not made; made and not written down. The control: GitHub shows nothing to who looks.
+    for (method, hides, there_are) in [("GET", false, 1), ("POST", false, 1), ("POST", true, 2)] {
+        let (shop, hub) = Ratings::on_github().await;
+        let shop = shop.well_played();
+        run(&shop.world).await;
+        assert_eq!(boards(&hub), [0; 0], "it comes with the next look");
+        let child = shop.world.spawn(["run", "fix"]);
+        let pid = child.pid().to_string();
+        hub.world()
+            .after(Match::new(method, ISSUES).exact(), move |there| {
+                there.hides_own = hides;
+                let killed = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+                assert!(
+                    killed.is_ok_and(|status| status.success()),
+                    "it was there to be killed"
+                );
+            });
+        let ran = shop.world.end(child).await;
+        assert_eq!(ran.code, 128 + 9, "{ran}");
+        assert_eq!(boards(&hub).len(), usize::from(method == "POST"));
+        for _ in 0..2 {
+            look(&shop.world).await;
+        }
+        assert_eq!(boards(&hub).len(), there_are, "{method} {hides}");
+        hub.check();
+        shop.world.close().await;
+    }
+}
+
+#[tokio::test]
+async fn two_of_those_who_own_what_was_changed_are_asked_to_review_it() {
+    let (shop, hub) = Ratings::on_github().await;
+    let shop = shop.well_played();
+    {
+        let mut there = hub.world();
+        for person in ["dave", "erin", "fred"] {
+            there.grant(SHOP, person, harness::github::Role::Write);
+        }
+        let owners = "* @fred\nratings/ @erin @dave\ntests/ @erin @loops-bot\ndocs/ @carol\n";
+        let files = [(".github/CODEOWNERS", Some(owners))];
+        there.commit(SHOP, "main", "carol", &files, "Say who owns what");
+    }
+    run(&shop.world).await;
+    let number = pull(&hub);
+    let asked: Vec<String> = hub.world().pull(SHOP, number).reviewers.iter().cloned().collect();
+    assert_eq!(
+        asked,
+        ["dave", "erin"],
+        "not who owns the rest, and not ourselves"
+    );
+    hub.check();
+    shop.world.close().await;
+}

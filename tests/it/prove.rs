@@ -13,15 +13,15 @@ use tokio::sync::mpsc;
 use workers::{
     Machine, checks,
     git::Mirror,
-    order::{Baseline, Change, Job, Order, Prove, Report, Result as Outcome},
+    order::{Baseline, Change, Job, Order, Prove, Report, Result as Outcome, WaysOut},
     workspace::Workspace,
 };
 
 /// A repository with one commit, and a change on it.
-struct World {
-    folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
     base: String,
-    prove: Prove,
+    pub(crate) prove: Prove,
     setup: Option<Setup>,
     sandbox: Option<SandboxLimits>,
 }
@@ -59,7 +59,7 @@ fn command(name: &str, run: &str) -> CheckCommand {
 
 impl World {
     /// A change that writes these files; one without text is removed.
-    async fn new(base: &[(&str, &str)], run: &str, edits: &[(&str, Option<&str>)]) -> Self {
+    pub(crate) async fn new(base: &[(&str, &str)], run: &str, edits: &[(&str, Option<&str>)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("source");
         write(&source, base);
@@ -113,6 +113,7 @@ impl World {
             sandbox: self.sandbox.clone(),
             setup: self.setup.clone(),
             setup_cache: root.join("cache"),
+            ways_out: WaysOut::default(),
             timeout: Span(Duration::from_secs(300)),
             job: Job::Prove(self.prove.clone()),
         }
@@ -134,7 +135,7 @@ impl World {
         (outcome, stages)
     }
 
-    async fn proved(&self) -> (Vec<Evidence>, Vec<Baseline>) {
+    pub(crate) async fn proved(&self) -> (Vec<Evidence>, Vec<Baseline>) {
         match self.outcome().await.0 {
             Outcome::Proved { evidence, baseline } => (evidence, baseline),
             other => panic!("{other:?}"),

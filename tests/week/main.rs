@@ -1,5 +1,6 @@
-//! A week of the service in virtual time: the real engine, store, worker and sandbox, local repositories, and a scripted
-//! model. The clock is turned by hand from one moment at which something is due to the next.
+//! A week of the service in virtual time: the real engine, store, worker and sandbox, repositories in folders (`story`)
+//! or on the fake GitHub (`hub`), and a scripted model. The clock is turned by hand from one moment at which something
+//! is due to the next.
 //!
 //! A target of its own: the clock is one for the process.
 
@@ -7,5 +8,7 @@
 
 mod almanac;
 mod cast;
+mod hub;
 mod node;
+mod slack;
 mod story;

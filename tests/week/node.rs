@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
@@ -19,16 +19,30 @@ use orchestrator::{
     config::Config,
     engine::{Definition, Engine, Home, Service, Specs, Word},
     gateway::Gateway,
+    github::Hub,
+    slack::Slack,
     store::{StateLock, Store},
 };
 use workers::{Machine, sandbox::Sandbox};
 
 static HANDS: AtomicI64 = AtomicI64::new(0);
 
+/// A clock that goes with this process's own.
+type Beside = Box<dyn Fn(i64) + Send>;
+static BESIDE: Mutex<Option<Beside>> = Mutex::new(None);
+
+/// From now on `beside` is told what time it is, in Unix milliseconds, whenever the clock is turned.
+pub(crate) fn turn_beside(beside: Option<Beside>) {
+    *BESIDE.lock().unwrap_or_else(PoisonError::into_inner) = beside;
+}
+
 /// Turns the clock of this process.
 pub(crate) fn turn_to(at: DateTime<Utc>) {
     static TAKEN: OnceLock<bool> = OnceLock::new();
     HANDS.store(at.timestamp_millis(), Ordering::SeqCst);
+    if let Some(beside) = &*BESIDE.lock().unwrap_or_else(PoisonError::into_inner) {
+        beside(at.timestamp_millis());
+    }
     let taken = TAKEN.get_or_init(|| clock::install(|| Timestamp(HANDS.load(Ordering::SeqCst))));
     assert!(taken, "somebody else turns the clock");
 }
@@ -55,9 +69,15 @@ struct Files {
 impl Node {
     /// Takes the lock, opens the store, starts the gateway.
     pub(crate) async fn open(world: &World) -> Self {
-        let (key, path) = (world.key().to_owned(), world.path("loops.yaml"));
+        let (key, token, path) = (world.key(), world.login_token(), world.path("loops.yaml"));
         let text = std::fs::read_to_string(&path).unwrap();
-        let env = move |name: &str| (name == "LOOPS_TEST_KEY").then(|| key.clone());
+        let slack = world.secret("LOOPS_TEST_SLACK");
+        let env = |name: &str| match name {
+            "LOOPS_TEST_KEY" => Some(key.to_owned()),
+            "LOOPS_TEST_GITHUB" => Some(token.clone()),
+            "LOOPS_TEST_SLACK" => slack.clone(),
+            _ => None,
+        };
         let config = Config::read(&path, &text, None, &env).unwrap();
         let lock = StateLock::take(&config.state).unwrap();
         let store = Store::open(&config.state).await.unwrap();
@@ -66,7 +86,10 @@ impl Node {
             sandbox: Some(Sandbox::find(helper).unwrap()),
         };
         let folder = config.state.canonicalize().unwrap();
-        let home = Home::new(store.clone(), Arc::new(machine), folder, None);
+        let hub = Hub::new(&config.github).unwrap();
+        let home = Home::new(store.clone(), Arc::new(machine), folder, hub)
+            .with_slack(Slack::new(&config.slack).unwrap())
+            .with_review(config.review);
         let gateway = Gateway::start(&config.models, store, None, None).await.unwrap();
         Self {
             engine: Engine {
@@ -92,6 +115,12 @@ impl Node {
             move || files.read(),
             move |word| words.lock().unwrap().push(word),
         )
+    }
+
+    /// The loop of that name.
+    pub(crate) fn definition(&self, name: &str) -> Definition {
+        let (all, _) = self.files.read().unwrap();
+        all.into_iter().find(|one| one.spec.name == name).unwrap()
     }
 
     /// The loops' files have changed.
@@ -132,6 +161,7 @@ impl Files {
                     version: loops::spec::version(&spec),
                     spec: Arc::new(spec),
                     path: file.path.canonicalize().unwrap(),
+                    repository: None,
                 }
             })
             .collect();

@@ -26,7 +26,7 @@ use super::{
 };
 
 /// Weeks share the process's clock, so they come one after the other.
-static TURN: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
+pub(crate) static TURN: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_week_with_the_clocks_put_forward_in_berlin_leaves_a_receipt_for_every_tick() {

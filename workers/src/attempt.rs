@@ -11,6 +11,7 @@ use std::{
 
 use loops::{budget::Usage, spec::Backend};
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     agent::{
@@ -19,8 +20,10 @@ use crate::{
     },
     checks,
     order::{self, AgentSettings, Change, Job, Order, Outcome, Report},
+    relay::RelayError,
     sandbox::{Policy, Sandbox, SandboxError},
     tools::ToolHost,
+    way_out::WayOut,
     workspace::{Workspace, WorkspaceError},
 };
 
@@ -52,10 +55,14 @@ enum Failure {
     Sandbox(#[from] SandboxError),
     #[error(transparent)]
     NotBegun(#[from] NotBegun),
+    #[error("the way to the gateway could not be opened: {0}")]
+    WayOut(#[from] RelayError),
     #[error("the agent could do nothing: {0}")]
     Nothing(Cause),
     #[error("the reviewer gave no verdict: {0}")]
     NoVerdict(Cause),
+    #[error("it was interrupted before there was anything to save")]
+    Interrupted,
     #[error("the time was up before the agent could begin: the workspace and its setup took all of {0}")]
     NoTime(loops::spec::Span),
 }
@@ -80,7 +87,19 @@ impl Failure {
 
 /// Carries out one order on this machine. Always gives an outcome; what could not be carried out says why.
 pub async fn carry_out(order: Order, machine: &Machine, reports: UnboundedSender<Report>) -> Outcome {
+    carry_out_until(order, machine, reports, CancellationToken::new()).await
+}
+
+/// The same, until `stop`: then an agent's session ends, and what it has changed so far is the outcome; what leaves
+/// nothing to save is given up.
+pub async fn carry_out_until(
+    order: Order,
+    machine: &Machine,
+    reports: UnboundedSender<Report>,
+    stop: CancellationToken,
+) -> Outcome {
     let mut attempt = Attempt {
+        stop: &stop,
         order: &order,
         machine,
         reports: &reports,
@@ -104,6 +123,8 @@ pub async fn carry_out(order: Order, machine: &Machine, reports: UnboundedSender
 }
 
 struct Attempt<'a> {
+    /// Fires when it is to end in good order.
+    stop: &'a CancellationToken,
     order: &'a Order,
     machine: &'a Machine,
     reports: &'a UnboundedSender<Report>,
@@ -123,7 +144,11 @@ impl Attempt<'_> {
                     let policy = self.policy(scratch.join("workspace"), scratch, true);
                     self.keep(sandbox, &policy);
                 }
-                Ok(checks::prove(prove, self.order, self.machine, self.reports).await)
+                tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => Err(Failure::Interrupted),
+                    proved = checks::prove(prove, self.order, self.machine, self.reports) => Ok(proved),
+                }
             }
             Job::Work(work) => self.work(&work.agent).await,
             Job::Review(review) => self.review(&review.agent, &review.change).await,
@@ -186,11 +211,18 @@ impl Attempt<'_> {
         let sandbox = self.machine.sandbox.as_ref().ok_or(Failure::NoSandbox)?;
         let deadline = Instant::now() + order.timeout.0;
         make_scratch(&order.scratch).await?;
-        let ready = tokio::time::timeout_at(deadline, self.lay_out(sandbox, agent, start, writable)).await;
-        let (workspace, host) = ready.map_err(|_| Failure::NoTime(order.timeout))??;
+        let stop = self.stop;
+        let laid_out = tokio::time::timeout_at(deadline, self.lay_out(sandbox, agent, start, writable));
+        let ready = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(Failure::Interrupted),
+            ready = laid_out => ready,
+        };
+        let (workspace, host, way_out) = ready.map_err(|_| Failure::NoTime(order.timeout))??;
         Ok(Room {
             workspace,
             host,
+            _way_out: way_out,
             deadline,
         })
     }
@@ -201,7 +233,7 @@ impl Attempt<'_> {
         agent: &AgentSettings,
         start: Option<&Change>,
         writable: bool,
-    ) -> Result<(Workspace, ToolHost), Failure> {
+    ) -> Result<(Workspace, ToolHost, Option<WayOut>), Failure> {
         let order = self.order;
         self.stage("workspace");
         let sandboxed = order.sandbox.is_some();
@@ -215,22 +247,35 @@ impl Attempt<'_> {
         )
         .await
         .map_err(Failure::Workspace)?;
-        let policy = Policy {
+        let mut policy = Policy {
             layers: workspace.layers(),
             mirror_objects: Some(workspace.mirror_objects()),
             ..self.policy(workspace.root().to_owned(), order.scratch.clone(), writable)
         };
-        self.keep(sandbox, &policy);
-        self.caveats.extend(caveat);
         if let Some(setup) = &order.setup {
             self.stage("setup");
             workspace
-                .prepare(setup, &order.setup_cache, sandbox, &policy)
+                .prepare_by(
+                    setup,
+                    &order.setup_cache,
+                    sandbox,
+                    &policy,
+                    order.ways_out.setup.as_ref(),
+                )
                 .await
                 .map_err(Failure::Setup)?;
         }
+        let way_out = match order.ways_out.agent.as_ref().filter(|_| sandboxed) {
+            Some(gateway) => Some(WayOut::open(&order.scratch, gateway)?),
+            None => None,
+        };
+        if let Some(way_out) = &way_out {
+            way_out.lead(&mut policy);
+        }
+        self.keep(sandbox, &policy);
+        self.caveats.extend(caveat);
         let host = ToolHost::start(sandbox, &policy, &agent.deny_commands).await?;
-        Ok((workspace, host))
+        Ok((workspace, host, way_out))
     }
 
     fn policy(&self, workspace: PathBuf, scratch: PathBuf, writable: bool) -> Policy {
@@ -260,6 +305,7 @@ impl Attempt<'_> {
             mirror: &self.order.mirror,
             base: &self.order.base,
             deadline: room.deadline,
+            stop: self.stop.clone(),
             reports: self.reports,
         }
     }
@@ -281,6 +327,8 @@ struct Room {
     workspace: Workspace,
     host: ToolHost,
     deadline: Instant,
+    /// Open as long as somebody is in the room.
+    _way_out: Option<WayOut>,
 }
 
 async fn make_scratch(scratch: &Path) -> Result<(), Failure> {

@@ -11,7 +11,8 @@ pub mod order;
 pub mod relay;
 pub mod sandbox;
 pub mod tools;
+pub mod way_out;
 pub mod workspace;
 
-pub use attempt::{Machine, carry_out};
+pub use attempt::{Machine, carry_out, carry_out_until};
 pub use order::{Change, Job, Order, Outcome, Report};

@@ -35,8 +35,23 @@ pub struct Order {
     pub setup_cache: PathBuf,
     /// After this long the attempt ends with what it has.
     pub timeout: Span,
+    /// The ways out of its sandboxes to hosts that the loop allows.
+    #[serde(default)]
+    pub ways_out: WaysOut,
     /// What is to be done.
     pub job: Job,
+}
+
+/// Ways out to the hosts that the loop allows, each with a token of its own that buys no model call. Which hosts these
+/// are the gateway knows. None: those inside reach nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaysOut {
+    /// For what the agent runs.
+    pub agent: Option<Gateway>,
+    /// For what installs dependencies.
+    pub setup: Option<Gateway>,
+    /// For what checks run.
+    pub checks: Option<Gateway>,
 }
 
 /// What is to be done.
@@ -54,7 +69,7 @@ pub enum Job {
 /// How model calls are made: through the gateway, with a token that is worth nothing elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
-    /// `http://127.0.0.1:4141`, or `unix:/path/to/socket`.
+    /// `http://127.0.0.1:4141`, `unix:/path/to/socket`, or `relay://127.0.0.1:4142` for what runs in a sandbox.
     pub address: String,
     /// This attempt's token.
     pub token: String,
@@ -245,6 +260,18 @@ pub struct Outcome {
     /// What its sandbox was ([`crate::sandbox::Shown`]); none: it came to none.
     #[serde(default)]
     pub policy: Option<serde_json::Value>,
+}
+
+impl Outcome {
+    /// The outcome of what could not be carried out, for this reason in words for a person.
+    pub fn could_not_run(why: String, retry: bool) -> Self {
+        Self {
+            result: Result::CouldNotRun { why, retry },
+            usage: Usage::default(),
+            caveats: Vec::new(),
+            policy: None,
+        }
+    }
 }
 
 /// What the job gave back.

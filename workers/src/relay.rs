@@ -1,15 +1,17 @@
 //! One attempt's way to the gateway: a unix socket that is seen in its sandbox, joined to the gateway's address. It
-//! moves bytes and reads none; it holds no key, and ends with the attempt.
+//! moves bytes and reads none, but says first whose they are where the gateway asks for that (`relay://`), so that a
+//! token is worth nothing through another sandbox's relay; it holds no key, and ends with the attempt.
 
 use std::{
     io::{Error, ErrorKind},
-    os::unix::fs::PermissionsExt as _,
+    os::{fd::AsRawFd as _, unix::fs::PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use sha2::{Digest as _, Sha256};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, copy_bidirectional},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpStream, UnixListener, UnixStream},
     sync::Semaphore,
     task::{JoinHandle, JoinSet},
@@ -24,7 +26,9 @@ const CONNECTIONS: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
     /// The gateway's address is none that we can join to.
-    #[error("`{0}` is not a gateway's address; it is `http://host:port` or `unix:/path`")]
+    #[error(
+        "`{0}` is not a gateway's address; it is `http://host:port`, `relay://host:port` or `unix:/path`"
+    )]
     Address(String),
     /// The socket could not be made.
     #[error("`{path}`: {error}")]
@@ -48,9 +52,9 @@ impl Relay {
     /// Must be called within a runtime.
     ///
     /// # Errors
-    /// If the address makes no sense or the socket cannot be made (a socket's path has 107 bytes at most).
+    /// If the address makes no sense or the socket cannot be made.
     pub fn start(socket: &Path, gateway: &Gateway) -> Result<Self, RelayError> {
-        let target = Arc::new(Target::read(&gateway.address)?);
+        let target = Arc::new(Target::read(&gateway.address, &gateway.token)?);
         let failed = |error| RelayError::Socket {
             path: socket.to_owned(),
             error,
@@ -59,13 +63,31 @@ impl Relay {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let listener = UnixListener::bind(socket).map_err(failed)?;
+        let listener = bind(socket).map_err(failed)?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
         Ok(Self {
             socket: socket.to_owned(),
             accepting: tokio::spawn(accept(listener, target)),
         })
     }
+}
+
+impl Relay {
+    /// Where its socket is.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+}
+
+/// Binds by way of the open folder, since a socket's path has 107 bytes at most and a folder's may have more.
+fn bind(socket: &Path) -> std::io::Result<UnixListener> {
+    let (Some(folder), Some(name)) = (socket.parent(), socket.file_name()) else {
+        return Err(ErrorKind::InvalidInput.into());
+    };
+    let folder = std::fs::File::open(folder)?;
+    let at = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
+    UnixListener::bind(at.join(name))
 }
 
 impl Drop for Relay {
@@ -107,11 +129,13 @@ async fn accept(listener: UnixListener, target: Arc<Target>) {
 #[derive(Debug, PartialEq, Eq)]
 enum Target {
     Tcp(String),
+    /// The same, and what is said first.
+    Relays(String, String),
     Unix(PathBuf),
 }
 
 impl Target {
-    fn read(address: &str) -> Result<Self, RelayError> {
+    fn read(address: &str, token: &str) -> Result<Self, RelayError> {
         let wrong = || RelayError::Address(address.to_owned());
         if let Some(path) = address.strip_prefix("unix:") {
             return if path.starts_with('/') {
@@ -120,27 +144,39 @@ impl Target {
                 Err(wrong())
             };
         }
-        let place = address
-            .strip_prefix("http://")
-            .ok_or_else(wrong)?
-            .trim_end_matches('/');
+        let (scheme, place) = address.split_once("://").ok_or_else(wrong)?;
+        let place = place.trim_end_matches('/');
         let (host, port) = place.rsplit_once(':').ok_or_else(wrong)?;
         if host.is_empty() || host.contains(['/', '@', ' ']) || port.parse::<u16>().is_err() {
             return Err(wrong());
         }
-        Ok(Self::Tcp(place.to_owned()))
+        match scheme {
+            "http" => Ok(Self::Tcp(place.to_owned())),
+            "relay" => {
+                let mark = hex::encode(Sha256::digest(token.as_bytes()));
+                Ok(Self::Relays(place.to_owned(), format!("{mark}\n")))
+            }
+            _ => Err(wrong()),
+        }
     }
 
     async fn join(&self, mut inside: UnixStream) -> std::io::Result<()> {
         match self {
-            Self::Tcp(place) => {
-                let outside = TcpStream::connect(place).await?;
-                outside.set_nodelay(true)?;
+            Self::Tcp(place) => pump(&mut inside, connect(place).await?).await,
+            Self::Relays(place, mark) => {
+                let mut outside = connect(place).await?;
+                outside.write_all(mark.as_bytes()).await?;
                 pump(&mut inside, outside).await
             }
             Self::Unix(path) => pump(&mut inside, UnixStream::connect(path).await?).await,
         }
     }
+}
+
+async fn connect(place: &str) -> std::io::Result<TcpStream> {
+    let outside = TcpStream::connect(place).await?;
+    outside.set_nodelay(true)?;
+    Ok(outside)
 }
 
 async fn pump(
@@ -152,10 +188,7 @@ async fn pump(
 
 #[cfg(test)]
 mod tests {
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpListener,
-    };
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
     use super::*;
 
@@ -195,11 +228,12 @@ mod tests {
             "http://user@x:1",
             "http://x:99999",
             "unix:relative",
+            "ftp://x:1",
         ] {
-            assert!(Target::read(address).is_err(), "{address}");
+            assert!(Target::read(address, "t").is_err(), "{address}");
         }
         assert_eq!(
-            Target::read("http://127.0.0.1:4141/").unwrap(),
+            Target::read("http://127.0.0.1:4141/", "t").unwrap(),
             Target::Tcp("127.0.0.1:4141".into())
         );
     }

@@ -18,7 +18,7 @@ mod pytest;
 mod scripts;
 mod unittest;
 
-pub use junit::read_junit;
+pub use junit::{FailedTest, junit_failures, read_junit};
 
 /// More results than this are not kept.
 const MAX_RESULTS: usize = 50_000;

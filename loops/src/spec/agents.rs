@@ -69,6 +69,9 @@ pub struct Worker {
     /// A prompt beside this file; else the library's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// Labels that a machine must have to do this work (`loops worker --labels gpu`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// How many work at once.
     #[schemars(range(min = 1, max = 1000))]
     pub max_parallel: u32,
@@ -86,6 +89,7 @@ impl Default for Worker {
             model: "standard".to_owned(),
             effort: Effort::Medium,
             prompt: None,
+            needs: Vec::new(),
             max_parallel: 4,
             max_attempts: 2,
             timeout: Span(std::time::Duration::from_secs(45 * 60)),

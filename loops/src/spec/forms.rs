@@ -72,8 +72,9 @@ pub(super) fn is_branch(text: &str) -> bool {
         && text != "@"
 }
 
-/// A host's name, or `*.` before one; with or without a port. No scheme, no path.
-pub(super) fn is_host(text: &str) -> bool {
+/// A host's name, or `*.` before one; with or without a port. No scheme, no path, and no address: no name in the world ends
+/// with a number, and an address does.
+pub fn is_host(text: &str) -> bool {
     let text = text.strip_prefix("*.").unwrap_or(text);
     let (host, port) = text
         .split_once(':')
@@ -85,19 +86,60 @@ pub(super) fn is_host(text: &str) -> bool {
             && !label.ends_with('-')
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
     };
-    host.len() <= 253
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+    !is_number
+        && host.len() <= 253
         && host.split('.').all(label)
         && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// A Slack channel's name with its `#`.
+/// An address that may be fetched: `https`, or `http` to this machine itself; without a name or password in it.
+pub(super) fn is_address(text: &str) -> bool {
+    let (rest, only_here) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (rest, false),
+        (None, Some(rest)) => (rest, true),
+        (None, None) => return false,
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    let here = matches!(name, "localhost" | "127.0.0.1");
+    !text.chars().any(|c| c.is_control() || c.is_whitespace())
+        && !rest.contains('#')
+        && !host.starts_with('*')
+        && is_host(host)
+        && (here || !only_here)
+}
+
+/// Whether an entry of hosts (`registry.example.com`, `*.example.com:8443`) allows all that another one does. Without a
+/// port an entry means 443.
+pub(super) fn host_covers(wide: &str, narrow: &str) -> bool {
+    fn parts(entry: &str) -> (&str, &str) {
+        entry.split_once(':').unwrap_or((entry, "443"))
+    }
+    let ((wide, port), (narrow, wanted)) = (parts(wide), parts(narrow));
+    let same = match wide.strip_prefix('*') {
+        // `.example.com`: something must stand before it.
+        Some(parent) => narrow
+            .get(narrow.len().saturating_sub(parent.len())..)
+            .is_some_and(|end| narrow.len() > parent.len() && end.eq_ignore_ascii_case(parent)),
+        None => wide.eq_ignore_ascii_case(narrow),
+    };
+    same && port == wanted
+}
+
+/// A Slack channel: its name with its `#`, or its id.
 pub(super) fn is_channel(text: &str) -> bool {
-    text.strip_prefix('#').is_some_and(|name| {
-        (1..=80).contains(&name.chars().count())
-            && !name
-                .chars()
-                .any(|c| c.is_whitespace() || c.is_control() || c.is_uppercase() || c == '#')
-    })
+    let is_id = text.starts_with(['C', 'G'])
+        && (9..=20).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    is_id
+        || text.strip_prefix('#').is_some_and(|name| {
+            (1..=80).contains(&name.chars().count())
+                && !name
+                    .chars()
+                    .any(|c| c.is_whitespace() || c.is_control() || c.is_uppercase() || c == '#')
+        })
 }
 
 /// The name of a file in the same folder.
@@ -200,8 +242,35 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_of_hosts_covers_what_it_allows_and_no_more() {
+        for (wide, narrow) in [
+            ("a.example", "A.example"),
+            ("a.example", "a.example:443"),
+            ("*.a.example", "x.a.example"),
+            ("*.a.example", "*.x.a.example"),
+            ("*.a.example", "*.a.example"),
+            ("a.example:8443", "a.example:8443"),
+        ] {
+            assert!(host_covers(wide, narrow), "{wide} {narrow}");
+        }
+        for (wide, narrow) in [
+            ("a.example", "*.a.example"),
+            ("a.example", "x.a.example"),
+            ("a.example", "a.example:80"),
+            ("a.example:80", "a.example"),
+            ("*.a.example", "a.example"),
+            ("*.a.example", "xa.example"),
+            ("*.x.a.example", "*.a.example"),
+            ("*.a.example", "evil.example"),
+        ] {
+            assert!(!host_covers(wide, narrow), "{wide} {narrow}");
+        }
+    }
+
+    #[test]
     fn hosts_and_hours_have_their_forms() {
         assert!(is_host("registry.example.com") && is_host("*.example.com:443"));
+        assert!(!is_host("10.0.0.1") && !is_host("10.0.0.1:443") && !is_host("2130706433"));
         assert!(!is_host("https://example.com") && !is_host("a/b") && !is_host("") && !is_host("a:0"));
         assert_eq!(quiet_hours("22:00-07:30"), Some((1320, 450)));
         for bad in ["24:00-07:00", "22-07", "22:00-22:00", "+1:00-07:00"] {

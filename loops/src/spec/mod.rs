@@ -7,6 +7,7 @@ mod agents;
 mod check;
 mod de;
 mod error;
+mod feeds;
 mod forms;
 mod limits;
 mod none_or;
@@ -26,8 +27,9 @@ mod words;
 
 pub use agents::*;
 pub use error::{SpecError, render};
-pub use forms::RepoForm;
+pub use feeds::*;
 pub(crate) use forms::quiet_hours;
+pub use forms::{RepoForm, is_host};
 pub use limits::*;
 pub use overreach::{Allowance, Overreach, overreach};
 pub use proof::*;

@@ -3,7 +3,7 @@
 //!
 //! Nothing is looked up here: whether a branch exists, or a name is taken, is asked by who reads the repository.
 
-use super::{Backend, Bytes, Dollars, LoopSpec, Sandbox, SandboxLimits, Source};
+use super::{Backend, Bytes, Dollars, LoopSpec, Sandbox, SandboxLimits, Source, forms::host_covers};
 use crate::budget::Money;
 
 /// What the operator lets the loops of one repository use.
@@ -21,6 +21,8 @@ pub struct Allowance {
     pub cpus: u32,
     /// How many workers of one kind work at once.
     pub parallel: u32,
+    /// The hosts that sandboxes may be let out to, as in a spec; none by default.
+    pub network: Vec<String>,
 }
 
 impl Default for Allowance {
@@ -35,6 +37,7 @@ impl Default for Allowance {
             disk: sandbox.disk,
             cpus: sandbox.cpus,
             parallel: super::Worker::default().max_parallel,
+            network: Vec::new(),
         }
     }
 }
@@ -59,6 +62,7 @@ pub fn overreach(spec: &LoopSpec, repository: &str, allowance: &Allowance, spent
     }
     sources(spec, &mut list);
     surroundings(spec, allowance, &mut list);
+    network(spec, allowance, &mut list);
     for (name, worker) in &spec.workers {
         if matches!(worker.agent, Backend::Command | Backend::Rehearsal | Backend::Acp) {
             let words =
@@ -87,14 +91,18 @@ impl List {
 
 fn sources(spec: &LoopSpec, list: &mut List) {
     for (i, source) in spec.sources.iter().enumerate() {
-        let (key, whose) = match source {
-            Source::File(_) => ("file", "files on the operator's machine are"),
-            Source::Junit(_) => ("junit", "files on the operator's machine are"),
-            Source::Slack(_) => ("slack", "Slack's channels are"),
+        let whose = match source {
+            Source::File(_) | Source::Junit(_) | Source::Sarif(_) | Source::Csv(_) => {
+                "files on the operator's machine are"
+            }
+            Source::Slack(_) => "Slack's channels are",
+            Source::Json(_) | Source::Rss(_) | Source::Sentry(_) => {
+                "addresses that the operator's machine can reach are"
+            }
             Source::GithubIssues(_) | Source::GithubActions(_) => continue,
         };
         let words = format!("{whose} not this repository's to read; use `github_issues` or `github_actions`");
-        list.add(&format!("sources[{i}].{key}"), words);
+        list.add(&format!("sources[{i}].{}", source.key()), words);
     }
     if spec.notify.slack.is_some() {
         let words = "Slack's channels are not this repository's to write to; leave it out".to_owned();
@@ -124,6 +132,24 @@ fn surroundings(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
     if limits.cpus > allowance.cpus {
         let words = format!("the operator lets it have {} processors", allowance.cpus);
         list.add("sandbox.cpus", words);
+    }
+}
+
+fn network(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
+    let setup = spec.setup.as_ref().map_or(&[][..], |setup| &setup.network);
+    for (key, hosts) in [
+        ("setup.network", setup),
+        ("boundaries.network", &spec.boundaries.network),
+        ("checks.network", &spec.checks.network),
+    ] {
+        for (i, host) in hosts.iter().enumerate() {
+            if !allowance.network.iter().any(|allowed| host_covers(allowed, host)) {
+                let words = format!(
+                    "the operator does not let this repository's sandboxes reach `{host}` (`github.limits.network`); leave it out"
+                );
+                list.add(&format!("{key}[{i}]"), words);
+            }
+        }
     }
 }
 
@@ -213,11 +239,41 @@ mod tests {
         for source in [
             "file: { path: /etc/passwd }",
             "junit: { path: x.xml }",
+            "sarif: { path: x.sarif }",
+            "csv: { path: x.csv, columns: { text: t } }",
+            "json: { url: 'http://localhost/x', fields: { text: /t } }",
+            "rss: { url: 'https://intern.example/feed' }",
+            "sentry: { organization: a, project: b, credential: c }",
             "slack: { channels: ['#hr'] }",
         ] {
             let key = format!("sources[0].{}", source.split(':').next().unwrap());
             assert_eq!(refused(&format!("{OWN}sources: [{{ {source} }}]\n")), [key]);
         }
+    }
+
+    #[test]
+    fn only_hosts_that_the_operator_lists_are_reached_by_a_repositorys_loops() {
+        let text = format!(
+            "{OWN}{ISSUES}setup: {{ run: make, network: [registry.example.com, evil.example] }}\nboundaries: {{ network: ['*.cdn.example'] }}\nchecks: {{ \
+             network: ['db.example:5432'] }}\n"
+        );
+        let refused = |network: &[&str]| -> Vec<String> {
+            let allowance = Allowance {
+                network: network.iter().map(|&host| host.to_owned()).collect(),
+                ..Allowance::default()
+            };
+            let found = overreach(&spec(&text), "acme/shop", &allowance, Money::ZERO);
+            found.into_iter().map(|one| one.path).collect()
+        };
+        let all = [
+            "setup.network[0]",
+            "setup.network[1]",
+            "boundaries.network[0]",
+            "checks.network[0]",
+        ];
+        assert_eq!(refused(&[]), all);
+        let listed = ["registry.example.com", "*.cdn.example", "*.example:5432"];
+        assert_eq!(refused(&listed), ["setup.network[1]"]);
     }
 
     #[test]

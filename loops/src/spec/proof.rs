@@ -11,10 +11,16 @@ use super::{agents::ReviewChoice, limits::ten_minutes, units::Span};
 pub struct Checks {
     /// Commands that must pass.
     pub commands: Vec<CheckCommand>,
+    /// Hosts that these commands may reach; they run the change's own code.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<String>,
     /// Whether the change's tests must fail on the base and pass on the change.
     pub reproduce: Reproduce,
     /// What to do about weakened tests.
     pub weakened_tests: WeakenedTests,
+    /// Labels that a machine must have to run the commands (`loops worker --labels gpu`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// An independent agent that reads diff and evidence; `none` leaves it out.
     pub agent_review: ReviewChoice,
 }
@@ -23,8 +29,10 @@ impl Default for Checks {
     fn default() -> Self {
         Self {
             commands: Vec::new(),
+            network: Vec::new(),
             reproduce: Reproduce::Required,
             weakened_tests: WeakenedTests::Forbid,
+            needs: Vec::new(),
             agent_review: ReviewChoice::default(),
         }
     }

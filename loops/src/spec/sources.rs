@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::units::Span;
+use super::{CsvSource, JsonSource, RssSource, SentrySource, units::Span};
 
 /// What starts a loop besides its schedule. One key each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,28 +28,49 @@ pub enum Source {
     GithubIssues(GithubIssues),
     /// Workflow runs of the loop's repository.
     GithubActions(GithubActions),
-    /// JUnit reports on disk.
+    /// Failed tests in JUnit reports on disk.
     Junit(PathSource),
+    /// Findings of scanners in SARIF reports on disk.
+    Sarif(PathSource),
+    /// Rows of a CSV file.
+    Csv(CsvSource),
+    /// The answer of any HTTP address that is JSON with a list in it.
+    Json(JsonSource),
+    /// An RSS or Atom feed.
+    Rss(RssSource),
+    /// Issues of a Sentry project.
+    Sentry(SentrySource),
     /// A JSONL file, one signal a line; or a Slack export, as a folder or a zip.
     File(PathSource),
 }
 
 impl Source {
     /// The keys of all kinds of sources.
-    pub const KEYS: [&str; 5] = ["slack", "github_issues", "github_actions", "junit", "file"];
+    pub const KEYS: [&str; 10] = [
+        "slack",
+        "github_issues",
+        "github_actions",
+        "junit",
+        "sarif",
+        "csv",
+        "json",
+        "rss",
+        "sentry",
+        "file",
+    ];
 }
 
 /// Slack channels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlackSource {
-    /// Channel names with `#`.
+    /// Channel names with `#`, or ids like `C024BE7LH`. The app must be in them.
     #[schemars(length(min = 1))]
     pub channels: Vec<String>,
-    /// How far back to read.
+    /// How far back messages are read, and read again for edits, deletions and reactions.
     #[serde(default = "week")]
     pub lookback: Span,
-    /// Read threads, too.
+    /// Read what is answered to them, too.
     #[serde(default = "yes")]
     pub threads: bool,
 }
@@ -135,6 +156,24 @@ pub struct Triage {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"))]
     pub quiet: Option<String>,
+}
+
+impl Source {
+    /// The key that it is written under.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Slack(_) => "slack",
+            Self::GithubIssues(_) => "github_issues",
+            Self::GithubActions(_) => "github_actions",
+            Self::Junit(_) => "junit",
+            Self::Sarif(_) => "sarif",
+            Self::Csv(_) => "csv",
+            Self::Json(_) => "json",
+            Self::Rss(_) => "rss",
+            Self::Sentry(_) => "sentry",
+            Self::File(_) => "file",
+        }
+    }
 }
 
 impl Default for Triage {

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Autonomy, Backend, Kind, LoopSpec, OnOff, ProposalForm, RepoForm, Sandbox, Source};
+use super::{Autonomy, Backend, Kind, LoopSpec, ProposalForm, RepoForm, Sandbox, Source, Trigger};
 
 /// A key that is right, and what it asks for that cannot be done yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -31,7 +31,7 @@ pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
                     "github_issues" | "github_actions" => {
                         format!("the source `{name}` for a repository in a folder; name it as `owner/name`")
                     }
-                    _ => format!("the source `{name}`; use `file`"),
+                    _ => format!("the source `{name}`; use `file` or `slack`"),
                 },
             );
         }
@@ -50,13 +50,26 @@ pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
     list.0
 }
 
+/// The events of Slack that are heard.
+const HEARD: [&str; 2] = ["message", "reaction_added"];
+
 /// What the loop waits for and never gets; none: nothing. It can be run by hand all the same.
 pub fn unserved(spec: &LoopSpec) -> Option<Unavailable> {
-    (!spec.triggers.is_empty()).then(|| Unavailable {
-        path: "triggers".to_owned(),
-        words: "webhooks do not come in yet, so `loops serve` does not serve this loop; leave them out and write a \
-                `schedule`, or start it with `loops run`"
-            .to_owned(),
+    spec.triggers.iter().enumerate().find_map(|(i, trigger)| {
+        let (key, words) = match trigger {
+            Trigger::Slack(event) if HEARD.contains(&event.as_str()) => return None,
+            Trigger::Slack(_) => ("slack", "of Slack's events only `message` and `reaction_added` are heard".to_owned()),
+            Trigger::Github(_) => (
+                "github",
+                "webhooks of GitHub do not come in yet, so `loops serve` does not serve this loop; leave them out and \
+                 write a `schedule`, or start it with `loops run`"
+                    .to_owned(),
+            ),
+        };
+        Some(Unavailable {
+            path: format!("triggers[{i}].{key}"),
+            words,
+        })
     })
 }
 
@@ -74,12 +87,16 @@ impl List {
 /// The name of a source that cannot be read yet.
 fn later(source: &Source, on_github: bool) -> Option<&'static str> {
     match source {
-        Source::File(_) => None,
         Source::GithubIssues(_) | Source::GithubActions(_) if on_github => None,
-        Source::Slack(_) => Some("slack"),
-        Source::GithubIssues(_) => Some("github_issues"),
-        Source::GithubActions(_) => Some("github_actions"),
-        Source::Junit(_) => Some("junit"),
+        Source::GithubIssues(_) | Source::GithubActions(_) => Some(source.key()),
+        Source::File(_)
+        | Source::Slack(_)
+        | Source::Junit(_)
+        | Source::Sarif(_)
+        | Source::Csv(_)
+        | Source::Json(_)
+        | Source::Rss(_)
+        | Source::Sentry(_) => None,
     }
 }
 
@@ -101,12 +118,6 @@ fn surroundings(spec: &LoopSpec, list: &mut List) {
             "sandbox.image",
             "container images; leave it out to use the host's toolchains",
         );
-    }
-    if spec.setup.as_ref().is_some_and(|setup| !setup.network.is_empty()) {
-        list.add("setup.network", "network for setup; leave it empty");
-    }
-    if !spec.boundaries.network.is_empty() {
-        list.add("boundaries.network", "network for agents; leave it empty");
     }
 }
 
@@ -145,11 +156,5 @@ fn outward(spec: &LoopSpec, on_github: bool, list: &mut List) {
             "proposal.autonomy",
             "merging by itself in a folder, where no branch is protected; use `propose`",
         ),
-    }
-    if spec.notify.slack.is_some() {
-        list.add("notify.slack", "messages to Slack");
-    }
-    if spec.notify.reporters == OnOff::On {
-        list.add("notify.reporters", "telling reporters");
     }
 }

@@ -1,4 +1,4 @@
-//! What is to leave for GitHub, and what came of what left: looked after between runs, and beside them.
+//! What is to leave for GitHub and Slack, and what came of what left: looked after between runs, and beside them.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,11 +19,33 @@ const SEND: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_secs(3_600);
 /// How many of those looks lie between two looks at GitHub.
 const WATCH_EVERY: u32 = 15;
+/// How many of those looks lie between two looks at what Slack is to be told of,
+const ANNOUNCE_EVERY: u32 = 3;
+/// and between two looks at what was answered there.
+const HEAR_EVERY: u32 = 30;
 
 /// Looks once at what became of pull requests, tries what waits, and tells of both.
 pub(super) async fn look(home: &Home, out: Out) -> Result<(), CliError> {
-    for news in news_of(home).await? {
-        out.note(line(&news));
+    loop {
+        for news in news_of(home).await? {
+            out.note(line(&news));
+        }
+        for waiting in engine::send(home, true).await? {
+            out.note(waits(&waiting));
+        }
+        if !engine::settle_rebuilds(home).await {
+            return tell(home, out).await;
+        }
+    }
+}
+
+/// Tells Slack what there is to tell, hears what was answered there, and tries what waits.
+async fn tell(home: &Home, out: Out) -> Result<(), CliError> {
+    if home.slack.is_some() {
+        for told in engine::hear_answers(home).await? {
+            out.note(answered(&told));
+        }
+        engine::announce(home).await?;
     }
     for waiting in engine::send(home, true).await? {
         out.note(waits(&waiting));
@@ -33,7 +55,7 @@ pub(super) async fn look(home: &Home, out: Out) -> Result<(), CliError> {
 
 /// Carries out what a decision has just put before the outbox; a service that has the state does it by itself.
 pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliError> {
-    if home.hub.is_none() {
+    if home.hub.is_none() && home.slack.is_none() {
         return Ok(());
     }
     let free = match StateLock::take(&home.folder) {
@@ -42,13 +64,16 @@ pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliE
     };
     match free {
         Ok(_lock) => {
+            if home.slack.is_some() {
+                engine::announce(home).await?;
+            }
             for waiting in engine::send(home, true).await? {
                 context.out.note(waits(&waiting));
             }
         }
         Err(_) => context
             .out
-            .note("the service that is running brings it to GitHub"),
+            .note("the service that is running brings it where it is to go"),
     }
     Ok(())
 }
@@ -78,13 +103,21 @@ pub(super) async fn sweep_on(store: Store, retention: Retention, out: Out, stop:
 
 /// Looks again and again until `stop`.
 pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
-    if home.hub.is_none() {
+    match engine::mute(&home).await {
+        Ok(mute) if !mute.is_empty() => out.note(plain(&format!(
+            "nothing is said in Slack of {}: there is no login (`loops doctor`)",
+            mute.join(", ")
+        ))),
+        _ => {}
+    }
+    if home.hub.is_none() && home.slack.is_none() {
         return;
     }
     let mut told = Told::default();
     for round in 0.. {
-        if let Err(error) = once(&home, out, round % WATCH_EVERY == 0, &mut told).await {
-            out.note(format!("{}  trouble   GitHub: {error}", clock::now()));
+        let watch = round % WATCH_EVERY == 0 || engine::has_rebuilt(&home);
+        if let Err(error) = once(&home, out, round, watch, &mut told).await {
+            out.note(format!("{}  trouble   {error}", clock::now()));
         }
         tokio::select! {
             () = stop.cancelled() => return,
@@ -108,8 +141,24 @@ struct Told {
     stays: BTreeSet<String>,
 }
 
-async fn once(home: &Home, out: Out, watch: bool, told: &mut Told) -> Result<(), engine::EngineError> {
-    if watch {
+async fn once(
+    home: &Home,
+    out: Out,
+    round: u32,
+    watch: bool,
+    told: &mut Told,
+) -> Result<(), engine::EngineError> {
+    if home.slack.is_some() {
+        if round % HEAR_EVERY == 0 {
+            for heard in engine::hear_answers(home).await? {
+                out.note(format!("{}  {}", clock::now(), answered(&heard)));
+            }
+        }
+        if round % ANNOUNCE_EVERY == 0 {
+            engine::announce(home).await?;
+        }
+    }
+    if watch && home.hub.is_some() {
         for news in news_of(home).await? {
             let (words, again) = (
                 line(&news),
@@ -135,6 +184,11 @@ fn line(news: &News) -> String {
         News::Merged(proposal) => format!("merged    {}: {}", proposal.id.short(), proposal.title),
         News::Closed(proposal, why) => format!("closed    {}: {why}", proposal.id.short()),
         News::Reopened(proposal) => format!("reopened  {}: {}", proposal.id.short(), proposal.title),
+        News::Rebuilding(proposal, base) => format!(
+            "proves    {}: its base has moved to {}",
+            proposal.id.short(),
+            base.get(..7).unwrap_or(base)
+        ),
         News::Rebuilt(proposal, how) => format!("rebuilt   {}: {how}", proposal.id.short()),
         News::SentBack(proposal, why) => format!("sent back {}: {why}", proposal.id.short()),
         News::Answered(proposal, n) => format!("answered  {}: {n} on GitHub", proposal.id.short()),
@@ -149,6 +203,10 @@ fn line(news: &News) -> String {
         News::StaysOpen(proposal, why) => format!("stays     {}: {why}", proposal.id.short()),
         News::Trouble(proposal, why) => format!("trouble   {}: {why}", proposal.id.short()),
     })
+}
+
+fn answered(told: &engine::Told) -> String {
+    plain(&format!("answered  {}: {}", told.proposal.id.short(), told.what))
 }
 
 fn waits(waiting: &Waiting) -> String {

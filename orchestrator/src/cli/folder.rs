@@ -164,8 +164,12 @@ pub(super) fn serve_it(file: specs::SpecFile) -> Result<Definition, Broken> {
             return Err(Broken { path, words });
         }
     };
-    let version = spec::version(&spec);
-    let definition = Definition { spec, version, path };
+    let definition = Definition {
+        version: spec::version(&spec),
+        spec,
+        path,
+        repository: file.repository,
+    };
     let waits = spec::unserved(&definition.spec).map(|waits| waits.to_string());
     let no = waits.or_else(|| {
         run::refuse_what_is_not_there(&definition)

@@ -14,6 +14,7 @@ mod history;
 mod import;
 mod init;
 mod logs;
+mod nodes;
 mod out;
 mod plans;
 mod report;
@@ -149,7 +150,6 @@ enum Command {
     Sandbox(sandbox::Args),
     /// Where the state is kept
     Store(store::Args),
-    /// Carry out one order
     Worker(worker::Args),
     /// Print completions for a shell
     Completions {
@@ -167,6 +167,7 @@ loops turns what people and machines say about a codebase into proven, reviewed 
   loops doctor             what is needed, what is there, how to mend the rest
   loops run LOOP           one run now (--dry-run: only say what it would do and cost)
   loops serve              every loop by its schedule (pause LOOP, resume LOOP, cancel RUN)
+  loops worker             carry out work of a service elsewhere, on the same Postgres
   loops findings           what is wrong, scored, with who said so
   loops findings merge | split | refuse | reopen
   loops review [ID]        proposals: what was wrong, what was changed, what was proven

@@ -83,6 +83,12 @@ pub(super) async fn drive(
 ) -> Result<Exit, CliError> {
     let service = context.service(cassette).await?;
     errands::look(&service.engine.home, context.out).await?;
+    let wants = &definition.spec.notify;
+    if service.engine.home.slack.is_none() && (wants.slack.is_some() || wants.reporters == spec::OnOff::On) {
+        context
+            .out
+            .note("`notify` asks for messages in Slack, and there is no login: nothing is said there");
+    }
     let watchers = Watchers::default();
     let cancel = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(cancel.clone()));
@@ -94,6 +100,11 @@ pub(super) async fn drive(
     let finished = finished?;
     // What came of it may be to be said on GitHub; what cannot be is told at the next look.
     engine::send(&service.engine.home, false).await?;
+    if service.engine.home.slack.is_some() {
+        engine::announce(&service.engine.home).await?;
+        engine::send(&service.engine.home, false).await?;
+    }
+    service.leave().await;
     service
         .engine
         .gateway

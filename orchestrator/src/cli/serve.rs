@@ -1,13 +1,17 @@
 //! `loops serve`: the service. `pause`, `resume` and `cancel` steer it, and need not run beside it.
 
 mod loops;
+mod news;
 
 use std::{path::PathBuf, time::Duration};
 
 use ::loops::{run::RunState, text::plain};
 use tokio_util::sync::CancellationToken;
 
-use self::loops::{Loops, Shelf};
+use self::{
+    loops::{Loops, Shelf},
+    news::Doors,
+};
 use super::{CliError, Context, Exit, Out, errands, folder::Folder, follow};
 use crate::{
     clock,
@@ -49,10 +53,14 @@ pub(super) struct CancelArgs {
 
 pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let service = context.serving(args.cassette).await?;
     let stop = CancellationToken::new();
     let interrupt = tokio::spawn(follow::interrupt(stop.clone()));
     let out = context.out;
+    let Some(service) = context.serving(args.cassette, &stop).await? else {
+        out.note("another one led to the end");
+        return Ok(Exit::Done);
+    };
+    let lost = service.lost();
     let home = service.engine.home.clone();
     let (store, retention) = (home.store.clone(), config.retention);
     let shelf = Shelf::new(&home, &config).await?;
@@ -62,6 +70,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         "serving the loops {}; Ctrl-C ends it",
         where_from(context, &config)
     ));
+    let doors = Doors::open(&home, &config, out, &stop).await?;
     let fresh = tokio::spawn(shelf.keep_fresh(home, config, out, stop.clone()));
     let sweeping = tokio::spawn(errands::sweep_on(store, retention, out, stop.clone()));
     let errands = tokio::spawn(errands::keep_on(service.engine.home.clone(), out, stop.clone()));
@@ -70,13 +79,26 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
         move || loops.changed(),
         move |word| say(out, &word),
     )
-    .serve(&stop, Duration::from_secs(args.grace))
-    .await;
+    .serve(&stop, Duration::from_secs(args.grace));
+    let served = tokio::select! {
+        served = served => Some(served),
+        // Whatever is under way here ends at once, as if we had been killed.
+        () = lost.cancelled() => None,
+    };
+    stop.cancel();
+    doors.close().await;
     interrupt.abort();
     errands.abort();
     sweeping.abort();
     fresh.abort();
+    engine::stop_rebuilds(&service.engine.home).await;
     service.engine.gateway.shutdown(Duration::from_millis(200)).await;
+    let Some(served) = served else {
+        return Err(CliError::new("another loops has taken over")
+            .why("this one was silent for longer than its lease; nothing that it did since then counts")
+            .todo("start it again: it stands by then"));
+    };
+    service.leave().await;
     served.map_err(|error| CliError::new("the service ended").why(error))?;
     out.note("the service has ended; interrupted runs go on at the next start");
     Ok(Exit::Done)
@@ -109,6 +131,8 @@ fn say(out: Out, word: &Word) {
         Word::Broken(words) => format!("spec      {words}; the last good one stays"),
         Word::Started(name, Some(due)) => format!("run       {name}: the tick of {due} starts"),
         Word::Started(name, None) => format!("run       {name}: what was under way goes on"),
+        Word::Woken(name, 1) => format!("run       {name}: it was woken by news"),
+        Word::Woken(name, count) => format!("run       {name}: it was woken by {count} news"),
         Word::Skipped(name, due, why) => format!("tick      {name}: {due} skipped, {why}"),
         Word::Approved(name, title) => format!("run       {name}: a plan was approved, {title}"),
         Word::Held(name, why) => format!("held      {name}: {why}"),

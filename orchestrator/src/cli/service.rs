@@ -1,16 +1,19 @@
 //! What commands need of the rooms: the state folder, the store, the gateway, a loop by name.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use loops::spec;
+use tokio_util::sync::CancellationToken;
 use workers::{Machine, sandbox::Sandbox};
 
 use super::{CliError, Context, specs};
 use crate::{
     config::{Config, Database, Secret},
     engine::{Definition, Engine, Home, Plan, Watchers, plan},
+    feeds::Feeds,
     gateway::{Cassette, Gateway, GatewayError},
     github::{GitHubError, Hub},
+    slack::{Slack, SlackError},
     store::{StateLock, Store, StoreError},
 };
 
@@ -18,7 +21,26 @@ use crate::{
 pub(super) struct Service {
     pub(super) engine: Engine,
     /// Held as long as we work: two processes on one state folder would undo each other's work.
-    _lock: StateLock,
+    lock: StateLock,
+}
+
+impl Service {
+    /// Fires when another process leads: what this one does counts no more.
+    pub(super) fn lost(&self) -> CancellationToken {
+        self.lock.lost()
+    }
+
+    /// Leaves in good order: nobody need wait for our lease to end.
+    pub(super) async fn leave(&self) {
+        let home = &self.engine.home;
+        let left = async {
+            home.store.stop_leading().await?;
+            home.leave().await
+        };
+        if let Err(error) = left.await {
+            tracing::info!(%error, "nobody learns that we have gone");
+        }
+    }
 }
 
 impl Context {
@@ -35,19 +57,43 @@ impl Context {
     pub(super) async fn home(&self) -> Result<Home, CliError> {
         let config = self.config()?;
         let store = open(&config).await?;
-        let (folder, review) = (config.state, config.review);
-        let folder = folder.canonicalize().unwrap_or(folder);
-        let hub = Hub::new(&config.github)?;
-        Ok(Home::new(store, Arc::new(machine()), folder, hub).with_review(review))
+        let folder = config
+            .state
+            .canonicalize()
+            .unwrap_or_else(|_| config.state.clone());
+        home(config, store, folder)
     }
 
     /// Everything: the lock, the store, the gateway.
     pub(super) async fn service(&self, cassette: Option<PathBuf>) -> Result<Service, CliError> {
+        let (config, lock, home) = self.locked().await?;
+        let lock = lock.also_in(&home.store).await?;
+        self.leading((config, lock, home), cassette).await
+    }
+
+    /// What runs and the service need before they may work.
+    async fn locked(&self) -> Result<(Config, StateLock, Home), CliError> {
         let config = self.config()?;
         make_folder(&config)?;
         let lock = StateLock::take(&config.state)?;
         let home = self.home().await?;
-        let lock = lock.also_in(&home.store).await?;
+        if config.node.places == 0 && config.database.is_none() {
+            return Err(
+                CliError::usage("nobody would carry anything out: `node.places` is 0")
+                    .why("other nodes work on a state in a Postgres")
+                    .todo("name a `database` in `loops.yaml`, or give `node.places` a number"),
+            );
+        }
+        Ok((config, lock, home))
+    }
+
+    async fn leading(
+        &self,
+        (config, lock, home): (Config, StateLock, Home),
+        cassette: Option<PathBuf>,
+    ) -> Result<Service, CliError> {
+        let lock = lock.lead(&home.store, home.holder(), home.lease()).await?;
+        home.take_over_our_own().await?;
         let playback = match cassette.or_else(|| config.models.play.clone()) {
             Some(path) => Some(Cassette::load(&path).map_err(|error| CliError::usage(error.to_string()))?),
             None => None,
@@ -65,17 +111,84 @@ impl Context {
                 home,
                 gateway: Arc::new(gateway),
             },
-            _lock: lock,
+            lock,
         })
     }
 
-    /// The same, for who runs loops by their schedules: others can see that.
-    pub(super) async fn serving(&self, cassette: Option<PathBuf>) -> Result<Service, CliError> {
-        let service = self.service(cassette).await?;
+    /// What a node needs that carries out orders and does nothing else: its own folder and gateway, and a state that
+    /// others work on, too.
+    pub(super) async fn worker_node(
+        &self,
+        node: crate::config::Node,
+        cassette: Option<PathBuf>,
+    ) -> Result<Service, CliError> {
+        let config = self.config()?;
+        if config.database.is_none() {
+            return Err(
+                CliError::usage("a worker works for a service elsewhere, and here is no `database`")
+                    .why("only a state in a Postgres can be shared")
+                    .todo("name it in `loops.yaml`: `database: ${DATABASE_URL}`"),
+            );
+        }
+        make_folder(&config)?;
+        let lock = StateLock::take(&config.state)?;
+        let store = open(&config).await?;
+        let folder = config
+            .state
+            .canonicalize()
+            .unwrap_or_else(|_| config.state.clone());
+        // It reaches no forge: what it works on comes from the store.
+        let home = Home::new(store, Arc::new(machine()), folder, None).with_node(node);
+        home.take_over_our_own().await?;
+        let playback = match cassette.or_else(|| config.models.play.clone()) {
+            Some(path) => Some(Cassette::load(&path).map_err(|error| CliError::usage(error.to_string()))?),
+            None => None,
+        };
+        let gateway = Gateway::start_beside(&config.models, home.store.clone(), playback).await?;
+        gateway.limit(config.budget);
         Ok(Service {
-            _lock: service._lock.serving()?,
-            ..service
+            engine: Engine {
+                home,
+                gateway: Arc::new(gateway),
+            },
+            lock,
         })
+    }
+
+    /// What [`Context::service`] gives, for who runs loops by their schedules: others can see that.
+    /// On a Postgres it waits for its turn while another leads, until `stop`; none: it was stopped before that.
+    pub(super) async fn serving(
+        &self,
+        cassette: Option<PathBuf>,
+        stop: &CancellationToken,
+    ) -> Result<Option<Service>, CliError> {
+        let (config, lock, home) = self.locked().await?;
+        let mut told = false;
+        let waiting = async |leads: &StoreError| {
+            if !told {
+                self.out.note(format!("standing by: {leads}"));
+                told = true;
+            }
+            if let Err(error) = home.stand_by().await {
+                self.out
+                    .note(format!("nobody learns that this one stands by: {error}"));
+            }
+            let pause = home.lease().min(Duration::from_secs(1));
+            tokio::time::timeout(pause, stop.cancelled()).await.is_err()
+        };
+        let turn = lock.in_turn_in(&home.store, waiting).await?;
+        let Some(lock) = turn else {
+            home.leave().await?;
+            return Ok(None);
+        };
+        if told {
+            self.out.note("the other one has gone; this one leads now");
+        }
+        let service = self.leading((config, lock, home), cassette).await?;
+        Ok(Some(Service {
+            lock: service.lock.serving()?,
+            ..service
+        }))
     }
 
     /// The loop of that name: from the folder of specs, else from a repository in the settings.
@@ -85,13 +198,12 @@ impl Context {
         for words in notes {
             self.out.note(loops::text::plain(&words));
         }
-        let (path, spec) = specs::find(files, name, self.out.color)?;
-        let path = path.canonicalize().unwrap_or(path);
-        let version = spec::version(&spec);
+        let file = specs::find(files, name, self.out.color)?;
         Ok(Definition {
-            spec: Arc::new(spec),
-            version,
-            path,
+            version: spec::version(&file.spec),
+            spec: Arc::new(file.spec),
+            path: file.path.canonicalize().unwrap_or(file.path),
+            repository: file.repository,
         })
     }
 }
@@ -154,6 +266,12 @@ impl From<GitHubError> for CliError {
     }
 }
 
+impl From<SlackError> for CliError {
+    fn from(error: SlackError) -> Self {
+        CliError::new(error.to_string()).todo("`loops doctor` looks at the login")
+    }
+}
+
 impl From<GatewayError> for CliError {
     fn from(error: GatewayError) -> Self {
         CliError::new("the model gateway did not start").why(error)
@@ -208,15 +326,24 @@ impl Context {
             std::os::unix::fs::symlink(mirrors, copy.path().join("mirrors")).map_err(failed)?;
         }
         let store = Store::open(copy.path()).await?;
-        let hub = Hub::new(&config.github)?;
-        let folder = copy.path().to_owned();
-        let home = Home::new(store.clone(), Arc::new(machine()), folder, hub).with_review(config.review);
-        let gateway = Gateway::start(&config.models, store, None, None).await?;
-        gateway.limit(config.budget);
+        let gateway = Gateway::start(&config.models, store.clone(), None, None).await?;
+        gateway.limit(config.budget.clone());
         let engine = Engine {
-            home,
+            home: home(config, store, copy.path().to_owned())?,
             gateway: Arc::new(gateway),
         };
         Ok(plan(&engine, definition, &Watchers::default()).await?)
     }
+}
+
+/// What the settings say that stands on this machine, with its files in `folder`.
+fn home(config: Config, store: Store, folder: PathBuf) -> Result<Home, CliError> {
+    let hub = Hub::new(&config.github)?;
+    let feeds = Feeds::new(config.credentials).map_err(|error| CliError::new(error.to_string()))?;
+    let slack = Slack::new(&config.slack)?;
+    Ok(Home::new(store, Arc::new(machine()), folder, hub)
+        .with_slack(slack)
+        .with_review(config.review)
+        .with_node(config.node)
+        .with_feeds(feeds))
 }

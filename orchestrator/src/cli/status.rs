@@ -4,7 +4,7 @@ use loops::{text::plain, trouble::Trouble};
 use serde_json::json;
 
 use super::{
-    CliError, Context, Exit, Format, report,
+    CliError, Context, Exit, Format, nodes, report,
     review::{notice_merges, row},
     served::{self, Served},
 };
@@ -84,6 +84,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     unsent.retain(|effect| effect.tries > 0);
     let home = context.home().await?;
     let burden = engine::burden(&home).await?;
+    let working = nodes::Working::read(&store).await?;
     let troubles = engine::troubles(&store, None, |_| true).await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
@@ -98,7 +99,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "runs": runs,
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
+            "nodes": working.nodes.iter().map(nodes::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
+            "last_news": engine::last_heard(&home).await?,
             "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
             "troubles": troubles,
             "unsent": unsent.iter().map(|effect| json!({ "key": effect.key, "why": effect.why, "next_at": effect.next_at })).collect::<Vec<_>>(),
@@ -107,6 +110,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     }
     if served.iter().any(|known| known.row.served_since.is_some()) || holder.is_some() {
         out.line(served::who(holder.as_ref()));
+    }
+    if let Some(heard) = engine::last_heard(&home).await? {
+        out.line(format!("the last news from Slack came at {heard}"));
     }
     served
         .iter()
@@ -132,6 +138,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     if open.is_empty() {
         out.line("no run is under way");
     }
+    working.lines().into_iter().for_each(|line| out.line(line));
     for effect in &unsent {
         out.line(format!(
             "waits to be sent: {} (tried {} times, next at {}): {}",

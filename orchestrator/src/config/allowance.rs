@@ -16,6 +16,7 @@ pub(super) struct File {
     disk: Option<Bytes>,
     cpus: Option<u32>,
     parallel: Option<u32>,
+    network: Vec<String>,
 }
 
 impl File {
@@ -28,6 +29,13 @@ impl File {
             let what = format!("`github.limits`: a run may spend {run}, more than the whole day ({day})");
             problems.push(Problem { at: None, what });
         }
+        for host in self.network.iter().filter(|host| !loops::spec::is_host(host)) {
+            let what = format!(
+                "`github.limits.network`: `{}` is no host's name, like `registry.example.com` or `*.example.com:8443`",
+                host.escape_debug()
+            );
+            problems.push(Problem { at: None, what });
+        }
         Allowance {
             day,
             run,
@@ -35,6 +43,7 @@ impl File {
             disk: self.disk.unwrap_or(usual.disk),
             cpus: self.cpus.unwrap_or(usual.cpus),
             parallel: self.parallel.unwrap_or(usual.parallel),
+            network: self.network,
         }
     }
 }
@@ -66,6 +75,8 @@ mod tests {
     fn limits_that_cannot_be_are_told() {
         let told = read("github: { limits: { day: 4 USD, run: 5 USD } }").unwrap_err();
         assert!(told.contains("more than the whole day"), "{told}");
+        let told = read("github: { limits: { network: ['https://a.example'] } }").unwrap_err();
+        assert!(told.contains("is no host's name"), "{told}");
         assert!(read("github: { limits: { day: much } }").is_err());
         assert!(read("github: { limits: { week: 4 USD } }").is_err());
     }

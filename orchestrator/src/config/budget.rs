@@ -21,6 +21,9 @@ pub struct Budget {
     pub teams: BTreeMap<String, Team>,
     /// All attempts that do the same (`lead`, `work`, `review`), by the role.
     pub roles: BTreeMap<&'static str, Allowance>,
+    /// What the loops that one repository defines may spend together in a day, each repository by itself
+    /// (`github.limits.day`); none: as much as it takes.
+    pub repository: Option<Money>,
 }
 
 /// Loops that share money.
@@ -82,6 +85,17 @@ impl Budget {
             );
         }
         caps
+    }
+
+    /// The cap on all loops that `repository` (its [key](super::github::FullName::key)) defines. Its day is UTC's: a
+    /// loop's zone is the repository's to choose, and each zone begins a day of its own.
+    pub fn of_repository(&self, repository: &str, now: Timestamp) -> Option<Shared> {
+        self.repository.map(|limit| Shared {
+            cap: Cap::Repository(repository.to_owned(), Period::Day),
+            limit,
+            of: Whose::Repository(repository.to_owned()),
+            since: day_start("UTC", now),
+        })
     }
 }
 
@@ -182,6 +196,7 @@ impl File {
             service,
             teams,
             roles,
+            repository: None,
         }
     }
 }

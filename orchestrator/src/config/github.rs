@@ -109,6 +109,12 @@ impl FullName {
             name: name.to_owned(),
         })
     }
+
+    /// `owner/name` in small letters, which is one repository to GitHub however it is written.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.to_string().to_ascii_lowercase()
+    }
 }
 
 impl fmt::Display for FullName {
@@ -158,7 +164,7 @@ impl File {
         let mut repositories: Vec<FullName> = Vec::new();
         for text in &self.repositories {
             match FullName::parse(text) {
-                Some(name) if repositories.contains(&name) => {
+                Some(name) if repositories.iter().any(|other| other.key() == name.key()) => {
                     wrong(format!("`github.repositories`: `{name}` stands there twice"));
                 }
                 Some(name) => repositories.push(name),
@@ -361,6 +367,10 @@ mod tests {
             (
                 "github: { token: '${A}', repositories: [a/b, a/b] }",
                 "stands there twice",
+            ),
+            (
+                "github: { token: '${A}', repositories: [a/b, A/B] }",
+                "`A/B` stands there twice",
             ),
             ("github: { repositories: [a/b] }", "needs a login"),
             ("github: { write_gap: soon }", "`soon` is not a length of time"),

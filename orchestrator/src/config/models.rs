@@ -81,6 +81,24 @@ pub struct Provider {
 }
 
 impl Models {
+    /// No model at all, and nobody to ask.
+    pub(crate) fn none() -> Self {
+        let nobody = || Provider {
+            base_url: "http://127.0.0.1:9".to_owned(),
+            key_name: String::new(),
+            key: None,
+        };
+        Self {
+            aliases: BTreeMap::new(),
+            known: BTreeMap::new(),
+            anthropic: nobody(),
+            openai: nobody(),
+            play: None,
+            record: None,
+            patience: PATIENCE,
+        }
+    }
+
     /// The name and the facts of the model that `asked` (an alias or a name) stands for.
     pub fn find(&self, asked: &str) -> Option<(&str, &Model)> {
         let name = self.aliases.get(asked).map_or(asked, String::as_str);

@@ -1,3 +1,5 @@
+use loops::{budget::Money, time::Timestamp};
+
 use super::*;
 
 fn env(name: &str) -> Option<String> {
@@ -178,4 +180,21 @@ fn words_are_kept_for_good_unless_the_file_says_how_long() {
             "{bad}"
         );
     }
+}
+
+#[test]
+fn the_day_that_a_repository_may_have_is_one_of_utc_and_the_same_however_it_is_written() {
+    let config = Config::read(
+        Path::new("loops.yaml"),
+        "github: { token: '${T}', limits: { day: 4 USD } }",
+        Some("/s".into()),
+        &|_| None,
+    )
+    .unwrap();
+    let now = Timestamp(1_790_000_000_000);
+    let cap = config.budget.of_repository("acme/shop", now).unwrap();
+    assert_eq!(cap.limit, Money::usd(4.0));
+    assert_eq!(cap.since.0, now.0 - now.0 % 86_400_000);
+    let key = |text: &str| github::FullName::parse(text).unwrap().key();
+    assert_eq!(key("Acme/Shop"), key("acme/shop"));
 }

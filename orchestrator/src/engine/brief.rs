@@ -90,12 +90,8 @@ pub(crate) fn review(task: &Task, signals: &[Kept], diff: &str, evidence: &[Evid
     }
     brief.push_str("\nWhat the harness found out:\n");
     for line in evidence {
-        brief.push_str(&format!(
-            "- {}: {} ({})\n",
-            line.name,
-            verdict(line.verdict),
-            one_line(&line.words, 300)
-        ));
+        brief.push_str(&format!("- {}: {}\n", line.name, verdict(line.verdict)));
+        brief.push_str(&found(line, 300));
     }
     brief.push_str("\nThe change:\n");
     brief.push_str(&library::untrusted(
@@ -110,7 +106,8 @@ pub(crate) fn review(task: &Task, signals: &[Kept], diff: &str, evidence: &[Evid
 pub(crate) fn sent_back(evidence: &[Evidence]) -> String {
     let mut words = "The harness ran its checks on it in a clean room, and these did not pass:\n".to_owned();
     for line in evidence.iter().filter(|line| line.verdict != Verdict::Passed) {
-        words.push_str(&format!("\n- {}: {}\n", line.name, line.words));
+        words.push_str(&format!("\n- {}:\n", line.name));
+        words.push_str(&found(line, 2_000));
         if !line.detail.is_empty() {
             words.push_str(&library::untrusted(
                 &format!("output of {}", line.name),
@@ -120,6 +117,11 @@ pub(crate) fn sent_back(evidence: &[Evidence]) -> String {
         }
     }
     words
+}
+
+/// What evidence says, as marked data: it names tests and files, which the change has named.
+fn found(line: &Evidence, max: usize) -> String {
+    library::untrusted("evidence", &one_line(&line.words, max)) + "\n"
 }
 
 /// Reports as marked data, oldest first, within a bound.

@@ -1,20 +1,22 @@
-//! Lets a worker carry out an order, keeps what it reports, and takes in what it left.
+//! Waits for what becomes of an order that was posted, and shows meanwhile how it goes.
 
 use std::{sync::Arc, time::Duration};
 
-use loops::id::{AttemptId, TaskId};
-use tokio::sync::mpsc;
-use workers::{Order, Outcome, Report, carry_out, order::Entry};
-
-use super::{EngineError, Progress, Running};
-use crate::{
-    clock,
-    store::{attempts, transcripts},
+use loops::{
+    id::{AttemptId, TaskId},
+    lease::{MAX_LOSSES, Standing},
+    text::one_line,
+};
+use workers::{
+    Outcome, Report,
+    order::{Entry, Result as JobResult},
 };
 
-/// Reports are kept in batches: at most this many, and at most this long after they came.
-const BATCH: usize = 64;
-const BATCH_WAIT: Duration = Duration::from_millis(150);
+use super::{EngineError, Progress, Running};
+use crate::store::{attempts, orders, packs};
+
+/// How often we look by ourselves: at first soon, for a node elsewhere may need packs of us.
+const LOOKS: [Duration; 2] = [Duration::from_millis(700), Duration::from_secs(2)];
 
 /// How a worker's attempt is shown while it works: whose it is, and under which words.
 #[derive(Debug, Clone)]
@@ -26,68 +28,104 @@ pub(crate) struct Shown {
 }
 
 impl Running {
-    /// Carries out an order here. What it reports is in the store when this returns.
-    pub(crate) async fn carry(self: &Arc<Self>, order: Order, shown: Shown) -> Result<Outcome, EngineError> {
-        let (reports, inbox) = mpsc::unbounded_channel();
-        let keeper = tokio::spawn(keep(Arc::clone(self), shown, inbox));
-        let (scratch, attempt) = (order.scratch.clone(), order.attempt);
-        let outcome = carry_out(order, &self.engine.home.machine, reports).await;
-        keeper
-            .await
-            .map_err(|panic| EngineError::Record(format!("reports could not be kept: {panic}")))??;
-        // What it left is in the outcome; what it lay in is nobody's any more.
-        let _ = tokio::fs::remove_dir_all(&scratch).await;
-        if let Some(policy) = &outcome.policy {
-            let mut tx = self.engine.home.store.begin().await?;
-            attempts::set_policy(&mut tx, attempt, policy).await?;
-            tx.commit().await?;
-        }
-        Ok(outcome)
-    }
-}
-
-async fn keep(
-    running: Arc<Running>,
-    shown: Shown,
-    mut inbox: mpsc::UnboundedReceiver<Report>,
-) -> Result<(), EngineError> {
-    let mut reports = Vec::with_capacity(BATCH);
-    while inbox.recv_many(&mut reports, BATCH).await > 0 {
-        let _ = tokio::time::timeout(BATCH_WAIT, async {
-            while reports.len() < BATCH && inbox.recv_many(&mut reports, BATCH).await > 0 {}
-        })
-        .await;
-        for report in &reports {
-            running.show(&shown, report).await;
-        }
-        write(&running, &shown, std::mem::take(&mut reports)).await?;
-    }
-    Ok(())
-}
-
-async fn write(running: &Running, shown: &Shown, reports: Vec<Report>) -> Result<(), EngineError> {
-    let mut entries = Vec::new();
-    let (mut todo, mut doing) = (None, None);
-    for report in reports {
-        match report {
-            Report::Entry { entry } => entries.push((clock::now(), entry)),
-            Report::Todo { items } => todo = Some(items),
-            Report::Stage { doing: what } => doing = Some(what),
+    /// Waits for what becomes of an order that was posted. What was reported is in the store when this returns; the
+    /// order stays until the caller forgets it, in the transaction that writes down what follows.
+    pub(crate) async fn carry(self: &Arc<Self>, shown: Shown) -> Result<Outcome, EngineError> {
+        let home = &self.engine.home;
+        let mut waiting = home.node.wait_for(shown.attempt);
+        home.node.awake(&self.engine);
+        let mut looks = LOOKS.into_iter();
+        let mut pause = Duration::ZERO;
+        let mut last_doing = None;
+        loop {
+            let order = orders::get(&home.store, shown.attempt).await?;
+            if let Some(outcome) = self.read(order.as_ref()).await? {
+                while let Ok(report) = waiting.reports.try_recv() {
+                    self.show(&shown, &report).await;
+                }
+                return Ok(outcome);
+            }
+            if let Some(order) = &order {
+                if !order.packed && order.lease.standing == Standing::Waiting {
+                    self.pack_for_others(shown.attempt).await?;
+                }
+                self.show_from_afar(&shown, order, &mut last_doing).await?;
+            }
+            pause = looks.next().unwrap_or(pause.max(LOOKS[1]));
+            let look = tokio::time::sleep(pause);
+            tokio::pin!(look);
+            loop {
+                tokio::select! {
+                    () = waiting.news.notified() => break,
+                    () = &mut look => break,
+                    Some(report) = waiting.reports.recv() => self.show(&shown, &report).await,
+                }
+            }
         }
     }
-    let mut tx = running.engine.home.store.begin().await?;
-    transcripts::append(&mut tx, shown.attempt, &entries).await?;
-    if let Some(todo) = todo {
-        attempts::set_todo(&mut tx, shown.attempt, &todo).await?;
-    }
-    if let Some(doing) = doing {
-        attempts::set_doing(&mut tx, shown.attempt, &doing).await?;
-    }
-    tx.commit().await?;
-    Ok(())
-}
 
-impl Running {
+    /// What became of it; none: nothing yet.
+    async fn read(&self, order: Option<&orders::Posted>) -> Result<Option<Outcome>, EngineError> {
+        let Some(order) = order else {
+            return Ok(Some(Outcome::could_not_run(
+                "its order was taken back".to_owned(),
+                true,
+            )));
+        };
+        if order.lease.is_given_up() {
+            let why = format!("its worker was lost {MAX_LOSSES} times");
+            return Ok(Some(Outcome::could_not_run(why, true)));
+        }
+        match order.lease.standing {
+            Standing::Cancelled => Ok(Some(Outcome::could_not_run("it was stopped".to_owned(), true))),
+            Standing::Done => {
+                let text = order.outcome.as_deref().unwrap_or_default();
+                let mut outcome: Outcome =
+                    serde_json::from_str(text).map_err(|error| EngineError::Record(error.to_string()))?;
+                self.fill_in(&mut outcome).await?;
+                Ok(Some(outcome))
+            }
+            Standing::Waiting | Standing::Held { .. } => Ok(None),
+        }
+    }
+
+    /// Puts the pack back that is kept apart.
+    async fn fill_in(&self, outcome: &mut Outcome) -> Result<(), EngineError> {
+        if let JobResult::Worked {
+            change: Some(change), ..
+        } = &mut outcome.result
+        {
+            let pack = packs::get(&self.engine.home.store, &packs::of_change(&change.tree)).await?;
+            change.pack = pack.unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// What a worker elsewhere is busy with, as it wrote it down.
+    async fn show_from_afar(
+        &self,
+        shown: &Shown,
+        order: &orders::Posted,
+        last: &mut Option<String>,
+    ) -> Result<(), EngineError> {
+        let node = &self.engine.home.node;
+        let elsewhere = match &order.lease.standing {
+            Standing::Held { holder, .. } => holder != node.id(),
+            _ => false,
+        };
+        if !elsewhere {
+            return Ok(());
+        }
+        let known = attempts::get(&self.engine.home.store, shown.attempt).await?;
+        let doing = known.and_then(|attempt| attempt.doing);
+        if let (Some(doing), true) = (&doing, doing != *last) {
+            let report = Report::Stage { doing: doing.clone() };
+            self.show(shown, &report).await;
+            *last = Some(doing.clone());
+        }
+        Ok(())
+    }
+
     async fn show(&self, shown: &Shown, report: &Report) {
         let doing = match report {
             Report::Stage { doing } => format!("{}: {doing}", shown.verb),
@@ -106,7 +144,7 @@ impl Running {
                 format!(
                     "{}: {tool} {}",
                     shown.verb,
-                    loops::text::one_line(about.unwrap_or_default(), 60)
+                    one_line(about.unwrap_or_default(), 60)
                 )
             }
             Report::Entry {

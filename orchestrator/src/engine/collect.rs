@@ -10,7 +10,7 @@ use loops::{
     id::RunId,
     redact::Redaction,
     run::Event,
-    spec::{GithubActions, GithubIssues, LoopSpec, PathSource, Source, Triage},
+    spec::{GithubActions, GithubIssues, LoopSpec, PathSource, SlackSource, Source, Triage},
     text::one_line,
 };
 use serde_json::json;
@@ -18,8 +18,10 @@ use serde_json::json;
 use super::{Definition, EngineError, Progress, Running, triage::recount};
 use crate::{
     clock,
+    feeds::{Feed, Feeds},
     github::Repository,
     local::{self, Batch},
+    slack::Slack,
     store::{
         Store, cursors, ledger,
         signals::{self, Reading},
@@ -89,8 +91,16 @@ impl Running {
             Source::GithubActions(actions) => {
                 Reader::Actions(on_github()?, actions.clone(), self.spec().base.clone())
             }
-            Source::Slack(_) | Source::Junit(_) => {
-                return Err(EngineError::NotYet("the sources `slack` and `junit`".to_owned()));
+            Source::Slack(slack) => {
+                let there = self.engine.home.slack.clone();
+                Reader::Slack(there.ok_or(EngineError::NoSlack)?, slack.clone())
+            }
+            other => {
+                let feed = Feed::of(other)
+                    .ok_or_else(|| EngineError::NotYet(format!("the source `{}`", other.key())))?;
+                let feeds = self.engine.home.feeds.clone();
+                let feeds = feeds.ok_or_else(|| EngineError::NotYet("reading documents".to_owned()))?;
+                Reader::Feed(feeds, Box::new(feed), self.definition.folder())
             }
         })
     }
@@ -102,8 +112,12 @@ enum Reader {
     File(PathSource, PathBuf),
     /// Issues on GitHub.
     Issues(Repository, GithubIssues),
+    /// Channels of Slack.
+    Slack(Slack, SlackSource),
     /// Workflow runs on GitHub, of these branches or the base.
     Actions(Repository, GithubActions, String),
+    /// Documents; paths count from the spec's folder.
+    Feed(Feeds, Box<Feed>, PathBuf),
 }
 
 impl Reader {
@@ -111,6 +125,7 @@ impl Reader {
     fn name(&self) -> String {
         match self {
             Self::File(file, _) => format!("file:{}", file.path),
+            Self::Feed(_, feed, _) => feed.name(),
             Self::Issues(repository, issues) if issues.labels.is_empty() => {
                 format!("github_issues:{}", repository.full_name())
             }
@@ -121,6 +136,7 @@ impl Reader {
                     issues.labels.join(",")
                 )
             }
+            Self::Slack(_, slack) => format!("slack:{}", slack.channels.join(",")),
             Self::Actions(repository, actions, _) if actions.workflows.is_empty() => {
                 format!("github_actions:{}", repository.full_name())
             }
@@ -138,8 +154,18 @@ impl Reader {
         match self {
             Self::File(file, folder) => read_file(self.name(), file, folder, cursor).await,
             Self::Issues(repository, issues) => Ok(repository.read_issues(issues, cursor.as_deref()).await?),
+            Self::Slack(slack, source) => Ok(slack.read_channels(source, cursor.as_deref()).await?),
             Self::Actions(repository, actions, base) => {
                 Ok(repository.read_actions(actions, base, cursor.as_deref()).await?)
+            }
+            Self::Feed(feeds, feed, folder) => {
+                feeds
+                    .read(feed, folder, cursor.as_deref())
+                    .await
+                    .map_err(|error| EngineError::Source {
+                        source_name: feed.name(),
+                        why: error.to_string(),
+                    })
             }
         }
     }
@@ -213,7 +239,10 @@ async fn take_in(
             ));
         }
         all_skipped += batch.skipped.len();
-        if cursor.as_deref() != Some(&batch.cursor) || !batch.signals.is_empty() || !batch.deleted.is_empty()
+        if cursor.as_deref() != Some(&batch.cursor)
+            || !batch.signals.is_empty()
+            || !batch.deleted.is_empty()
+            || !batch.whole.is_empty()
         {
             read.new += keep(store, name, run, &source, &batch, rules).await?;
         }
@@ -282,7 +311,15 @@ async fn keep(
         tx.record(now, "signal.read", Some(name), run, &signal.id.to_string(), data)
             .await?;
     }
-    for id in &batch.deleted {
+    let mut deleted = batch.deleted.clone();
+    for stretch in &batch.whole {
+        let known = signals::in_stretch(&mut tx, name, stretch).await?;
+        let gone = known
+            .iter()
+            .filter(|known| stretch.misses(&known.external_id, known.thread.as_deref()));
+        deleted.extend(gone.map(|known| known.id));
+    }
+    for id in &deleted {
         let was_in = signals::get(&mut tx, name, *id)
             .await?
             .and_then(|kept| kept.finding);

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use loops::{
-    id::RunId,
+    id::{AttemptId, RunId, TaskId},
     run::{Action, End, Event, RunState, Step},
     spec::Backend,
     time::Timestamp,
@@ -15,14 +15,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Definition, Engine, EngineError, Progress, Running, Watchers, approval, talk};
+use super::{
+    Definition, Engine, EngineError, Progress, Running, Watchers, approval,
+    node::{self, goes_on_elsewhere},
+    talk,
+};
 use crate::{
     clock, lead,
-    store::{attempts, loops as loop_rows, runs, tasks, ticks},
+    store::{attempts, loops as loop_rows, orders, runs, tasks, ticks},
 };
-
-/// How many proofs run at once: each is a test suite, which wants the machine for itself.
-const PROOFS_AT_ONCE: usize = 2;
 
 /// How often it is looked whether somebody wants the run stopped.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
@@ -36,8 +37,20 @@ pub enum Start {
     Again(RunId),
     /// The tick of the loop's schedule that was due then.
     Tick(Timestamp),
+    /// A tick that news from outside have made, then.
+    Woken(Timestamp),
     /// This run, one of whose plans was approved.
     Approved(RunId),
+}
+
+impl Start {
+    /// The tick that it is for.
+    fn tick(self) -> Option<Timestamp> {
+        match self {
+            Self::Tick(due) | Self::Woken(due) => Some(due),
+            Self::NewOrOpen | Self::Again(_) | Self::Approved(_) => None,
+        }
+    }
 }
 
 /// How driving ended.
@@ -70,9 +83,13 @@ pub async fn run(
     let start = with_approved(engine, definition, start).await?;
     let (running, mut actions) = begin(engine, definition, start, watchers, cancel).await?;
     let running = Arc::new(running);
-    recover(&running).await?;
+    let elsewhere = recover(&running).await?;
     running.take_answers().await?;
     let mut jobs = JoinSet::new();
+    for (task, attempt) in elsewhere {
+        let running = Arc::clone(&running);
+        jobs.spawn(async move { running.go_on_working(task, attempt).await });
+    }
     // What `recover` decided is due already; what the jobs decide is not, so they begin after this.
     while actions.try_recv().is_ok() {}
     for action in running.due().await {
@@ -112,6 +129,7 @@ pub async fn run(
         }
     }
     jobs.shutdown().await;
+    engine.home.node.settled(running.id).await;
     if cancelled {
         running.happen(Event::Stopped { end: End::Cancelled }).await?;
     }
@@ -146,7 +164,7 @@ async fn with_approved(engine: &Engine, definition: &Definition, start: Start) -
         Start::NewOrOpen if runs::open_run(store, name).await?.is_none() => {
             approval::approved(store, name).await?
         }
-        Start::NewOrOpen | Start::Again(_) | Start::Tick(_) => None,
+        Start::NewOrOpen | Start::Again(_) | Start::Tick(_) | Start::Woken(_) => None,
     };
     let Some(id) = id else { return Ok(start) };
     approval::take_up(&engine.home, definition, id).await?;
@@ -172,15 +190,17 @@ async fn begin(
     let place = definition.place();
     let mirror = engine.home.mirror(&place.to_string());
     let open = match start {
-        Start::NewOrOpen | Start::Tick(_) => runs::open_run(&engine.home.store, name).await?,
+        Start::NewOrOpen | Start::Tick(_) | Start::Woken(_) => {
+            runs::open_run(&engine.home.store, name).await?
+        }
         Start::Again(id) | Start::Approved(id) => runs::get(&engine.home.store, id).await?,
     };
     let resumed = open.is_some();
     let scheduled = match &open {
         Some(run) => run.trigger != runs::TriggerKind::Person,
-        None => matches!(start, Start::Tick(_)),
+        None => start.tick().is_some(),
     };
-    if let (Some(run), Start::Tick(due)) = (&open, start) {
+    if let (Some(run), Some(due)) = (&open, start.tick()) {
         take_tick(engine, name, due, run.id).await?;
     }
     let (id, state, base) = match open {
@@ -189,17 +209,13 @@ async fn begin(
             let base = run
                 .base
                 .ok_or_else(|| EngineError::Record(format!("{} has no base commit", run.id)))?;
+            node::bring_base(&engine.home, &place, &definition.spec.base, &base).await?;
             (run.id, state, base)
         }
         None => {
             let (mirror, base) = engine.home.fetch(&place, &definition.spec.base).await?;
             talk::reverted(&engine.home, name, &workers::git::Git::at(&mirror), &base).await?;
-            let tick = if let Start::Tick(due) = start {
-                Some(due)
-            } else {
-                None
-            };
-            let id = record_new(engine, definition, &base, tick).await?;
+            let id = record_new(engine, definition, &base, start).await?;
             (id, RunState::default(), base)
         }
     };
@@ -231,7 +247,6 @@ async fn begin(
         state: Mutex::new(state),
         actions,
         working,
-        proving: Semaphore::new(PROOFS_AT_ONCE),
         by_hand: !scheduled || matches!(start, Start::NewOrOpen),
         held: std::sync::OnceLock::new(),
     };
@@ -265,25 +280,27 @@ async fn record_new(
     engine: &Engine,
     definition: &Definition,
     base: &str,
-    due: Option<Timestamp>,
+    start: Start,
 ) -> Result<RunId, EngineError> {
     let now = clock::now();
     let id = clock::id(RunId::new);
     let state = RunState::default();
+    let due = start.tick();
     let name = &definition.spec.name;
     let mut tx = engine.home.store.begin().await?;
     let spec =
         serde_json::to_value(&*definition.spec).map_err(|error| EngineError::Record(error.to_string()))?;
     let path = definition.path.display().to_string();
     loop_rows::upsert(&mut tx, name, &definition.version, &spec, &path, now).await?;
+    loop_rows::belong(&mut tx, name, definition.repository.as_deref()).await?;
     let run = runs::Run {
         id,
         loop_name: name.clone(),
         version: definition.version.clone(),
-        trigger: if due.is_some() {
-            runs::TriggerKind::Schedule
-        } else {
-            runs::TriggerKind::Person
+        trigger: match start {
+            Start::Tick(_) => runs::TriggerKind::Schedule,
+            Start::Woken(_) => runs::TriggerKind::Webhook,
+            Start::NewOrOpen | Start::Again(_) | Start::Approved(_) => runs::TriggerKind::Person,
         },
         base: Some(base.to_owned()),
         phase: state.phase.as_str().to_owned(),
@@ -307,20 +324,34 @@ async fn record_new(
     Ok(id)
 }
 
-/// Attempts that were under way when the process died are lost; they do not count, and are made again.
-async fn recover(running: &Running) -> Result<(), EngineError> {
+/// Working attempts that go on elsewhere, or whose outcome is there, are waited for: which they are. The others that were
+/// under way when the process died are lost; they do not count, and are made again.
+async fn recover(running: &Running) -> Result<Vec<(TaskId, AttemptId)>, EngineError> {
+    let home = &running.engine.home;
     let state = running.state().await;
+    let mut posted = orders::of_run(&home.store, running.id).await?;
+    let mut elsewhere = Vec::new();
     for (task, run) in &state.tasks {
-        if let Step::Working(attempt) = run.step {
+        let Step::Working(attempt) = run.step else {
+            continue;
+        };
+        let order = posted.iter().find(|order| order.attempt == attempt);
+        if order.is_some_and(|order| goes_on_elsewhere(&home.node, order, !home.store.is_file())) {
+            elsewhere.push((*task, attempt));
+        } else {
             running.happen(Event::Lost { task: *task, attempt }).await?;
         }
     }
+    posted.retain(|order| !elsewhere.iter().any(|(_, attempt)| *attempt == order.attempt));
     let mut step = running.step().await?;
+    for order in posted {
+        orders::lease::close(&mut step.tx, order.attempt).await?;
+    }
     for attempt in attempts::lose_running(&mut step.tx, running.id, clock::now()).await? {
         let _ = tokio::fs::remove_dir_all(running.engine.home.scratch(attempt)).await;
     }
     step.tx.commit().await?;
-    Ok(())
+    Ok(elsewhere)
 }
 
 /// Collects and triages only, and gives what would be handed to the lead agent.

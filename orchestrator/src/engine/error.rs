@@ -4,8 +4,10 @@ use loops::schedule::Cause;
 use workers::git::GitError;
 
 use crate::{
+    gateway::GatewayError,
     github::{self, GitHubError},
     local::branch::BranchError,
+    slack::{self, SlackError},
     store::StoreError,
 };
 
@@ -15,6 +17,9 @@ pub enum EngineError {
     /// The store could not read or write.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The gateway could not be started.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// Git could not do what is needed.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -29,6 +34,14 @@ pub enum EngineError {
         "`{0}` is on GitHub, and there is no login: set `GITHUB_TOKEN`, or write `github:` in loops.yaml (`loops doctor` looks at it)"
     )]
     NoLogin(String),
+    /// Slack could not be asked, or said no.
+    #[error(transparent)]
+    Slack(#[from] SlackError),
+    /// The loop is about Slack, and there is no login.
+    #[error(
+        "the loop needs Slack, and there is no login: set `SLACK_BOT_TOKEN`, or write `slack:` in loops.yaml (see docs/slack.md; `loops doctor` looks at it)"
+    )]
+    NoSlack,
     /// A source could not be read.
     #[error("source `{source_name}` could not be read: {why}")]
     Source {
@@ -81,27 +94,36 @@ impl EngineError {
     /// Which part of the machinery it is about.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Store(_) | Self::Record(_) => Cause::State,
+            Self::Store(_) | Self::Record(_) | Self::Gateway(_) => Cause::State,
             Self::Git(_) | Self::Branch(_) | Self::GitHub(_) => Cause::Repository,
-            Self::Source { .. } => Cause::Source,
+            Self::Source { .. } | Self::Slack(_) => Cause::Source,
             Self::Prompt { .. }
             | Self::File { .. }
             | Self::NotYet(_)
             | Self::NoCassette(_)
-            | Self::NoLogin(_) => Cause::Settings,
+            | Self::NoLogin(_)
+            | Self::NoSlack => Cause::Settings,
         }
     }
 
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Store(_) | Self::Git(_) | Self::Branch(BranchError::Git(_)) => Remedy::Retry,
+            Self::Store(_) | Self::Gateway(_) | Self::Git(_) | Self::Branch(BranchError::Git(_)) => {
+                Remedy::Retry
+            }
             Self::GitHub(error) => match error.remedy() {
                 github::Remedy::Retry(_) | github::Remedy::Look => Remedy::Retry,
                 github::Remedy::AskHuman => Remedy::AskHuman,
                 github::Remedy::GiveUp => Remedy::GiveUp,
             },
+            Self::Slack(error) => match error.remedy() {
+                slack::Remedy::Retry | slack::Remedy::Look => Remedy::Retry,
+                slack::Remedy::AskHuman => Remedy::AskHuman,
+                slack::Remedy::GiveUp => Remedy::GiveUp,
+            },
             Self::Branch(_)
+            | Self::NoSlack
             | Self::NoLogin(_)
             | Self::Source { .. }
             | Self::Prompt { .. }

@@ -15,7 +15,10 @@ mod error;
 mod expiry;
 mod forget;
 mod green;
+mod hear;
 mod news;
+mod node;
+mod notify;
 mod outbox;
 mod place;
 mod plan;
@@ -31,6 +34,7 @@ mod talk;
 mod triage;
 mod trouble;
 mod trust;
+mod ways_out;
 mod work;
 
 use std::{path::PathBuf, sync::Arc};
@@ -58,7 +62,10 @@ pub use self::{
     expiry::expire,
     forget::{Erased, erase, sweep},
     green::lowered,
-    news::{News, watch},
+    hear::{hear, last_heard},
+    news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
+    node::{NodeWord, PROTOCOL, work},
+    notify::{Told, announce, hear_answers, mute},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -71,7 +78,14 @@ pub(crate) use self::{
     propose::{AUTHOR, move_finding, repository_of},
     trust::held_back,
 };
-use crate::{config::Review, gateway::Gateway, github::Hub, store::Store};
+use crate::{
+    config::{self, Review},
+    feeds::Feeds,
+    gateway::Gateway,
+    github::Hub,
+    slack::Slack,
+    store::Store,
+};
 
 /// What stands on this machine, whether or not a model can be asked.
 #[derive(Debug, Clone)]
@@ -84,10 +98,18 @@ pub struct Home {
     pub folder: PathBuf,
     /// GitHub, if somebody said how to log in there.
     pub hub: Option<Hub>,
+    /// Slack, if somebody said how to log in there.
+    pub slack: Option<Slack>,
     /// How much review people can bear.
     pub review: Review,
+    /// This process as one that carries out orders.
+    pub(crate) node: Arc<node::Node>,
+    /// Who reads sources that are documents; none: nobody has said with which logins.
+    pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
+    /// Proofs of proposals whose bases have moved.
+    rebuilds: talk::Rebuilds,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
     starting: Arc<Mutex<()>>,
 }
@@ -104,21 +126,48 @@ pub struct Engine {
 impl Home {
     /// A home of these.
     pub fn new(store: Store, machine: Arc<Machine>, folder: PathBuf, hub: Option<Hub>) -> Self {
+        let node = node::Node::new(&folder, config::Node::default());
         Self {
             store,
             machine,
             folder,
+            node: Arc::new(node),
             hub,
+            slack: None,
             review: Review::default(),
+            feeds: None,
             sending: Arc::default(),
+            rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
         }
+    }
+
+    /// The same, with this way to Slack.
+    #[must_use]
+    pub fn with_slack(self, slack: Option<Slack>) -> Self {
+        Self { slack, ..self }
     }
 
     /// The same, where people can bear so much review.
     #[must_use]
     pub fn with_review(self, review: Review) -> Self {
         Self { review, ..self }
+    }
+
+    /// The same, as a node with these settings. Before anything is carried out.
+    #[must_use]
+    pub fn with_node(self, settings: config::Node) -> Self {
+        let node = Arc::new(node::Node::new(&self.folder, settings));
+        Self { node, ..self }
+    }
+
+    /// The same, where sources are read by `feeds`.
+    #[must_use]
+    pub fn with_feeds(self, feeds: Feeds) -> Self {
+        Self {
+            feeds: Some(feeds),
+            ..self
+        }
     }
 
     /// The bare mirror of a repository.
@@ -128,9 +177,59 @@ impl Home {
         self.folder.join("mirrors").join(format!("{}.git", &digest[..16]))
     }
 
+    /// Its name as a node.
+    pub fn holder(&self) -> &str {
+        self.node.id()
+    }
+
+    /// After so long without a word this process is taken for lost.
+    pub fn lease(&self) -> std::time::Duration {
+        self.node.settings.lease
+    }
+
+    /// Says that this process would lead if nobody else did.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn stand_by(&self) -> Result<(), EngineError> {
+        self.node.stands_by(&self.store).await
+    }
+
+    /// Says that this process is no node any more: what it held is for others at once.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn leave(&self) -> Result<(), EngineError> {
+        let mut tx = self.store.begin_beside().await?;
+        crate::store::nodes::leave(&mut tx, self.node.id()).await?;
+        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Leases that the last process on our state folder held are over, and so are its workers. The caller holds the
+    /// folder's lock.
+    ///
+    /// # Errors
+    /// If the store cannot be written.
+    pub async fn take_over_our_own(&self) -> Result<(), EngineError> {
+        self.node.leads();
+        let mut tx = self.store.begin_beside().await?;
+        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        tx.commit().await?;
+        // What attempts of that process lay in is nobody's any more.
+        let _ = tokio::fs::remove_dir_all(self.folder.join("attempts")).await;
+        Ok(())
+    }
+
     /// The folder of one attempt.
     pub(crate) fn scratch(&self, attempt: AttemptId) -> PathBuf {
         self.folder.join("attempts").join(attempt.to_string())
+    }
+
+    /// Where proofs on moved bases are made.
+    pub(crate) fn rebuild_folder(&self) -> PathBuf {
+        self.folder.join("rebuilds")
     }
 
     /// Where results of `setup` are kept.
@@ -148,6 +247,8 @@ pub struct Definition {
     pub version: String,
     /// The file.
     pub path: PathBuf,
+    /// The [key](crate::config::github::FullName::key) of the repository on whose base branch it stands; none: it is the operator's.
+    pub repository: Option<String>,
 }
 
 impl Definition {
@@ -178,8 +279,6 @@ pub(crate) struct Running {
     actions: mpsc::UnboundedSender<loops::run::Action>,
     /// How many of each worker kind work at once.
     working: std::collections::BTreeMap<String, Arc<Semaphore>>,
-    /// How many proofs run at once.
-    proving: Semaphore,
     /// Whether a person started it, or goes on with it by hand.
     by_hand: bool,
     /// Why it started nothing although there was something, once that is known.

@@ -26,6 +26,8 @@ pub enum News {
     Closed(Proposal, String),
     /// A person opened it again after it was closed.
     Reopened(Proposal),
+    /// Its base has moved to this commit, and it is being proven there.
+    Rebuilding(Proposal, String),
     /// It was made anew on a base that had moved, and holds there.
     Rebuilt(Proposal, String),
     /// It goes back to a worker, for this reason.
@@ -54,10 +56,20 @@ pub enum News {
 /// If the store cannot be read or written. What GitHub says is news.
 pub async fn watch(home: &Home) -> Result<Vec<News>, EngineError> {
     let mut news = Vec::new();
+    let mut open = Vec::new();
     for row in pulls::open(&home.store).await? {
-        let Some(proposal) = proposals::get(&home.store, row.proposal).await? else {
-            continue;
-        };
+        if let Some(proposal) = proposals::get(&home.store, row.proposal).await? {
+            open.push((row, proposal));
+        }
+    }
+    home.rebuilds.sweep(&home.rebuild_folder()).await;
+    home.rebuilds.keep(|id, attempt| {
+        let is_it =
+            |one: &Proposal| one.id == id && one.attempt == attempt && one.state == ProposalState::Open;
+        open.iter()
+            .any(|(row, one)| is_it(one) && row.hands_off.is_none())
+    });
+    for (row, proposal) in open {
         match look(home, &row, &proposal).await {
             Ok(found) => news.extend(found),
             Err(error @ EngineError::Store(_)) => return Err(error),
@@ -66,6 +78,21 @@ pub async fn watch(home: &Home) -> Result<Vec<News>, EngineError> {
     }
     news.extend(talk::reopened(home).await?);
     Ok(news)
+}
+
+/// Waits until no proof on a moved base is under way; false: none was. What came of them is for the next [`watch`].
+pub async fn settle(home: &Home) -> bool {
+    home.rebuilds.settle().await
+}
+
+/// Whether a proof on a moved base has ended, so that [`watch`] has something to write down.
+pub fn has_rebuilt(home: &Home) -> bool {
+    home.rebuilds.have_ended()
+}
+
+/// Ends proofs on moved bases that are under way; they are due again at the next [`watch`].
+pub async fn stop_rebuilds(home: &Home) {
+    home.rebuilds.stop().await;
 }
 
 async fn look(home: &Home, row: &PullRow, proposal: &Proposal) -> Result<Vec<News>, EngineError> {

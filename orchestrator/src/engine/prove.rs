@@ -19,21 +19,24 @@ use workers::{
     order::{Baseline, Prove, Result as JobResult},
 };
 
-use super::{EngineError, Progress, Running, carry::Shown};
+use super::{
+    EngineError, Progress, Running,
+    carry::Shown,
+    node::{Ask, PROVE, bring_change},
+};
 use crate::{
     clock,
     store::{
         attempts::{self, AttemptState, Begun, Ended, Role},
-        baselines, evidence as evidence_rows,
+        baselines, evidence as evidence_rows, orders,
     },
 };
 
 impl Running {
     /// Has what `of` left checked.
     pub(crate) async fn prove(self: &Arc<Self>, task: TaskId, of: AttemptId) -> Result<(), EngineError> {
-        let _turn = self.proving.acquire().await;
         let tree = self.tree_of(of).await?;
-        let attempt = self.begin(task, Role::Prove).await?;
+        let attempt = clock::id(AttemptId::new);
         let diff = self.diff(&tree).await?;
         let mut found = vec![
             self.judge_boundaries(task, &diff).await?,
@@ -44,6 +47,8 @@ impl Running {
             let (evidence, said) = self.check(task, attempt, tree).await?;
             found.extend(evidence);
             caveats = said;
+        } else {
+            self.begin(task, attempt, Role::Prove, None).await?;
         }
         let verdict = evidence::verdict(&found, &self.spec().checks);
         let mut step = self.step().await?;
@@ -67,6 +72,7 @@ impl Running {
             ..Ended::default()
         };
         attempts::finish(&mut step.tx, attempt, AttemptState::Done, &ended, clock::now()).await?;
+        orders::forget(&mut step.tx, attempt).await?;
         step.commit(Event::Proved {
             task,
             attempt: of,
@@ -114,17 +120,22 @@ impl Running {
             baseline: known,
         });
         let timeout = Span(total + std::time::Duration::from_secs(600));
-        let order = self.order(attempt, task, None, timeout, job);
-        let outcome = self
-            .carry(
-                order,
-                Shown {
-                    attempt,
-                    task,
-                    verb: "checks",
-                },
-            )
-            .await?;
+        let ask = Ask {
+            verb: "checks",
+            kind: PROVE.to_owned(),
+            needs: spec.checks.needs.clone(),
+            guest: None,
+            start: None,
+            timeout,
+            job,
+        };
+        self.begin(task, attempt, Role::Prove, Some(ask)).await?;
+        let shown = Shown {
+            attempt,
+            task,
+            verb: "checks",
+        };
+        let outcome = self.carry(shown).await?;
         match outcome.result {
             JobResult::Proved { evidence, baseline } => {
                 // What could not run says nothing about the base, and is tried again.
@@ -212,9 +223,14 @@ impl Running {
             .map_err(|error| format!("the change could not be read: {error}")))
     }
 
-    /// Begins an attempt that needs no agent of the loop's.
-    pub(crate) async fn begin(&self, task: TaskId, role: Role) -> Result<AttemptId, EngineError> {
-        let attempt = clock::id(AttemptId::new);
+    /// Begins an attempt that needs no agent of the loop's, and posts its order if it has one.
+    pub(crate) async fn begin(
+        &self,
+        task: TaskId,
+        attempt: AttemptId,
+        role: Role,
+        ask: Option<Ask>,
+    ) -> Result<(), EngineError> {
         let number = attempts::of_task(&self.engine.home.store, task)
             .await?
             .iter()
@@ -248,21 +264,26 @@ impl Running {
         }
         let mut tx = self.engine.home.store.begin().await?;
         attempts::insert(&mut tx, &begun).await?;
+        if let Some(ask) = ask {
+            self.post(&mut tx, (attempt, task), ask).await?;
+        }
         tx.commit().await?;
-        Ok(attempt)
+        Ok(())
     }
 
     pub(crate) async fn tree_of(&self, attempt: AttemptId) -> Result<String, EngineError> {
-        attempts::get(&self.engine.home.store, attempt)
+        let tree = attempts::get(&self.engine.home.store, attempt)
             .await?
             .and_then(|found| found.ended.tree)
-            .ok_or_else(|| EngineError::Record(format!("{attempt} left no tree")))
+            .ok_or_else(|| EngineError::Record(format!("{attempt} left no tree")))?;
+        bring_change(&self.engine.home, &self.git(), &tree).await?;
+        Ok(tree)
     }
 }
 
 /// What a baseline depends on besides the base commit: the commands, and what is set up before them.
 fn baseline_key(spec: &LoopSpec, commands: &[CheckCommand]) -> String {
-    let what = json!([commands, spec.setup, spec.sandbox]);
+    let what = json!([commands, spec.setup, spec.sandbox, spec.checks.network]);
     hex::encode(Sha256::digest(what.to_string().as_bytes()))[..16].to_owned()
 }
 

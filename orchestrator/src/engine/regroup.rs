@@ -19,9 +19,8 @@ use crate::{
     store::{
         Reader, Store, Tx,
         findings::{self, Kept, Suppression},
-        ledger, loops as loop_rows,
-        said::{self, Act, Said},
-        signals, splits,
+        ledger, loops as loop_rows, signals, splits,
+        verdicts::{self, Act, Verdict},
     },
 };
 
@@ -263,7 +262,7 @@ async fn tell(
 ) -> Result<(), EngineError> {
     let (id, now) = (kept.finding.id, clock::now());
     let salt: [u8; 16] = rand::random();
-    let words = Said {
+    let words = Verdict {
         finding: id,
         at: now,
         act,
@@ -272,7 +271,7 @@ async fn tell(
         salt: hex::encode(salt),
         other,
     };
-    said::say(tx, &words).await?;
+    verdicts::say(tx, &words).await?;
     let said = format!("{}\u{1f}{}", person.who, person.why.unwrap_or_default());
     data["by"] = json!("person");
     data["said"] = json!(ledger::digest(salt, &said));

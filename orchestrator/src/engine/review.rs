@@ -12,15 +12,19 @@ use loops::{
 use serde_json::json;
 use workers::{
     Change, Job,
-    order::{AgentSettings, Gateway as GatewayAddress, Result as JobResult, Review},
+    order::{AgentSettings, Result as JobResult, Review},
 };
 
-use super::{EngineError, Progress, Running, brief, carry::Shown};
+use super::{
+    EngineError, Progress, Running, brief,
+    carry::Shown,
+    node::{Ask, Body, REVIEW},
+};
 use crate::{
     clock, gateway,
     store::{
         attempts::{self, AttemptState, Ended, Role},
-        evidence,
+        evidence, orders,
     },
 };
 
@@ -50,19 +54,14 @@ impl Running {
             .collect();
         let signals = self.signals_of(&task.task).await?;
         let prompt = self.prompt("review", None)?;
-        let attempt = self.begin(id, Role::Review).await?;
+        let attempt = clock::id(AttemptId::new);
         let number = attempts::of_task(&self.engine.home.store, id)
             .await?
             .iter()
             .filter(|a| a.begun.role == Role::Review)
-            .count();
-        let token = self.admit(
-            Some(id),
-            attempt,
-            gateway::Role::Review,
-            "review",
-            u32::try_from(number).unwrap_or(u32::MAX),
-        );
+            .count()
+            + 1;
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
         let job = Job::Review(Review {
             agent: AgentSettings {
                 backend: Backend::Builtin,
@@ -72,29 +71,29 @@ impl Running {
                 brief: brief::review(&task.task, &signals, &diff, &known),
                 max_turns: MAX_TURNS,
                 deny_commands: Vec::new(),
-                gateway: GatewayAddress {
-                    address: self.engine.gateway.address.clone(),
-                    token: token.expose().to_owned(),
-                },
+                gateway: Body::no_gateway(),
             },
             change: Change {
                 tree,
                 pack: Vec::new(),
             },
         });
-        let order = self.order(attempt, id, None, TIMEOUT, job);
-        let outcome = self
-            .carry(
-                order,
-                Shown {
-                    attempt,
-                    task: id,
-                    verb: "reviews",
-                },
-            )
-            .await;
-        self.engine.gateway.dismiss(&token);
-        let found = read(outcome?.result);
+        let ask = Ask {
+            verb: "reviews",
+            kind: REVIEW.to_owned(),
+            needs: Vec::new(),
+            guest: Some(self.admission(Some(id), attempt, gateway::Role::Review, "review", number)),
+            start: None,
+            timeout: TIMEOUT,
+            job,
+        };
+        self.begin(id, attempt, Role::Review, Some(ask)).await?;
+        let shown = Shown {
+            attempt,
+            task: id,
+            verb: "reviews",
+        };
+        let found = read(self.carry(shown).await?.result);
         let verdict = found.verdict;
         let mut step = self.step().await?;
         evidence::put(&mut step.tx, attempt, id, of, std::slice::from_ref(&found)).await?;
@@ -120,6 +119,7 @@ impl Running {
             ..Ended::default()
         };
         attempts::finish(&mut step.tx, attempt, state, &ended, clock::now()).await?;
+        orders::forget(&mut step.tx, attempt).await?;
         step.commit(Event::Reviewed {
             task: id,
             attempt: of,

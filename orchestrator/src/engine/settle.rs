@@ -20,7 +20,7 @@ use crate::{
     store::{
         Reader, Store, Tx, attempts,
         findings::{self, Suppression},
-        handed,
+        handed, orders,
         proposals::{self, Proposal, ProposalState},
         runs, tasks, ticks,
     },
@@ -215,6 +215,7 @@ pub async fn end_cancelled(store: &Store, id: RunId) -> Result<(), EngineError> 
     for (task, run) in &state.tasks {
         tasks::set_state(&mut tx, *task, run.step.as_str(), None, now).await?;
     }
+    orders::lease::cancel_run(&mut tx, id, now).await?;
     attempts::lose_running(&mut tx, id, now).await?;
     ticks::end_of_run(
         &mut tx,

@@ -1,5 +1,7 @@
 //! One step of a run: what happened, written down together with what follows from it.
 
+use std::collections::BTreeSet;
+
 use loops::run::{Action, End, Event, RunState, Step as TaskStep};
 use serde_json::json;
 use tokio::sync::MutexGuard;
@@ -8,7 +10,7 @@ use super::{EngineError, Progress, Running, settle::at_the_end};
 use crate::{
     clock,
     store::{
-        Tx, runs, tasks,
+        Tx, orders, runs, tasks,
         ticks::{self, Receipt},
     },
 };
@@ -64,10 +66,21 @@ impl Step<'_> {
                     _ => None,
                 };
                 tasks::set_state(&mut self.tx, *task, run.step.as_str(), why, now).await?;
+                if run.step.is_over() {
+                    // Whoever still works on it stops.
+                    orders::lease::cancel_task(&mut self.tx, *task, now).await?;
+                }
             }
         }
         let ended = after.end().map(|_| now);
-        runs::save(&mut self.tx, id, &after, after.phase.as_str(), ended).await?;
+        let changed: BTreeSet<String> = after
+            .tasks
+            .iter()
+            .filter(|(task, run)| before.tasks.get(task) != Some(run))
+            .map(|(task, _)| task.to_string())
+            .collect();
+        let how = (after.phase.as_str(), ended);
+        runs::save_changed(&mut self.tx, id, &after, how, |task| changed.contains(task)).await?;
         if let Some(end) = after.end() {
             let receipt = match end {
                 End::Done | End::OutOfBudget => Receipt::Ran,

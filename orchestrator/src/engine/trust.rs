@@ -14,6 +14,9 @@ use crate::{
     store::signals::Kept,
 };
 
+/// Sources in which anyone may write, by how their names begin.
+const PUBLIC: [&str; 3] = ["github:", "json:", "rss:"];
+
 /// How many authors of one finding are asked about, newest words first.
 const ASKED: usize = 50;
 
@@ -31,7 +34,7 @@ async fn untrusted(home: &Home, triage: &Triage, said: &[Kept]) -> Option<String
     let on_github = |kept: &&Kept| kept.signal.source.starts_with("github:");
     let anyone_writes = said
         .iter()
-        .filter(on_github)
+        .filter(|kept| PUBLIC.iter().any(|public| kept.signal.source.starts_with(public)))
         .any(|kept| kept.signal.voice == Voice::Person);
     if triage.trust.wanted(anyone_writes) == 0 {
         return None;

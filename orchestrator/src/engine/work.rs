@@ -4,28 +4,36 @@ use std::sync::Arc;
 
 use loops::{
     id::{AttemptId, TaskId},
-    run::{Event, Left},
+    run::{Event, Left, Step},
     spec::{Backend, Sandbox, Worker},
 };
 use serde_json::json;
 use workers::{
     Change, Job, Order, Outcome,
     git::GitError,
-    order::{AgentSettings, Ending, Gateway as GatewayAddress, Result as JobResult, Work},
+    order::{AgentSettings, Ending, Result as JobResult, WaysOut, Work},
 };
 
-use super::{EngineError, Progress, Running, brief, carry::Shown, propose::AUTHOR};
+use super::{
+    EngineError, Progress, Running, brief,
+    carry::Shown,
+    node::{Ask, Body, bring_change},
+    propose::AUTHOR,
+};
 use crate::{
     clock,
     gateway::{self, Admission, Token},
     store::{
         attempts::{self, AttemptState, Begun, Ended, Role},
-        evidence, tasks,
+        evidence, orders, tasks,
     },
 };
 
 /// After this many turns a worker ends with what it has.
 const MAX_TURNS: u32 = 80;
+
+/// How it is shown.
+const WORKS: &str = "works";
 
 impl Running {
     /// Lets a worker try.
@@ -56,16 +64,8 @@ impl Running {
             base: Some(self.base.clone()),
             started_at: clock::now(),
         };
-        let mut step = self.step().await?;
-        attempts::insert(&mut step.tx, &begun).await?;
-        step.commit(Event::WorkStarted { task: id, attempt }).await?;
-        if self.running_attempt(id).await != Some(attempt) {
-            // The task was stopped while it waited for a place.
-            return self.finish(attempt, AttemptState::Lost, &Ended::default()).await;
-        }
         let signals = self.signals_of(&task.task).await?;
         let start = self.last_change(id).await?;
-        let token = self.admit(Some(id), attempt, gateway::Role::Work, &task.task.worker, number);
         let job = Job::Work(Work {
             agent: AgentSettings {
                 backend: worker.agent,
@@ -75,25 +75,47 @@ impl Running {
                 brief: brief::work(&task.task, &signals, words.as_deref(), start.is_some()),
                 max_turns: MAX_TURNS,
                 deny_commands: self.spec().boundaries.commands.deny.clone(),
-                gateway: GatewayAddress {
-                    address: self.engine.gateway.address.clone(),
-                    token: token.expose().to_owned(),
-                },
+                gateway: Body::no_gateway(),
             },
         });
-        let order = self.order(attempt, id, start, worker.timeout, job);
-        let outcome = self
-            .carry(
-                order,
-                Shown {
-                    attempt,
-                    task: id,
-                    verb: "works",
-                },
-            )
-            .await;
-        self.engine.gateway.dismiss(&token);
-        self.worked(id, attempt, outcome?).await
+        let ask = Ask {
+            verb: WORKS,
+            kind: task.task.worker.clone(),
+            needs: worker.needs.clone(),
+            guest: Some(self.admission(Some(id), attempt, gateway::Role::Work, &task.task.worker, number)),
+            start,
+            timeout: worker.timeout,
+            job,
+        };
+        let mut step = self.step().await?;
+        if step
+            .state()
+            .tasks
+            .get(&id)
+            .is_none_or(|task| task.step != Step::Queued)
+        {
+            // The task was stopped while it waited for a place.
+            return Ok(());
+        }
+        attempts::insert(&mut step.tx, &begun).await?;
+        self.post(&mut step.tx, (attempt, id), ask).await?;
+        step.commit(Event::WorkStarted { task: id, attempt }).await?;
+        self.go_on_working(id, attempt).await
+    }
+
+    /// Waits for what a working attempt leaves whose order was posted, by us or before we began.
+    pub(crate) async fn go_on_working(
+        self: &Arc<Self>,
+        task: TaskId,
+        attempt: AttemptId,
+    ) -> Result<(), EngineError> {
+        let shown = Shown {
+            attempt,
+            task,
+            verb: WORKS,
+        };
+        let outcome = self.carry(shown).await?;
+        self.worked(task, attempt, outcome).await
     }
 
     async fn worked(&self, task: TaskId, attempt: AttemptId, outcome: Outcome) -> Result<(), EngineError> {
@@ -145,6 +167,7 @@ impl Running {
         };
         let mut step = self.step().await?;
         attempts::finish(&mut step.tx, attempt, state, &ended, clock::now()).await?;
+        orders::forget(&mut step.tx, attempt).await?;
         step.commit(Event::Worked { task, attempt, left }).await?;
         if left == Left::Nothing {
             self.tell(Progress::Settled {
@@ -156,7 +179,7 @@ impl Running {
         Ok(())
     }
 
-    /// An order for an attempt of this run.
+    /// An order for an attempt of this run, as it is posted: who carries it out puts in where things are.
     pub(crate) fn order(
         &self,
         attempt: AttemptId,
@@ -169,16 +192,17 @@ impl Running {
             attempt,
             task,
             run: self.id,
-            mirror: self.mirror.clone(),
+            mirror: Body::nowhere(),
             base: self.base.clone(),
             start,
-            scratch: self.engine.home.scratch(attempt),
+            scratch: Body::nowhere(),
             sandbox: match &self.spec().sandbox {
                 Sandbox::None => None,
                 Sandbox::Limits(limits) => Some(limits.clone()),
             },
             setup: self.spec().setup.clone(),
-            setup_cache: self.engine.home.setup_cache(),
+            setup_cache: Body::nowhere(),
+            ways_out: WaysOut::default(),
             timeout,
             job,
         }
@@ -193,16 +217,31 @@ impl Running {
         label: &str,
         number: u32,
     ) -> Token {
+        self.engine
+            .gateway
+            .admit(self.admission(task, attempt, role, label, number))
+    }
+
+    /// What one attempt may ask of a gateway.
+    pub(crate) fn admission(
+        &self,
+        task: Option<TaskId>,
+        attempt: AttemptId,
+        role: gateway::Role,
+        label: &str,
+        number: u32,
+    ) -> Admission {
         let spec = self.spec();
         let zone = spec
             .schedule
             .as_ref()
             .map_or("UTC", |schedule| schedule.timezone.as_str());
-        self.engine.gateway.admit(Admission {
+        Admission {
             attempt,
             task,
             run: self.id,
             loop_name: spec.name.clone(),
+            repository: self.definition.repository.clone(),
             role,
             label: label.to_owned(),
             number,
@@ -215,13 +254,10 @@ impl Running {
                 month_start: loops::schedule::month_start(zone, clock::now()),
             },
             zone: zone.to_owned(),
-            // Only who works needs more than a model: proofs and reviews are made offline.
-            network: match role {
-                gateway::Role::Work => spec.boundaries.network.clone(),
-                gateway::Role::Lead | gateway::Role::Review => Vec::new(),
-            },
+            // Hosts are reached from inside the sandbox, with tokens of their own (`ways_out`).
+            network: Vec::new(),
             models: None,
-        })
+        }
     }
 
     /// Why the next attempt is made: what the checks, the reviewer or a person said of the last one.
@@ -247,6 +283,9 @@ impl Running {
         let Some(last) = self.last_worked(task).await? else {
             return Ok(None);
         };
+        if let Some(tree) = &last.ended.tree {
+            bring_change(&self.engine.home, &self.git(), tree).await?;
+        }
         let seconds = last.begun.started_at.0 / 1000;
         let tree = match (last.ended.tree, last.begun.base) {
             (Some(tree), Some(base)) if base != self.base => self.carried_over(&tree, &base, seconds).await?,
@@ -302,25 +341,6 @@ impl Running {
             all.extend(crate::store::signals::of_finding(&self.engine.home.store, *finding, 200).await?);
         }
         Ok(all)
-    }
-
-    pub(crate) async fn finish(
-        &self,
-        attempt: AttemptId,
-        state: AttemptState,
-        ended: &Ended,
-    ) -> Result<(), EngineError> {
-        let mut tx = self.engine.home.store.begin().await?;
-        attempts::finish(&mut tx, attempt, state, ended, clock::now()).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    async fn running_attempt(&self, task: TaskId) -> Option<AttemptId> {
-        match self.state().await.tasks.get(&task)?.step {
-            loops::run::Step::Working(attempt) => Some(attempt),
-            _ => None,
-        }
     }
 
     pub(crate) fn worker(&self, kind: &str) -> Worker {

@@ -38,10 +38,10 @@ impl Held {
         let new = new_call(call, clock::now());
         let who = &call.guest.admission;
         let caps = &who.caps;
-        let shared = call
-            .gateway
-            .budget()
-            .shared(&who.loop_name, &new.role, &who.zone, new.at);
+        let budget = call.gateway.budget();
+        let mut shared = budget.shared(&who.loop_name, &new.role, &who.zone, new.at);
+        let repository = who.repository.as_deref();
+        shared.extend(repository.and_then(|repository| budget.of_repository(repository, new.at)));
         let wish = Wish {
             caps,
             shared: &shared,
@@ -152,6 +152,7 @@ fn new_call(call: &Call, at: Timestamp) -> NewCall {
         task: who.task,
         run: who.run,
         loop_name: who.loop_name.clone(),
+        repository: who.repository.clone(),
         model: call.model.clone(),
         role: who.role.to_string(),
         at,

@@ -72,6 +72,8 @@ pub enum GatewayError {
 pub struct Gateway {
     /// `http://127.0.0.1:PORT`.
     pub address: String,
+    /// `relay://127.0.0.1:PORT`: where the relays of sandboxes connect, each of which says first whose it is.
+    pub relays: String,
     inner: Arc<Inner>,
 }
 
@@ -100,8 +102,8 @@ struct Inner {
 
 impl Gateway {
     /// Starts on a loopback port of its own. With `playback` no provider is asked; with `record` the provider's
-    /// answers go to a new cassette. Calls that a crash left open are charged what was reserved for them, so no other
-    /// gateway may work on the same store.
+    /// answers go to a new cassette. Calls that a crash left open are charged what was reserved for them; those of
+    /// attempts that other nodes carry out are left to them.
     pub async fn start(
         models: &Models,
         store: Store,
@@ -110,6 +112,13 @@ impl Gateway {
     ) -> Result<Self, GatewayError> {
         let patience = Patience::of(models.patience.0);
         Self::start_with(models, store, playback, record, patience, Outside::system()).await
+    }
+
+    /// One that leads to hosts and to no model, beside whatever else works on the same store.
+    pub async fn for_hosts(store: Store) -> Result<Self, GatewayError> {
+        let models = Models::none();
+        let patience = Patience::of(models.patience.0);
+        Self::open(&models, store, None, None, patience, Outside::system()).await
     }
 
     /// As [`Gateway::start`], with other waits between tries, and another way to the hosts that loops allow.
@@ -130,6 +139,27 @@ impl Gateway {
                 "calls were under way at the last stop; each is charged its reservation"
             );
         }
+        Self::open(models, store, playback, record, patience, outside).await
+    }
+
+    /// As [`Gateway::start`], beside others on the same store: calls that are open there are none of ours.
+    pub async fn start_beside(
+        models: &Models,
+        store: Store,
+        playback: Option<Cassette>,
+    ) -> Result<Self, GatewayError> {
+        let patience = Patience::of(models.patience.0);
+        Self::open(models, store, playback, None, patience, Outside::system()).await
+    }
+
+    async fn open(
+        models: &Models,
+        store: Store,
+        playback: Option<Cassette>,
+        record: Option<PathBuf>,
+        patience: Patience,
+        outside: Outside,
+    ) -> Result<Self, GatewayError> {
         let inner = Arc::new(Inner {
             upstreams: upstream::Upstreams::new(models).map_err(GatewayError::Client)?,
             lanes: lanes::Lanes::new(models),
@@ -148,12 +178,17 @@ impl Gateway {
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
         });
-        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
-            .await
-            .map_err(GatewayError::Listen)?;
-        let address = format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?);
-        inner.tasks.spawn(server::serve(Arc::clone(&inner), listener));
-        Ok(Self { address, inner })
+        let (direct, address) = listen("http").await?;
+        let (inside, relays) = listen("relay").await?;
+        let own = server::serve(Arc::clone(&inner), direct, server::Entrance::Direct);
+        inner.tasks.spawn(own);
+        let theirs = server::serve(Arc::clone(&inner), inside, server::Entrance::Relays);
+        inner.tasks.spawn(theirs);
+        Ok(Self {
+            address,
+            relays,
+            inner,
+        })
     }
 
     /// From now on all loops together may spend no more than this.
@@ -163,7 +198,13 @@ impl Gateway {
 
     /// Lets an attempt ask, until it is dismissed.
     pub fn admit(&self, admission: Admission) -> Token {
-        self.inner.door.admit(admission, &self.inner.cut)
+        self.inner.door.admit(admission, false, &self.inner.cut)
+    }
+
+    /// Lets what runs in one sandbox ask: the token is worth something only through a relay that was opened with it
+    /// ([`Gateway::relays`]), until it is dismissed.
+    pub fn admit_inside(&self, admission: Admission) -> Token {
+        self.inner.door.admit(admission, true, &self.inner.cut)
     }
 
     /// Ends what an attempt may do here: its token is worth nothing from now on, and its open calls are cut.
@@ -214,6 +255,18 @@ impl Gateway {
             self.inner.tasks.wait().await;
         }
     }
+}
+
+/// A loopback port of our own, and how it is called.
+async fn listen(scheme: &str) -> Result<(TcpListener, String), GatewayError> {
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .await
+        .map_err(GatewayError::Listen)?;
+    let address = format!(
+        "{scheme}://{}",
+        listener.local_addr().map_err(GatewayError::Listen)?
+    );
+    Ok((listener, address))
 }
 
 impl Inner {

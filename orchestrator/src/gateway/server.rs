@@ -11,7 +11,12 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, sync::oneshot, time::timeout};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+    time::timeout,
+};
 
 use super::{
     Inner,
@@ -19,6 +24,7 @@ use super::{
     call::{self, Call},
     egress,
     reply::{Body, Refusal},
+    token::Mark,
 };
 
 /// The largest request that is read: a full context window and some images.
@@ -33,8 +39,17 @@ const OFFERED: &str = "the gateway offers `POST /v1/messages`, `POST /v1/respons
 const HEAD: Duration = Duration::from_secs(30);
 const BODY: Duration = Duration::from_secs(60);
 
+/// How a connection came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Entrance {
+    /// From the trusted process that we are part of, or one beside it.
+    Direct,
+    /// From the relay of a sandbox.
+    Relays,
+}
+
 /// Serves until the gateway stops; connections that are open then may end what they are at.
-pub(super) async fn serve(gateway: Arc<Inner>, listener: TcpListener) {
+pub(super) async fn serve(gateway: Arc<Inner>, listener: TcpListener, entrance: Entrance) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -44,7 +59,7 @@ pub(super) async fn serve(gateway: Arc<Inner>, listener: TcpListener) {
             Ok((stream, _)) => {
                 // Events are small and must not wait for more to come.
                 let _ = stream.set_nodelay(true);
-                gateway.tasks.spawn(connection(Arc::clone(&gateway), stream));
+                gateway.tasks.spawn(enter(Arc::clone(&gateway), stream, entrance));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -55,10 +70,37 @@ pub(super) async fn serve(gateway: Arc<Inner>, listener: TcpListener) {
     }
 }
 
-async fn connection(gateway: Arc<Inner>, stream: tokio::net::TcpStream) {
+async fn enter(gateway: Arc<Inner>, mut stream: TcpStream, entrance: Entrance) {
+    let relay = match entrance {
+        Entrance::Direct => None,
+        Entrance::Relays => {
+            let said = tokio::select! {
+                said = timeout(HEAD, whose(&mut stream)) => said,
+                () = gateway.stop.cancelled() => return,
+            };
+            match said {
+                Ok(Some(mark)) => Some(mark),
+                // Not a relay of ours: there is nothing to answer.
+                _ => return,
+            }
+        }
+    };
+    connection(gateway, stream, relay).await;
+}
+
+/// The line that a relay says before anything from inside its sandbox: a token's hash in hex.
+async fn whose(stream: &mut TcpStream) -> Option<Mark> {
+    let mut line = [0; 65];
+    stream.read_exact(&mut line).await.ok()?;
+    let mut mark = Mark::default();
+    hex::decode_to_slice(line.strip_suffix(b"\n")?, &mut mark).ok()?;
+    Some(mark)
+}
+
+async fn connection(gateway: Arc<Inner>, stream: TcpStream, relay: Option<Mark>) {
     let service = service_fn(|request| {
         let gateway = Arc::clone(&gateway);
-        async move { Ok::<_, Infallible>(answer(gateway, request).await) }
+        async move { Ok::<_, Infallible>(answer(gateway, request, relay).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD);
@@ -78,13 +120,13 @@ async fn connection(gateway: Arc<Inner>, stream: tokio::net::TcpStream) {
     }
 }
 
-async fn answer(gateway: Arc<Inner>, request: Request<Incoming>) -> Response<Body> {
+async fn answer(gateway: Arc<Inner>, request: Request<Incoming>, relay: Option<Mark>) -> Response<Body> {
     if request.method() == Method::CONNECT {
-        return egress::open(gateway, request).await;
+        return egress::open(gateway, request, relay).await;
     }
     let anthropic = request.headers().contains_key("anthropic-version");
     let api = Api::nearest(request.uri().path(), anthropic);
-    match admit(gateway, request).await {
+    match admit(gateway, request, relay).await {
         Ok(response) => response,
         Err(refusal) => {
             tracing::info!(
@@ -97,13 +139,17 @@ async fn answer(gateway: Arc<Inner>, request: Request<Incoming>) -> Response<Bod
     }
 }
 
-async fn admit(gateway: Arc<Inner>, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+async fn admit(
+    gateway: Arc<Inner>,
+    request: Request<Incoming>,
+    relay: Option<Mark>,
+) -> Result<Response<Body>, Refusal> {
     let api = Api::at(request.uri().path()).filter(|_| request.method() == Method::POST);
     let Some(api) = api else {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found_error", OFFERED));
     };
     let guest = token(request.headers())
-        .and_then(|token| gateway.door.find(token))
+        .and_then(|token| gateway.door.find(token, relay))
         .ok_or_else(|| {
             let message = "this token is not admitted: it is wrong, or its attempt has ended";
             Refusal::new(StatusCode::UNAUTHORIZED, "authentication_error", message)

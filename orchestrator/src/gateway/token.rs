@@ -13,11 +13,15 @@ use loops::{
     budget::Caps,
     id::{AttemptId, RunId, TaskId},
 };
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::bound::Known;
+
+/// What a relay says first of all, in hex: whose connection it is, as the SHA-256 of that attempt's token.
+pub(super) type Mark = [u8; 32];
 
 /// How many calls one attempt may have under way: more than an agent needs, few enough that a hostile one cannot
 /// fill the memory with them.
@@ -27,7 +31,8 @@ const SEATS: usize = 8;
 const TUNNELS: usize = 16;
 
 /// What an attempt does; the gateway only shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The top-level agent.
     Lead,
@@ -47,8 +52,8 @@ impl fmt::Display for Role {
     }
 }
 
-/// An attempt that may ask.
-#[derive(Debug, Clone)]
+/// An attempt that may ask. Plain data: it travels with an order to the gateway of whoever carries that out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
     /// The attempt.
     pub attempt: AttemptId,
@@ -60,6 +65,8 @@ pub struct Admission {
     pub run: RunId,
     /// The loop's name.
     pub loop_name: String,
+    /// The [key](crate::config::github::FullName::key) of the repository that defines its loop; none: the operator does.
+    pub repository: Option<String>,
     /// What it does.
     pub role: Role,
     /// What may be spent.
@@ -95,6 +102,8 @@ impl fmt::Debug for Token {
 #[derive(Debug)]
 pub(super) struct Guest {
     pub(super) admission: Admission,
+    /// Whether it asks from inside a sandbox: through the relay of that sandbox, and from nowhere else.
+    inside: bool,
     /// Fires when the attempt is dismissed; its streams end then.
     pub(super) gone: CancellationToken,
     /// How many calls it may have under way.
@@ -110,15 +119,16 @@ pub(super) struct Guest {
 /// Everybody who is admitted, by the hash of the token.
 #[derive(Debug, Default)]
 pub(super) struct Door {
-    guests: Mutex<HashMap<[u8; 32], Arc<Guest>>>,
+    guests: Mutex<HashMap<Mark, Arc<Guest>>>,
 }
 
 impl Door {
     /// Lets an attempt in, until [`Door::dismiss`] or until `all` fires.
-    pub(super) fn admit(&self, admission: Admission, all: &CancellationToken) -> Token {
+    pub(super) fn admit(&self, admission: Admission, inside: bool, all: &CancellationToken) -> Token {
         let token = Token(format!("loops-{}", hex::encode(rand::random::<[u8; 32]>())));
         let guest = Guest {
             admission,
+            inside,
             gone: all.child_token(),
             seats: Arc::new(Semaphore::new(SEATS)),
             tunnels: Arc::new(Semaphore::new(TUNNELS)),
@@ -136,9 +146,16 @@ impl Door {
         }
     }
 
-    /// Who holds this token.
-    pub(super) fn find(&self, token: &str) -> Option<Arc<Guest>> {
-        self.lock().get(&hash(token)).cloned()
+    /// Who holds this token, if it may be used where it came from: through a relay only the token that the relay was
+    /// opened for is worth something, and a token from inside nowhere else.
+    pub(super) fn find(&self, token: &str, relay: Option<Mark>) -> Option<Arc<Guest>> {
+        let hash = hash(token);
+        let guest = self.lock().get(&hash).cloned()?;
+        match relay {
+            Some(mark) => mark == hash,
+            None => !guest.inside,
+        }
+        .then_some(guest)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Arc<Guest>>> {
@@ -146,6 +163,6 @@ impl Door {
     }
 }
 
-fn hash(token: &str) -> [u8; 32] {
+fn hash(token: &str) -> Mark {
     Sha256::digest(token.as_bytes()).into()
 }

@@ -86,7 +86,23 @@ pub(super) struct Wait {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Outcome {
-    pub(super) task: String,
+    #[serde(default)]
+    pub(super) task: Option<String>,
+    #[serde(default)]
+    pub(super) offset: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SpawnAll {
+    pub(super) tasks: Vec<Spawn>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cancel {
+    #[serde(default)]
+    pub(super) tasks: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -175,7 +191,9 @@ pub(super) fn definitions(spawns: bool) -> Vec<ToolDefinition> {
                 &["findings", "worker", "title", "goal", "acceptance"],
             ),
             tool("wait", "Wait until tasks are over (default: all of them; `any`: one of them).", json!({ "tasks": texts(), "any": { "type": "boolean" }, "timeout_s": number() }), &[]),
-            tool("outcome", "Read what became of a task: attempts, evidence, the reviewer's words, the diff's size.", json!({ "task": text() }), &["task"]),
+            tool("spawn_all", "The same for many tasks at once; each is made or refused by itself.", json!({ "tasks": { "type": "array", "items": { "type": "object" } } }), &["tasks"]),
+            tool("cancel", "Stop tasks that are not over (default: all of them).", json!({ "tasks": texts() }), &[]),
+            tool("outcome", "Read what became of a task: attempts, evidence, the reviewer's words, the diff's size. Without `task`: all tasks in a line each, from `offset`.", json!({ "task": text(), "offset": number() }), &[]),
             tool("send_back", "Have a task that is over tried once more, with your words for the worker.", json!({ "task": text(), "words": text() }), &["task", "words"]),
         ]);
     }

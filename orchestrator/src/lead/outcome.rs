@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loops::{evidence::Verdict, library, run::Step, text::one_line};
+use loops::{change::FileChange, evidence::Verdict, library, run::Step, text::one_line};
 
 use crate::{
     engine::{EngineError, Running},
@@ -54,14 +54,14 @@ pub(super) async fn whole(
         if let Some(tree) = &attempt.ended.tree
             && let Ok(diff) = running.diff(tree).await?
         {
-            for file in &diff.files {
-                text.push_str(&format!(
-                    "  {} +{} -{}\n",
-                    one_line(file.path(), 200),
-                    file.added(),
-                    file.removed()
-                ));
-            }
+            // The agent has named them.
+            let line = |file: &FileChange| {
+                let path = one_line(file.path(), 200);
+                format!("{path} +{} -{}\n", file.added(), file.removed())
+            };
+            let files: String = diff.files.iter().map(line).collect();
+            text.push_str(&library::untrusted("changed files", &files));
+            text.push('\n');
         }
         for found in evidence::of_change(store, kept.task.id, attempt.begun.id).await? {
             let found = found.evidence;

@@ -87,7 +87,10 @@ impl LeadTools {
     }
 
     async fn answer(&self, call_id: &str, name: &str, input: Value) -> Answer {
-        let changes = matches!(name, "spawn" | "send_back" | "merge" | "dismiss");
+        let changes = matches!(
+            name,
+            "spawn" | "spawn_all" | "cancel" | "send_back" | "merge" | "dismiss"
+        );
         let _turn = if changes {
             Some(self.turn.lock().await)
         } else {
@@ -112,6 +115,8 @@ impl LeadTools {
             "merge" => self.merge(input::read(input)?).await,
             "dismiss" => self.dismiss(input::read(input)?).await,
             "spawn" if self.spawns() => self.spawn(call_id, input::read(input)?).await,
+            "spawn_all" if self.spawns() => self.spawn_all(call_id, input::read(input)?).await,
+            "cancel" if self.spawns() => self.cancel(input::read(input)?).await,
             "wait" if self.spawns() => self.wait(input::read(input)?).await,
             "outcome" if self.spawns() => self.outcome(input::read(input)?).await,
             "send_back" if self.spawns() => self.send_back(input::read(input)?).await,

@@ -62,7 +62,7 @@ impl Cursor {
 }
 
 /// What a file looks like from outside: size and time. Nothing if it changed just now.
-pub(super) fn mark(meta: &Metadata) -> Option<String> {
+pub(crate) fn mark(meta: &Metadata) -> Option<String> {
     let changed = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     let age = crate::clock::now()
         .0

@@ -7,20 +7,18 @@ pub mod branch;
 mod cursor;
 mod error;
 mod jsonl;
-mod paths;
+pub(crate) mod paths;
 mod slack_export;
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::path::Path;
 
-use loops::{id::SignalId, signal::Signal, spec::PathSource};
+use loops::spec::PathSource;
 
 pub use crate::source::{Batch, Skipped};
+pub(crate) use cursor::mark;
 pub use error::SourceError;
 
 use cursor::Cursor;
@@ -45,24 +43,6 @@ pub fn read(source: &PathSource, spec_folder: &Path, cursor: Option<&str>) -> Re
     }
     cursor.forget_all_but(&seen);
     batch.cursor = cursor.write();
-    keep_last_versions(&mut batch);
+    batch.keep_last_versions();
     Ok(batch)
-}
-
-/// Of several versions of one signal, the last one read stays, in the first one's place.
-fn keep_last_versions(batch: &mut Batch) {
-    let mut at: BTreeMap<SignalId, usize> = BTreeMap::new();
-    let mut kept: Vec<Signal> = Vec::with_capacity(batch.signals.len());
-    for signal in batch.signals.drain(..) {
-        match at.get(&signal.id) {
-            Some(place) => kept[*place] = signal,
-            None => {
-                at.insert(signal.id, kept.len());
-                kept.push(signal);
-            }
-        }
-    }
-    let deleted: BTreeSet<&SignalId> = batch.deleted.iter().collect();
-    kept.retain(|signal| !deleted.contains(&signal.id));
-    batch.signals = kept;
 }

@@ -19,11 +19,11 @@ const MAX_DEPTH: usize = 32;
 
 /// One file (or folder, or zip) of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Where it is.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// How the spec calls it: it names the source of signals, and stays the same on another machine.
-    pub(super) name: String,
+    pub(crate) name: String,
 }
 
 /// How a file is read.
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 }
 
 /// The files that a source's path means, in order. A glob may mean none; a plain path means itself.
-pub(super) fn resolve(path: &str, spec_folder: &Path) -> Result<Vec<Found>, SourceError> {
+pub(crate) fn resolve(path: &str, spec_folder: &Path) -> Result<Vec<Found>, SourceError> {
     let whole = spec_folder.join(path);
     let is_glob = path.contains(['*', '?', '[', '{']);
     if !is_glob || whole.exists() {

@@ -1,6 +1,7 @@
 //! Facts about file sources, on real files.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::Write,
     path::Path,
@@ -9,9 +10,9 @@ use std::{
 use loops::{
     cluster::{Cluster, Index, Known},
     finding::{thresholds, title},
-    id::FindingId,
+    id::{FindingId, SignalId},
     score::{Fact, score},
-    signal::{Voice, is_noise},
+    signal::{Signal, Voice, is_noise},
     time::Timestamp,
 };
 use tempfile::TempDir;

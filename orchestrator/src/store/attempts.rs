@@ -120,7 +120,8 @@ statements! { "attempts":
     FINISH = "UPDATE attempts SET state = $2, summary = $3, ending = $4, tree = $5, caveats = $6, ended_at = $7,
         doing = NULL WHERE id = $1 AND state = 'running'";
     LOSE = "UPDATE attempts SET state = 'lost', ended_at = $2, doing = NULL WHERE run = $1 AND state = 'running'
-        RETURNING id";
+        AND NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.attempt = attempts.id AND o.cancel_at IS NULL
+            AND o.state IN ('waiting', 'held', 'done')) RETURNING id";
     SET_TODO = "UPDATE attempts SET todo = $2 WHERE id = $1";
     SET_POLICY = "UPDATE attempts SET policy = $2 WHERE id = $1";
     POLICY = "SELECT policy FROM attempts WHERE id = $1";
@@ -173,7 +174,7 @@ pub async fn finish(
     Ok(FINISH.run(tx, bind).await? > 0)
 }
 
-/// Gives up all running attempts of a run as lost; which they were.
+/// Gives up all running attempts of a run as lost, but for those whose orders somebody wants still; which they were.
 pub async fn lose_running(tx: &mut Tx, run: RunId, at: Timestamp) -> Result<Vec<AttemptId>, StoreError> {
     LOSE.all(tx, |q| q.bind(run.to_string()).bind(at.0), |row| row.parsed("id"))
         .await

@@ -56,17 +56,22 @@ statements! { "calls":
     RUN = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE run = $1";
     /// Since the day, or the month, began.
     DAY = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE loop = $1 AND at >= $2";
-    BEGIN = "INSERT INTO calls (id, attempt, task, run, loop, model, role, state, reserved, cost, at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'reserved', $8, $8, $9)";
-    REHEARSE = "INSERT INTO calls (id, attempt, task, run, loop, model, role, state, reserved, cost, input_tokens, \
+    BEGIN = "INSERT INTO calls (id, attempt, task, run, loop, repository, model, role, state, reserved, cost, at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'reserved', $9, $9, $10)";
+    REHEARSE = "INSERT INTO calls (id, attempt, task, run, loop, repository, model, role, state, reserved, cost, input_tokens, \
                 output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, rehearsed, at, ended_at) \
-                VALUES ($1, $2, $3, $4, $5, $6, $7, 'settled', 0, 0, $8, $9, $10, $11, $12, 1, $13, $14)";
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'settled', 0, 0, $9, $10, $11, $12, $13, 1, $14, $15)";
     END = "UPDATE calls SET state = $2, cost = $3, input_tokens = $4, output_tokens = $5, cache_read_tokens = $6, \
            cache_write_tokens = $7, reasoning_tokens = $8, ended_at = $9 WHERE id = $1 AND state = 'reserved'";
     EVERYBODY = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE at >= $1";
     ROLE = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE role = $1 AND at >= $2";
     ROLE_IN_RUN = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE run = $1 AND role = $2";
-    OPEN = "SELECT id, attempt, task, run, loop, model, role, at, reserved FROM calls WHERE state = 'reserved'";
+    REPOSITORY = "SELECT CAST(COALESCE(SUM(cost), 0) AS BIGINT) AS spent FROM calls WHERE repository = $1 AND at >= $2";
+    OPEN = "SELECT id, attempt, task, run, loop, repository, model, role, at, reserved FROM calls WHERE state = 'reserved'
+        AND NOT EXISTS (SELECT 1 FROM orders AS o WHERE o.attempt = calls.attempt AND o.state = 'held'
+            AND o.expires_at >= $1)";
+    OPEN_OF_ATTEMPT = "SELECT id, attempt, task, run, loop, repository, model, role, at, reserved FROM calls
+        WHERE state = 'reserved' AND attempt = $1 AND at < $2";
     SPEND_OF_RUN = spend_where!("run");
     SPEND_OF_TASK = spend_where!("task");
     SPEND_OF_ATTEMPT = spend_where!("attempt");
@@ -85,6 +90,8 @@ pub struct NewCall {
     pub run: RunId,
     /// The loop's name.
     pub loop_name: String,
+    /// The repository that defines the loop; none: the operator does.
+    pub repository: Option<String>,
     /// The model's name.
     pub model: String,
     /// What the attempt does: `lead`, `work` or `review`.
@@ -211,6 +218,10 @@ async fn spent_together(tx: &mut Tx, call: &NewCall, shared: &Shared) -> Result<
             let bind = |query: Query| query.bind(call.run.to_string()).bind(role.clone());
             ROLE_IN_RUN.first(&mut *tx, bind, spent).await?
         }
+        Whose::Repository(repository) => {
+            let bind = |query: Query| query.bind(repository.clone()).bind(shared.since.0);
+            REPOSITORY.first(&mut *tx, bind, spent).await?
+        }
     };
     Ok(found.unwrap_or_default())
 }
@@ -255,15 +266,29 @@ pub async fn rehearse(
 }
 
 /// Charges what was reserved for every call that is still open, and says how many there were. Only when nobody can
-/// be working on one: at the start.
+/// be working on one: at the start. Calls of attempts that other nodes carry out are theirs.
 pub async fn estimate_open(tx: &mut Tx, at: Timestamp) -> Result<usize, StoreError> {
-    let open = OPEN
-        .all(
-            &mut *tx,
-            |query| query,
-            |row| Ok((open_call(row)?, Money(row.number("reserved")?))),
-        )
-        .await?;
+    let open = OPEN.all(&mut *tx, |query| query.bind(at.0), read_open).await?;
+    estimate(tx, open, at).await
+}
+
+/// The same for the calls of one attempt that were begun before `before`, because whoever made them is lost.
+pub async fn estimate_lost(
+    tx: &mut Tx,
+    attempt: AttemptId,
+    before: Timestamp,
+    at: Timestamp,
+) -> Result<usize, StoreError> {
+    let bind = |query: Query| query.bind(attempt.to_string()).bind(before.0);
+    let open = OPEN_OF_ATTEMPT.all(&mut *tx, bind, read_open).await?;
+    estimate(tx, open, at).await
+}
+
+fn read_open(row: &Row) -> Result<(NewCall, Money), StoreError> {
+    Ok((open_call(row)?, Money(row.number("reserved")?)))
+}
+
+async fn estimate(tx: &mut Tx, open: Vec<(NewCall, Money)>, at: Timestamp) -> Result<usize, StoreError> {
     for (call, reserved) in &open {
         end(tx, call, CallState::Estimated, *reserved, &Usage::default(), at).await?;
     }
@@ -280,10 +305,13 @@ async fn record(
     rehearsed: bool,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let data = json!({
+    let mut data = json!({
         "attempt": call.attempt, "task": call.task, "model": call.model, "state": state, "cost_usd": cost,
         "usage": usage, "rehearsed": rehearsed,
     });
+    if let Some(repository) = &call.repository {
+        data["repository"] = json!(repository);
+    }
     tx.record(
         at,
         "call.ended",
@@ -334,6 +362,7 @@ fn whose(query: Query, call: &NewCall) -> Query {
         .bind(call.task.map(|task| task.to_string()))
         .bind(call.run.to_string())
         .bind(call.loop_name.clone())
+        .bind(call.repository.clone())
         .bind(call.model.clone())
         .bind(call.role.clone())
 }
@@ -358,6 +387,7 @@ fn open_call(row: &Row) -> Result<NewCall, StoreError> {
         task: row.maybe_parsed("task")?,
         run: row.parsed("run")?,
         loop_name: row.text("loop")?,
+        repository: row.maybe_text("repository")?,
         model: row.text("model")?,
         role: row.text("role")?,
         at: row.time("at")?,

@@ -40,6 +40,14 @@ pub enum StoreError {
         /// What it calls itself.
         who: String,
     },
+    /// Another process has taken over while this one was frozen or cut off; nothing of it counts any more.
+    #[error("another loops ({who}) has taken over the state in `{}`: this one ends", .path.display())]
+    Deposed {
+        /// The database.
+        path: PathBuf,
+        /// The leader's name as a node.
+        who: String,
+    },
     /// The address of a Postgres cannot be read.
     #[error(
         "the database's address is none: {why}; it looks like `postgres://user:password@host:5432/database`"
@@ -221,6 +229,7 @@ impl StoreError {
             | Self::Circular { .. }
             | Self::Json(_)
             | Self::Miscopied { .. }
+            | Self::Deposed { .. }
             | Self::Database { .. } => Remedy::GiveUp,
             Self::Held { .. }
             | Self::Claimed { .. }

@@ -63,6 +63,7 @@ pub(super) async fn open(folder: &Path) -> Result<Store, StoreError> {
     Ok(Store {
         engine: Engine::Sqlite { writer, readers },
         place: path.into(),
+        epoch: Default::default(),
     })
 }
 

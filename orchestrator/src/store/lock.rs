@@ -8,6 +8,7 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
+    time::Duration,
 };
 
 use nix::{
@@ -17,14 +18,24 @@ use nix::{
 
 use sqlx::PgConnection;
 
-use super::{Store, StoreError, file, server};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Store, StoreError, file,
+    leader::{self, Keeper},
+    server,
+};
 
 /// The right to work on a state folder; dropping it gives it back.
 #[derive(Debug)]
 pub struct StateLock {
     file: Flock<File>,
     /// Ends with the process, too: the server sees the connection break.
-    _claim: Option<PgConnection>,
+    claim: Option<PgConnection>,
+    /// Says that we lead, as long as this lives; it has the claim then.
+    keeper: Option<Keeper>,
+    /// Fires when another leads.
+    lost: CancellationToken,
 }
 
 impl StateLock {
@@ -40,7 +51,9 @@ impl StateLock {
                 })?;
                 Ok(Self {
                     file: lock,
-                    _claim: None,
+                    claim: None,
+                    keeper: None,
+                    lost: CancellationToken::new(),
                 })
             }
             Err(pid) => Err(StoreError::Held {
@@ -62,8 +75,61 @@ impl StateLock {
     /// Takes the lock of the state in a Postgres besides, which other machines may know of. Does not wait: if another
     /// process has it, the error is [`StoreError::Claimed`]. Nothing else is to be taken for a SQLite file.
     pub async fn also_in(self, store: &Store) -> Result<Self, StoreError> {
-        let _claim = server::claim(store).await?;
-        Ok(Self { _claim, ..self })
+        let claim = server::claim(store).await?;
+        Ok(Self { claim, ..self })
+    }
+
+    /// The same, for a service that may have to wait for its turn: `wait` is asked, and waited for, each time that
+    /// another process leads; a leader that has said nothing for longer than its lease is cut off. None: `wait` says
+    /// that it was long enough.
+    pub async fn in_turn_in(
+        self,
+        store: &Store,
+        mut wait: impl AsyncFnMut(&StoreError) -> bool,
+    ) -> Result<Option<Self>, StoreError> {
+        loop {
+            match server::claim(store).await {
+                Ok(claim) => return Ok(Some(Self { claim, ..self })),
+                Err(claimed @ StoreError::Claimed { .. }) => {
+                    if !store.cut_off_lost_leader().await? && !wait(&claimed).await {
+                        return Ok(None);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Leads on a state that was claimed, under this name: from now on what the store writes is refused once another
+    /// leads. On a file there is nothing to do.
+    pub async fn lead(self, store: &Store, holder: &str, lease: Duration) -> Result<Self, StoreError> {
+        let Self {
+            file,
+            claim: Some(claim),
+            lost,
+            ..
+        } = self
+        else {
+            return Ok(self);
+        };
+        let epoch = leader::lead(store, holder, lease).await?;
+        let keep = leader::keep(store.clone(), Some(claim), (epoch, lease), lost.clone());
+        Ok(Self {
+            file,
+            claim: None,
+            keeper: Some(Keeper::of(keep)),
+            lost,
+        })
+    }
+
+    /// Fires when another process leads.
+    pub fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+
+    /// Whether it leads, by a lease that it renews.
+    pub fn leads(&self) -> bool {
+        self.keeper.is_some()
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Loop {
     pub served_since: Option<Timestamp>,
     /// Failures of the machinery since it last did what it should.
     pub setback: Option<Setback>,
+    /// The key of the repository on whose base branch it stands; none: it is the operator's.
+    pub repository: Option<String>,
 }
 
 /// A loop without its spec.
@@ -56,7 +58,7 @@ pub struct Standing {
 
 macro_rules! columns {
     () => {
-        "name, version, spec, path, paused_at, updated_at, served_since, failures, failed_by, failed_at"
+        "name, version, spec, path, paused_at, updated_at, served_since, failures, failed_by, failed_at, repository"
     };
 }
 
@@ -64,6 +66,7 @@ statements! { "loops":
     UPSERT = "INSERT INTO loops (name, version, spec, path, updated_at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (name) DO UPDATE SET version = excluded.version, spec = excluded.spec, path = excluded.path,
         updated_at = excluded.updated_at, failures = 0 WHERE loops.version <> excluded.version OR loops.path <> excluded.path";
+    BELONG = "UPDATE loops SET repository = $2 WHERE name = $1 AND COALESCE(repository, '') <> COALESCE($2, '')";
     PAUSE = "UPDATE loops SET paused_at = $2 WHERE name = $1 AND paused_at IS NULL";
     RESUME = "UPDATE loops SET paused_at = NULL WHERE name = $1 AND paused_at IS NOT NULL";
     GET = concat!("SELECT ", columns!(), " FROM loops WHERE name = $1");
@@ -93,6 +96,11 @@ pub async fn upsert(
         })
         .await?
         > 0)
+}
+
+/// Remembers which repository's base branch a loop stands on; none: it is the operator's.
+pub async fn belong(tx: &mut Tx, name: &str, repository: Option<&str>) -> Result<(), StoreError> {
+    BELONG.run(tx, |q| q.bind(name).bind(repository)).await.map(drop)
 }
 
 /// Pauses a loop; false: there is none of that name, or it is paused already.
@@ -192,5 +200,6 @@ fn read(row: &Row) -> Result<Loop, StoreError> {
         updated_at: row.time("updated_at")?,
         served_since: row.maybe_time("served_since")?,
         setback: setback(row)?,
+        repository: row.maybe_text("repository")?,
     })
 }

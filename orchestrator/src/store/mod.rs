@@ -16,13 +16,18 @@ pub mod evidence;
 mod file;
 pub mod findings;
 pub mod handed;
+pub mod heard;
+pub mod leader;
 pub mod ledger;
 pub mod lock;
 pub mod loops;
 mod migrations;
 pub mod r#move;
+pub mod nodes;
 mod open;
+pub mod orders;
 pub mod outbox;
+pub mod packs;
 pub mod plans;
 pub mod proposals;
 pub mod pulls;
@@ -41,6 +46,8 @@ pub mod ticks;
 pub mod transcripts;
 pub mod turns;
 mod value;
+pub mod verdicts;
+pub mod wake;
 mod words;
 
 pub use self::{

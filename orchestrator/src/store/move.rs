@@ -292,7 +292,7 @@ impl Sum {
 
 impl Store {
     /// Whether it is a SQLite file.
-    pub(super) fn is_file(&self) -> bool {
+    pub(crate) fn is_file(&self) -> bool {
         matches!(self.engine, Engine::Sqlite { .. })
     }
 }

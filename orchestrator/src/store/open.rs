@@ -4,12 +4,15 @@
 //! writer at a time, whatever the number of tasks and processes: whoever reads before it writes, reads what is true
 //! when it commits, and the places of the ledger are given in the order of the commits.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use super::{
-    StoreError, file, r#move,
+    StoreError, file, leader, r#move,
     row::Fetched,
     server,
     value::{Connection, Query, Wanted},
@@ -21,6 +24,8 @@ pub struct Store {
     pub(super) engine: Engine,
     /// The file or, without its password, the server's address: what errors name.
     pub(super) place: Arc<Path>,
+    /// As which leader it writes.
+    pub(super) epoch: leader::Epoch,
 }
 
 /// Where the tables are.
@@ -49,6 +54,13 @@ impl Store {
     /// asks for another, and must not wait for anything else while it holds it. A `Tx` that is dropped without
     /// [`Tx::commit`] leaves nothing behind.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let mut tx = self.begin_unfenced().await?;
+        leader::check(&mut tx, self.epoch.load(Ordering::SeqCst)).await?;
+        Ok(tx)
+    }
+
+    /// The same, whether or not another leads by now.
+    pub(super) async fn begin_unfenced(&self) -> Result<Tx, StoreError> {
         let inner = match &self.engine {
             Engine::Sqlite { writer, .. } => {
                 Inner::Sqlite(file::begin(writer).await.map_err(|error| self.sort(error))?)
@@ -60,6 +72,19 @@ impl Store {
         };
         Ok(Tx {
             inner,
+            place: Arc::clone(&self.place),
+        })
+    }
+
+    /// Begins to write where no two decisions meet: rows that each have one owner, and nothing of the ledger. On Postgres
+    /// it does not wait for the one writer; on a file there is no difference. Whoever writes so guards each statement.
+    pub async fn begin_beside(&self) -> Result<Tx, StoreError> {
+        let Engine::Postgres { readers, .. } = &self.engine else {
+            return self.begin_unfenced().await;
+        };
+        let begun = server::patiently(|| server::begin_beside(readers)).await;
+        Ok(Tx {
+            inner: Inner::Postgres(begun.map_err(|error| self.sort(error))?),
             place: Arc::clone(&self.place),
         })
     }
@@ -188,6 +213,11 @@ impl Tx {
     /// What a statement needs: the connection, and the place that its error names.
     pub(super) fn transacting(&mut self) -> (Connection<'_>, &Path) {
         (self.inner.connection(), &self.place)
+    }
+
+    /// Whether it is one on a SQLite file.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.inner, Inner::Sqlite(_))
     }
 
     /// Where it writes, for people.

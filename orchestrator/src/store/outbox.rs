@@ -76,6 +76,8 @@ statements! { "outbox":
         WHERE key = $1 AND state = 'pending'";
     PENDING = concat!("SELECT ", columns!(), " FROM outbox WHERE state = 'pending' ORDER BY decided_at, key LIMIT $1");
     GET = concat!("SELECT ", columns!(), " FROM outbox WHERE key = $1");
+    LATEST = concat!("SELECT ", columns!(), " FROM outbox WHERE SUBSTR(key, 1, LENGTH(CAST($1 AS TEXT))) = $1
+        ORDER BY decided_at DESC, key DESC LIMIT 1");
 }
 
 /// Decides an effect. False: one with this key was decided before, and stays as it is.
@@ -125,6 +127,11 @@ pub async fn pending(from: impl Reader, limit: u32) -> Result<Vec<Effect>, Store
 /// The effect with that key.
 pub async fn get(from: impl Reader, key: &str) -> Result<Option<Effect>, StoreError> {
     GET.first(from, |q| q.bind(key), read).await
+}
+
+/// Of the effects whose keys begin so, the one that was decided last.
+pub async fn latest(from: impl Reader, prefix: &str) -> Result<Option<Effect>, StoreError> {
+    LATEST.first(from, |q| q.bind(prefix), read).await
 }
 
 fn read(row: &Row) -> Result<Effect, StoreError> {

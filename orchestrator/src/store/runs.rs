@@ -1,4 +1,4 @@
-//! Table `runs`: what a tick or a person started, and how far it is. A loop has at most one open run.
+//! Tables `runs` and `run_tasks`: what a tick or a person started, and how far it is. A loop has at most one open run.
 
 use ::loops::{id::RunId, time::Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
@@ -60,11 +60,14 @@ impl Run {
 
 macro_rules! columns {
     () => {
-        "id, loop, version, trigger_kind, base, state, phase, report, started_at, ended_at"
+        "id, loop, version, trigger_kind, base, state, phase, report, started_at, ended_at,
+        (SELECT string_agg('\"' || t.task || '\":' || t.state, ',') FROM run_tasks AS t WHERE t.run = runs.id) AS tasks"
     };
 }
 
 statements! { "runs":
+    PUT_TASK = "INSERT INTO run_tasks (run, task, state) VALUES ($1, $2, $3)
+        ON CONFLICT (run, task) DO UPDATE SET state = excluded.state";
     INSERT = "INSERT INTO runs (id, loop, version, trigger_kind, base, state, phase, report, started_at, ended_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     SAVE = "UPDATE runs SET state = $2, phase = $3, ended_at = $4 WHERE id = $1 AND ended_at IS NULL";
@@ -86,19 +89,21 @@ statements! { "runs":
 
 /// Adds a run. Error: a conflict, if the loop has an open one.
 pub async fn insert(tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
+    let (state, tasks) = apart(&run.state)?;
     let bind = |q: super::query::Query| {
         q.bind(run.id.to_string())
             .bind(&run.loop_name)
             .bind(&run.version)
             .bind(run.trigger.as_str())
             .bind(&run.base)
-            .bind(run.state.to_string())
+            .bind(state)
             .bind(&run.phase)
             .bind(&run.report)
             .bind(run.started_at.0)
             .bind(run.ended_at.map(|at| at.0))
     };
-    INSERT.run_or_conflict(tx, bind).await.map(drop)
+    INSERT.run_or_conflict(tx, bind).await?;
+    put_tasks(tx, run.id, &tasks).await
 }
 
 /// Saves how far an open run is; with `ended_at` it is open no more. False: it is not there or has ended already.
@@ -109,29 +114,72 @@ pub async fn save(
     phase: &str,
     ended_at: Option<Timestamp>,
 ) -> Result<bool, StoreError> {
-    let state = serde_json::to_string(state)?;
+    save_changed(tx, id, state, (phase, ended_at), |_| true).await
+}
+
+/// The same, where `changed` says which tasks of the state are not as they were saved last: only those are written.
+pub async fn save_changed(
+    tx: &mut Tx,
+    id: RunId,
+    state: &impl Serialize,
+    (phase, ended_at): (&str, Option<Timestamp>),
+    changed: impl Fn(&str) -> bool,
+) -> Result<bool, StoreError> {
+    let (state, mut tasks) = apart(state)?;
+    tasks.retain(|task, _| changed(task));
     let bind = |q: super::query::Query| {
         q.bind(id.to_string())
             .bind(state)
             .bind(phase)
             .bind(ended_at.map(|at| at.0))
     };
-    Ok(SAVE.run(tx, bind).await? > 0)
+    let saved = SAVE.run(tx, bind).await? > 0;
+    if saved {
+        put_tasks(tx, id, &tasks).await?;
+    }
+    Ok(saved)
+}
+
+/// A state as it is kept: its tasks are rows of their own.
+fn apart(state: &impl Serialize) -> Result<(String, serde_json::Map<String, Value>), StoreError> {
+    let mut state = serde_json::to_value(state)?;
+    let tasks = match state.get_mut("tasks") {
+        Some(Value::Object(tasks)) => std::mem::take(tasks),
+        _ => serde_json::Map::new(),
+    };
+    Ok((state.to_string(), tasks))
+}
+
+async fn put_tasks(
+    tx: &mut Tx,
+    run: RunId,
+    tasks: &serde_json::Map<String, Value>,
+) -> Result<(), StoreError> {
+    for (task, state) in tasks {
+        PUT_TASK
+            .run(tx, |q| q.bind(run.to_string()).bind(task).bind(state.to_string()))
+            .await?;
+    }
+    Ok(())
 }
 
 /// Writes down what a person's words change about a run that has ended and stays so. False: it is open.
 pub async fn amend(tx: &mut Tx, id: RunId, state: &impl Serialize) -> Result<bool, StoreError> {
-    let state = serde_json::to_string(state)?;
-    Ok(AMEND.run(tx, |q| q.bind(id.to_string()).bind(state)).await? > 0)
+    let (state, tasks) = apart(state)?;
+    let amended = AMEND.run(tx, |q| q.bind(id.to_string()).bind(state)).await? > 0;
+    if amended {
+        put_tasks(tx, id, &tasks).await?;
+    }
+    Ok(amended)
 }
 
 /// Opens a run again, because a person asked for more. Error: a conflict, if its loop has another open one.
 pub async fn reopen(tx: &mut Tx, id: RunId, state: &impl Serialize, phase: &str) -> Result<(), StoreError> {
-    let state = serde_json::to_string(state)?;
+    let (state, tasks) = apart(state)?;
     REOPEN
         .run_or_conflict(tx, |q| q.bind(id.to_string()).bind(state).bind(phase))
-        .await
-        .map(drop)
+        .await?;
+    put_tasks(tx, id, &tasks).await
 }
 
 /// Remembers that somebody wants a run stopped; whoever drives it looks. False: it has ended, or that is known.
@@ -207,13 +255,24 @@ pub async fn list(
 }
 
 fn read(row: &Row) -> Result<Run, StoreError> {
+    let mut state: Value = row.json("state")?;
+    if let (Some(tasks), Value::Object(state)) = (row.maybe_text("tasks")?, &mut state) {
+        // Rows hold what JSON is made of: ids, and states that were JSON when they were written.
+        let rows: serde_json::Map<String, Value> =
+            serde_json::from_str(&format!("{{{tasks}}}")).map_err(|error| row.bad("tasks", error))?;
+        match state.get_mut("tasks") {
+            // A run of before there were rows keeps what is in its own.
+            Some(Value::Object(kept)) => kept.extend(rows),
+            _ => drop(state.insert("tasks".to_owned(), Value::Object(rows))),
+        }
+    }
     Ok(Run {
         id: row.parsed("id")?,
         loop_name: row.text("loop")?,
         version: row.text("version")?,
         trigger: row.word("trigger_kind", TriggerKind::parse)?,
         base: row.maybe_text("base")?,
-        state: row.json("state")?,
+        state,
         phase: row.text("phase")?,
         report: row.maybe_text("report")?,
         started_at: row.time("started_at")?,

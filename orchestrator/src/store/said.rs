@@ -1,75 +1,90 @@
-//! Table `said`: what people said of findings, besides their answers to proposals, in their words.
+//! Tables `said` and `answered`: what we have said in Slack, by the key of its effect, and what people have answered.
 
-use ::loops::{id::FindingId, time::Timestamp};
+use ::loops::time::Timestamp;
 
-use super::{Reader, StoreError, Tx, query::statements, words::words};
+use super::{
+    Reader, StoreError, Tx,
+    query::{Query, Row, statements},
+};
 
-words! {
-    /// What a person did.
-    Act {
-        /// Made it a part of another one.
-        Merge = "merge",
-        /// Took it out of another one.
-        Split = "split",
-        /// Refused it.
-        Refuse = "refuse",
-        /// Took a refusal back, or asked for it again.
-        Reopen = "reopen",
-    }
-}
-
-/// What a person said of a finding.
+/// A message of ours that stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// The finding.
-    pub finding: FindingId,
-    /// When.
+    /// The key of the effect that said it.
+    pub key: String,
+    /// The channel's id.
+    pub channel: String,
+    /// Its id in the channel.
+    pub ts: String,
+    /// Its words.
+    pub words: String,
+    /// When they were said last.
     pub at: Timestamp,
-    /// What they did.
-    pub act: Act,
-    /// Who.
-    pub who: String,
-    /// In which words.
-    pub why: Option<String>,
-    /// Salts the ledger's digest of who and why; hex.
-    pub salt: String,
-    /// The finding that it was merged into or split from.
-    pub other: Option<FindingId>,
 }
 
 statements! { "said":
-    SAY = "INSERT INTO said (finding, at, act, who, why, salt, other) VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (finding, at, act) DO NOTHING";
-    OF_FINDING = "SELECT finding, at, act, who, why, salt, other FROM said WHERE finding = $1 OR other = $1 ORDER BY at, finding";
+    PUT = "INSERT INTO said (key, channel, ts, words, at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (key) DO UPDATE SET channel = excluded.channel, ts = excluded.ts, words = excluded.words, at = excluded.at";
+    GET = "SELECT key, channel, ts, words, at FROM said WHERE key = $1";
+    ANSWER = "INSERT INTO answered (channel, ts, what, key, came_to, at) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT DO NOTHING";
+    ANSWERED = "SELECT ts, what FROM answered WHERE channel = $1 AND key = $2";
 }
 
-/// Keeps what somebody said.
-pub async fn say(tx: &mut Tx, said: &Said) -> Result<(), StoreError> {
-    SAY.run(tx, |q| {
-        q.bind(said.finding.to_string())
+/// Notes what stands there.
+pub async fn put(tx: &mut Tx, said: &Said) -> Result<(), StoreError> {
+    let bind = |q: Query| {
+        q.bind(&said.key)
+            .bind(&said.channel)
+            .bind(&said.ts)
+            .bind(&said.words)
             .bind(said.at.0)
-            .bind(said.act.as_str())
-            .bind(&said.who)
-            .bind(&said.why)
-            .bind(&said.salt)
-            .bind(said.other.map(|other| other.to_string()))
-    })
-    .await
-    .map(drop)
+    };
+    PUT.run(tx, bind).await.map(drop)
 }
 
-/// What was said of a finding, and of those that became a part of it or were split from it; oldest first.
-pub async fn of_finding(from: impl Reader, id: FindingId) -> Result<Vec<Said>, StoreError> {
-    let read = |row: &super::query::Row| {
-        Ok(Said {
-            finding: row.parsed("finding")?,
-            at: row.time("at")?,
-            act: row.word("act", Act::parse)?,
-            who: row.text("who")?,
-            why: row.maybe_text("why")?,
-            salt: row.text("salt")?,
-            other: row.maybe_parsed("other")?,
-        })
+/// What the effect with that key has said.
+pub async fn get(from: impl Reader, key: &str) -> Result<Option<Said>, StoreError> {
+    GET.first(from, |q| q.bind(key), read).await
+}
+
+/// Notes that an answer to `said` was heard and what came of it. False: it was heard before.
+pub async fn answer(
+    tx: &mut Tx,
+    said: &Said,
+    ts: &str,
+    what: &str,
+    came_to: &str,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let bind = |q: Query| {
+        q.bind(&said.channel)
+            .bind(ts)
+            .bind(what)
+            .bind(&said.key)
+            .bind(came_to)
+            .bind(at.0)
     };
-    OF_FINDING.all(from, |q| q.bind(id.to_string()), read).await
+    Ok(ANSWER.run(tx, bind).await? > 0)
+}
+
+/// The answers to `said` that were heard: their messages' ids, and what they were.
+pub async fn answered(from: impl Reader, said: &Said) -> Result<Vec<(String, String)>, StoreError> {
+    ANSWERED
+        .all(
+            from,
+            |q| q.bind(&said.channel).bind(&said.key),
+            |row| Ok((row.text("ts")?, row.text("what")?)),
+        )
+        .await
+}
+
+fn read(row: &Row) -> Result<Said, StoreError> {
+    Ok(Said {
+        key: row.text("key")?,
+        channel: row.text("channel")?,
+        ts: row.text("ts")?,
+        words: row.text("words")?,
+        at: row.time("at")?,
+    })
 }

@@ -62,6 +62,7 @@ pub(super) async fn connect(address: &str) -> Result<Store, StoreError> {
             readers: pool(READERS),
         },
         place,
+        epoch: Default::default(),
     })
 }
 
@@ -129,6 +130,27 @@ async fn who_claims(connection: &mut PgConnection) -> Result<Option<String>, sql
     .await
 }
 
+/// Cuts all connections of whoever has the right to work on a state.
+pub(super) async fn cut_off_claimant(store: &Store) -> Result<(), StoreError> {
+    let Engine::Postgres { readers, .. } = &store.engine else {
+        return Ok(());
+    };
+    let mut connection = readers.acquire().await.map_err(|error| store.sort(error))?;
+    let who = who_claims(&mut connection)
+        .await
+        .map_err(|error| store.sort(error))?;
+    sqlx::query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() \
+         AND datname = current_database() AND usename = current_user \
+         AND application_name <> current_setting('application_name')",
+    )
+    .bind(who)
+    .execute(&mut *connection)
+    .await
+    .map(drop)
+    .map_err(|error| store.sort(error))
+}
+
 /// Gives back what [`claim_with`] took.
 pub(super) async fn give_back(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_advisory_unlock($1, current_schema()::regnamespace::oid::int4)")
@@ -146,6 +168,11 @@ pub(super) async fn begin(writers: &PgPool) -> Result<Transaction<'static, Postg
         .execute(&mut *transaction)
         .await?;
     Ok(transaction)
+}
+
+/// A transaction that writes beside the one writer.
+pub(super) async fn begin_beside(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await
 }
 
 /// A transaction that reads of one moment.

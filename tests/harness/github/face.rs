@@ -106,6 +106,7 @@ pub(super) async fn answer(shared: Arc<Shared>, request: HttpRequest<Incoming>) 
             Some(fault) => plain_fault(fault, &asked, &shared),
             None => after(fault, smart::answer(&shared, &asked, git).await),
         };
+        shared.lock().run_edits(&asked.method, &asked.path);
         return finish(end).await;
     }
     let end = shared.lock().end(&asked);

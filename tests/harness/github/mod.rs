@@ -186,6 +186,12 @@ impl GitHub {
         self.shared.lock()
     }
 
+    /// What sets the hub's clock, in milliseconds since the Unix epoch, for who turns several clocks at once.
+    pub fn clock(&self) -> impl Fn(i64) + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        move |now| shared.lock().now = now
+    }
+
     /// What was asked so far.
     pub fn requests(&self) -> Vec<Request> {
         self.world().log.requests.clone()

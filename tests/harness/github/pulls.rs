@@ -172,11 +172,11 @@ impl World {
             return refuse("head");
         };
         let same = |pull: &Pull| pull.head == branch && pull.base == base;
-        if repository
+        let doubled = repository
             .issues
             .values()
-            .any(|issue| issue.open && issue.pull.as_ref().is_some_and(same))
-        {
+            .any(|issue| issue.open && issue.pull.as_ref().is_some_and(same));
+        if doubled && !self.hides_own {
             let message = format!("A pull request already exists for {}:{branch}.", repository.owner);
             return Err(Refusal::custom("PullRequest", &message));
         }

@@ -51,6 +51,9 @@ pub struct World {
     pub check_jwt_times: bool,
     /// How many requests a new token has in an hour.
     pub requests_an_hour: u64,
+    /// Whether lists leave out what the asker made, and a second pull request of a branch is taken: for controls, in
+    /// which looking before doing again finds nothing.
+    pub hides_own: bool,
     pub(super) faults: Faults,
     pub(super) log: Log,
     pub(super) to_send: VecDeque<usize>,
@@ -81,6 +84,7 @@ impl World {
             content_limits: (80, 500),
             check_jwt_times: true,
             requests_an_hour: 5_000,
+            hides_own: false,
             faults: Faults::default(),
             log: Log::default(),
             to_send: VecDeque::new(),

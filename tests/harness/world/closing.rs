@@ -52,7 +52,9 @@ impl World {
         );
         self.no_process_is_left(PATIENCE).await;
         let token = self.token().clone();
-        let secrets = [self.key(), &token];
+        let others = self.secrets().clone();
+        let mut secrets = vec![self.key(), &token];
+        secrets.extend(others.iter().map(|(_, secret)| secret.as_str()));
         let secrets = || secrets.iter().filter(|secret| !secret.is_empty());
         let holding: Vec<_> = files(&self.state())
             .into_iter()

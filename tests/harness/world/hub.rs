@@ -35,6 +35,11 @@ impl World {
         token.clone_into(&mut self.token());
     }
 
+    /// The token with which the service logs in at GitHub; empty: it does not.
+    pub fn login_token(&self) -> String {
+        self.token().clone()
+    }
+
     /// Writes the settings anew, with `more`; the login stays.
     pub fn set_up(&self, hub: &GitHub, more: &str) {
         self.settings(&format!(

@@ -24,6 +24,7 @@ mod feedback;
 mod hub;
 mod process;
 mod repository;
+mod slack;
 mod spec;
 
 use std::{
@@ -63,6 +64,8 @@ pub struct World {
     database: OnceLock<String>,
     /// The token with which the service logs in at GitHub; empty: it does not.
     token: Mutex<String>,
+    /// Other secrets that the service finds in its environment, by the variables that hold them.
+    secrets: Mutex<Vec<(&'static str, String)>>,
     /// All that the service has printed, with the command that printed it.
     printed: Mutex<Vec<Ran>>,
     closed: bool,
@@ -83,6 +86,7 @@ impl World {
             key: format!("sk-of-a-test-{}-{n}-very-secret", std::process::id()),
             database: OnceLock::new(),
             token: Mutex::default(),
+            secrets: Mutex::default(),
             printed: Mutex::default(),
             closed: false,
         };
@@ -212,6 +216,10 @@ impl World {
 
     fn token(&self) -> MutexGuard<'_, String> {
         self.token.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn secrets(&self) -> MutexGuard<'_, Vec<(&'static str, String)>> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, ran: &Ran) {

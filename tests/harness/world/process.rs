@@ -96,6 +96,15 @@ impl World {
         self.spawn_with(args, |_| {})
     }
 
+    /// Starts the binary, with any number of arguments.
+    pub fn spawn_all(&self, args: &[&str]) -> Child {
+        let mut child = self.spawn_with([], |command| {
+            command.args(args);
+        });
+        child.args = args.join(" ");
+        child
+    }
+
     /// Starts the binary, with something else about the process.
     pub fn spawn_with<const N: usize>(&self, args: [&str; N], change: impl FnOnce(&mut Command)) -> Child {
         let mut command = self.command(args);
@@ -151,6 +160,7 @@ impl World {
     pub fn command<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Command {
         let mut command = Command::new(binary());
         let token = self.token().clone();
+        let secrets = self.secrets().clone();
         command
             .args(args)
             .current_dir(self.folder())
@@ -160,6 +170,7 @@ impl World {
             .env("LOOPS_TEST_KEY", self.key())
             .envs(self.database.get().map(|address| ("DATABASE_URL", address)))
             .envs((!token.is_empty()).then_some(("LOOPS_TEST_GITHUB", token)))
+            .envs(secrets)
             .envs(toolchains())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -200,7 +211,8 @@ impl Child {
         self.signal("KILL");
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends it a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
         let status = std::process::Command::new("kill")
             .args([&format!("-{name}"), &self.pid().to_string()])
             .status();

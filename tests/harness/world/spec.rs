@@ -12,6 +12,7 @@ pub struct LoopFile {
     form: &'static str,
     every: &'static str,
     write: Vec<String>,
+    hosts: Vec<String>,
     attempts: u32,
     max_open: u32,
     more: String,
@@ -28,6 +29,7 @@ impl LoopFile {
             form: "local",
             every: "10m",
             write: vec!["**".to_owned()],
+            hosts: Vec::new(),
             attempts: 2,
             max_open: 5,
             more: String::new(),
@@ -82,6 +84,15 @@ impl LoopFile {
         }
     }
 
+    /// The hosts that agents may reach.
+    #[must_use]
+    pub fn hosts<const N: usize>(self, hosts: [&str; N]) -> Self {
+        Self {
+            hosts: hosts.map(str::to_owned).to_vec(),
+            ..self
+        }
+    }
+
     /// How many attempts a task has.
     #[must_use]
     pub fn attempts(self, attempts: u32) -> Self {
@@ -125,8 +136,9 @@ impl LoopFile {
         format!(
             "name: {name}\nkind: fix\nrepo: {repository}\nbase: main\nschedule: {{ every: {every} }}\nsources: \
              {sources}\nworkers:\n  fix: {{ model: standard, max_attempts: {attempts}, timeout: 2m \
-             }}\nboundaries:\n  write: [{write}]\nchecks:\n  commands:\n    - {{ name: unit, run: {check:?}, timeout: \
-             1m }}\nproposal: {{ as: {form}, max_open: {max_open} }}\n{more}"
+             }}\nboundaries:\n  write: [{write}]\n  network: {:?}\nchecks:\n  commands:\n    - {{ name: unit, run: {check:?}, timeout: \
+             1m }}\nproposal: {{ as: {form}, max_open: {max_open} }}\n{more}",
+            self.hosts
         )
     }
 }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod shared;
+mod ways_out;
 
 use std::path::Path;
 
@@ -38,6 +39,7 @@ fn admit(gateway: &Gateway, name: &str, caps: Caps) -> Token {
         task: Some(TaskId::named("task")),
         run: RunId::named("run"),
         loop_name: "feedback".to_owned(),
+        repository: None,
         role: Role::Work,
         caps,
         zone: "UTC".to_owned(),

@@ -27,6 +27,7 @@ use crate::{
     Machine,
     git::GitError,
     order::{Baseline, Order, Prove, Report, Result as Outcome},
+    relay::RelayError,
     sandbox::SandboxError,
     workspace::WorkspaceError,
 };
@@ -45,6 +46,9 @@ pub enum CheckError {
     /// The sandbox did not come up.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The way to the gateway could not be opened.
+    #[error("the way to the gateway could not be opened: {0}")]
+    WayOut(#[from] RelayError),
     /// Git did not do what it was asked.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -61,6 +65,7 @@ impl CheckError {
             Self::Sandbox(error) => {
                 matches!(error, SandboxError::NotStarted { .. } | SandboxError::File { .. })
             }
+            Self::WayOut(_) => true,
             Self::Workspace(error) => matches!(error, WorkspaceError::File { .. }),
             Self::Git(error) => matches!(
                 error,

@@ -1,4 +1,5 @@
-//! The clean room: a fresh workspace in a sandbox of its own, without a relay, and one command after another in it.
+//! The clean room: a fresh workspace in a sandbox of its own, and one command after another in it. There is no way out of
+//! it but to hosts that the loop names for its checks.
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +15,7 @@ use super::{CheckError, reports, words};
 use crate::{
     order::{Baseline, Change, Order},
     sandbox::{Policy, Ran, Sandbox},
+    way_out::WayOut,
     workspace::{Workspace, WorkspaceError},
 };
 
@@ -25,6 +27,8 @@ pub(super) struct Room<'a> {
     sandbox: &'a Sandbox,
     workspace: Workspace,
     policy: Policy,
+    /// What its commands reach hosts by; `setup` has its own.
+    way_out: Option<WayOut>,
 }
 
 /// What one command did.
@@ -75,10 +79,15 @@ impl<'a> Room<'a> {
             scratch,
             env: BTreeMap::new(),
         };
+        let way_out = match order.ways_out.checks.as_ref().filter(|_| sandboxed) {
+            Some(gateway) => Some(WayOut::open(&policy.scratch, gateway)?),
+            None => None,
+        };
         Ok(Self {
             sandbox,
             workspace,
             policy,
+            way_out,
         })
     }
 
@@ -86,7 +95,13 @@ impl<'a> Room<'a> {
     pub(super) async fn prepare(&self, order: &Order) -> Result<(), CheckError> {
         if let Some(setup) = &order.setup {
             self.workspace
-                .prepare(setup, &order.setup_cache, self.sandbox, &self.policy)
+                .prepare_by(
+                    setup,
+                    &order.setup_cache,
+                    self.sandbox,
+                    &self.policy,
+                    order.ways_out.setup.as_ref(),
+                )
                 .await?;
         }
         Ok(())
@@ -112,9 +127,11 @@ impl<'a> Room<'a> {
             None => Ok(()),
         };
         let mut policy = self.policy.clone();
-        policy.env = [("CI", "true"), ("NO_COLOR", "1")]
-            .map(|(name, value)| (name.into(), value.into()))
-            .into();
+        if let Some(way_out) = &self.way_out {
+            way_out.lead(&mut policy);
+        }
+        let own = [("CI", "true"), ("NO_COLOR", "1")].map(|(name, value)| (name.into(), value.into()));
+        policy.env.extend(own);
         let mut ran = self
             .sandbox
             .run(&policy, &command.run, command.timeout.0, MAX_OUTPUT)

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ATTRIBUTES, Git, GitError, Remote};
+use super::{ATTRIBUTES, Git, GitError, Remote, objects::checked};
 
 /// How long a fetch may take.
 const FETCH: std::time::Duration = std::time::Duration::from_secs(1800);
@@ -26,24 +26,7 @@ impl Mirror {
         let branch = Branch::read(branch)?;
         let _lock = lock(at).await?;
         let git = Git::at(at).timeout(FETCH).protocols(from.protocols());
-        if !at.join("config").is_file() {
-            std::fs::create_dir_all(at).map_err(GitError::file(at))?;
-            // Readable by the sandbox's user, who is another one when we are root; the folder above is ours alone.
-            let folder = at.to_string_lossy();
-            Git::nowhere()
-                .run(&[
-                    "init",
-                    "--bare",
-                    "--quiet",
-                    "--template=",
-                    "--shared=0644",
-                    &folder,
-                ])
-                .await?;
-        }
-        let info = at.join("info");
-        std::fs::create_dir_all(&info).map_err(GitError::file(&info))?;
-        std::fs::write(info.join("attributes"), ATTRIBUTES).map_err(GitError::file(&info))?;
+        prepare(at).await?;
         from.look(&git, &branch).await?;
         from.fetch(&git, &branch).await?;
         git.line(&[
@@ -54,6 +37,53 @@ impl Mirror {
         ])
         .await
     }
+
+    /// Takes a commit with its tree, as [`Git::pack_commit`] packs it, into the mirror at `at` (made if it is not there).
+    /// The mirror's history ends there: what the commit names as its parents is not asked for.
+    ///
+    /// # Errors
+    /// If the pack is damaged, is refused by git's own checks, or lacks the commit.
+    pub async fn receive(at: &Path, commit: &str, pack: &[u8]) -> Result<(), GitError> {
+        checked(commit)?;
+        let _lock = lock(at).await?;
+        prepare(at).await?;
+        let path = at.join("shallow");
+        let known = std::fs::read_to_string(&path).unwrap_or_default();
+        if !known.lines().any(|line| line == commit) {
+            // Written before the commit is there: git would look for its parents.
+            let all = format!("{known}{commit}\n");
+            let new = at.join("shallow.new");
+            std::fs::write(&new, all).map_err(GitError::file(&new))?;
+            std::fs::rename(&new, &path).map_err(GitError::file(&path))?;
+        }
+        let git = Git::at(at).timeout(FETCH);
+        git.run_with_stdin(&["index-pack", "--stdin", "--strict"], pack)
+            .await?;
+        git.tree_of(commit).await.map(drop)
+    }
+}
+
+/// Makes it if it is not there.
+async fn prepare(at: &Path) -> Result<(), GitError> {
+    if !at.join("config").is_file() {
+        std::fs::create_dir_all(at).map_err(GitError::file(at))?;
+        // Readable by the sandbox's user, who is another one when we are root; the folder above is ours alone.
+        let folder = at.to_string_lossy();
+        Git::nowhere()
+            .run(&[
+                "init",
+                "--bare",
+                "--quiet",
+                "--template=",
+                "--shared=0644",
+                &folder,
+            ])
+            .await?;
+    }
+    let info = at.join("info");
+    std::fs::create_dir_all(&info).map_err(GitError::file(&info))?;
+    std::fs::write(info.join("attributes"), ATTRIBUTES).map_err(GitError::file(&info))?;
+    Ok(())
 }
 
 /// Waits for its turn; the lock ends with the file, and with the process.

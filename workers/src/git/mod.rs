@@ -17,7 +17,7 @@ use std::{
 use tokio::{io::AsyncReadExt as _, io::AsyncWriteExt as _, process::Command};
 
 pub use mirror::Mirror;
-pub use objects::{MAX_FOLDER, MAX_PACK, TreeEntry};
+pub use objects::{MAX_BASE, MAX_FOLDER, MAX_PACK, TreeEntry};
 pub use remote::Remote;
 
 /// How long a git command may take, unless said otherwise.

@@ -5,6 +5,9 @@ use super::{Git, GitError};
 /// The largest pack that is taken from an attempt, in bytes.
 pub const MAX_PACK: usize = 64 << 20;
 
+/// The largest base commit, packed with its tree, that is sent to other machines, in bytes.
+pub const MAX_BASE: usize = 1 << 30;
+
 /// The longest list of what lies in one folder, in bytes.
 pub const MAX_FOLDER: usize = 1 << 20;
 
@@ -71,6 +74,44 @@ impl Git {
             return Ok(vec![]);
         }
         Ok(pack)
+    }
+
+    /// Whether there is such a commit or tree, with all that it names as far as this repository goes.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    pub async fn has(&self, id: &str) -> Result<bool, GitError> {
+        match self.line(&["cat-file", "-e", checked(id)?]).await {
+            Ok(_) => Ok(true),
+            Err(GitError::Failed { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A pack of one commit with its whole tree, and nothing of its history: all that work on it needs elsewhere.
+    ///
+    /// # Errors
+    /// If it is missing, or the pack is larger than [`MAX_BASE`].
+    pub async fn pack_commit(&self, commit: &str) -> Result<Vec<u8>, GitError> {
+        let listed = self
+            .run(&[
+                "rev-list",
+                "--objects",
+                "--no-object-names",
+                "--no-walk",
+                checked(commit)?,
+            ])
+            .await?;
+        let args = ["pack-objects", "--stdout", "--quiet", "--delta-base-offset"];
+        self.run_within(&args, &listed, MAX_BASE)
+            .await
+            .map_err(|error| match error {
+                GitError::TooLarge { .. } => GitError::TooLarge {
+                    what: "the base commit".into(),
+                    limit: MAX_BASE as u64,
+                },
+                error => error,
+            })
     }
 
     /// The tree of a commit, or the tree itself.

@@ -26,7 +26,7 @@ use nix::{
 };
 
 use super::{
-    landlock, layers,
+    forward, landlock, layers,
     plan::{BEGUN, Ceilings, Plan, Step},
     seccomp, stage,
 };
@@ -56,12 +56,17 @@ pub(super) fn system<E: Into<std::io::Error>>(what: impl Into<String>) -> impl F
     }
 }
 
-/// `loops sandbox-launch PLAN`, and `loops sandbox-launch --inside …`. Ends only if something fails.
+/// `loops sandbox-launch PLAN`, `loops sandbox-launch --inside …` and the two stages of [`forward`].
 #[must_use]
 pub fn launch_main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(2).collect();
     let result = match args.as_slice() {
         [first, rest @ ..] if first == "--inside" => inside(rest),
+        [stage] if stage == forward::APART => match forward::leave_apart() {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => Err(error),
+        },
+        [stage] if stage == forward::SERVE => forward::serve(),
         [plan] => launch(Path::new(plan)),
         _ => Err(LaunchError::Called),
     };
@@ -157,7 +162,7 @@ fn words(plan: &Plan) -> Result<File, LaunchError> {
     Ok(file)
 }
 
-/// The second stage, already inside: `PROCESSES FILES BYTES CPUS FIRST-CPU PROGRAM ARGS…`.
+/// The second stage, already inside: `PROCESSES FILES BYTES CPUS FIRST-CPU FORWARD PROGRAM ARGS…`.
 fn inside(args: &[OsString]) -> Result<Never, LaunchError> {
     let [
         processes,
@@ -165,6 +170,7 @@ fn inside(args: &[OsString]) -> Result<Never, LaunchError> {
         file_bytes,
         cpus,
         first_cpu,
+        forwards,
         program,
         rest @ ..,
     ] = args
@@ -191,13 +197,16 @@ fn inside(args: &[OsString]) -> Result<Never, LaunchError> {
         .map_err(system(BEGUN))?;
     landlock::build()?;
     seccomp::install()?;
+    if number(forwards)? == 1 {
+        forward::begin()?;
+    }
     begun.write_all(b"up").map_err(system(BEGUN))?;
     drop(begun);
     let error = Command::new(program).args(rest).exec();
     Err(system(program.to_string_lossy())(error))
 }
 
-fn set_ceilings(ceilings: &Ceilings) -> Result<(), LaunchError> {
+pub(super) fn set_ceilings(ceilings: &Ceilings) -> Result<(), LaunchError> {
     let limits = [
         (Resource::RLIMIT_NPROC, ceilings.processes),
         (Resource::RLIMIT_NOFILE, ceilings.open_files),

@@ -3,24 +3,30 @@
 
 mod cgroup;
 mod disk;
+mod error;
 mod etc;
+mod forward;
+mod gaps;
 mod landlock;
 mod launch;
 mod layers;
 mod output;
 mod plain;
 mod plan;
+mod policy;
 mod processes;
 mod seccomp;
 mod shown;
 mod spawner;
 mod stage;
+mod steps;
 mod toolchains;
 mod try_layers;
 pub(crate) mod user;
+#[doc(hidden)]
+pub mod walls;
 
 use std::{
-    collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
     process::Stdio,
@@ -31,12 +37,16 @@ use std::{
 use loops::spec::{Require, SandboxLimits};
 use tokio::process::{Child, Command};
 
+pub use error::SandboxError;
 pub use launch::launch_main;
 pub use layers::Layers;
+pub use policy::{Policy, Ran};
 pub use shown::{File as ShownFile, Limit as ShownLimit, Shown};
 
 /// Where the socket to the gateway is seen inside.
 pub const GATEWAY_SOCKET: &str = plan::GATEWAY_SOCKET;
+/// The port on the loopback address inside that leads to that socket.
+pub const PROXY_PORT: u16 = forward::PORT;
 use cgroup::{Cgroups, Group};
 pub(crate) use output::Gathered;
 pub(crate) use plan::MIRROR_OBJECTS;
@@ -62,91 +72,6 @@ struct Bwrap {
     path: PathBuf,
     /// Whether it can forbid namespaces inside (0.8 and newer).
     forbids_namespaces: bool,
-}
-
-/// What one sandbox sees and may do.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// The folder that is seen as `/workspace`.
-    pub workspace: PathBuf,
-    /// What is laid over each other on that folder before it is seen; none: the folder itself is.
-    pub layers: Option<Layers>,
-    /// Whether it may be written.
-    pub writable: bool,
-    /// The mirror's `objects` folder, seen read-only where the workspace's git looks for it.
-    pub mirror_objects: Option<PathBuf>,
-    /// The unix socket to the gateway, seen as `/run/loops/gateway.sock`.
-    pub relay: Option<PathBuf>,
-    /// The limits; none: no sandbox at all, which somebody wrote out.
-    pub limits: Option<SandboxLimits>,
-    /// A folder of this attempt's own, for its home and temporary files.
-    pub scratch: PathBuf,
-    /// Variables besides the few that every sandbox has.
-    pub env: BTreeMap<String, String>,
-}
-
-impl Policy {
-    /// Whom the sandbox is on the host; none as an ordinary user, who can be nobody else.
-    pub(crate) fn uid(&self) -> Option<u32> {
-        let own = self.layers.as_ref().map(|layers| layers.writes.as_path());
-        user::for_attempt(own.unwrap_or(&self.workspace), &self.scratch)
-    }
-}
-
-/// What a command did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ran {
-    /// Its exit code, 128 + n if signal n ended it; none if we stopped it.
-    pub exit_code: Option<i32>,
-    /// What it printed, both streams in order; the middle is cut out if it is too long.
-    pub output: String,
-    /// Whether it was stopped because its time was up.
-    pub timed_out: bool,
-    /// Whether something was cut out of `output`.
-    pub cut: bool,
-    /// The limit that ended it, in words, if one did.
-    pub stopped: Option<String>,
-    /// How long it took.
-    pub duration: Duration,
-}
-
-/// Why a sandbox could not be set up. No command has run then.
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// bubblewrap is missing.
-    #[error(
-        "bubblewrap (`bwrap`) is not installed; install it (Debian, Ubuntu: `apt-get install bubblewrap`), or write `sandbox: none` to run without a sandbox"
-    )]
-    NoBubblewrap,
-    /// Something that was asked for is not there yet, or not on this machine.
-    #[error("{0}")]
-    NotAvailable(String),
-    /// A file or folder could not be made ready.
-    #[error("`{path}`: {error}")]
-    File {
-        /// Which one.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The jail did not come up.
-    #[error("the sandbox could not be set up: {0}")]
-    Setup(String),
-    /// A program could not be started, or was lost.
-    #[error("`{program}` could not be started: {error}")]
-    NotStarted {
-        /// The program.
-        program: String,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
-
-impl SandboxError {
-    pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
-        move |error| Self::File { path, error }
-    }
 }
 
 impl Sandbox {
@@ -287,31 +212,6 @@ impl Sandbox {
         })
     }
 
-    /// Whether limits are kept by control groups here; else why not.
-    ///
-    /// # Errors
-    /// In words for a person.
-    pub fn exact_limits(&self) -> Result<&'static str, &str> {
-        self.groups
-            .as_ref()
-            .map(|groups| groups.version())
-            .map_err(String::as_str)
-    }
-
-    /// What the second wall is on this kernel.
-    ///
-    /// # Errors
-    /// In words for a person, if there is none.
-    pub fn second_wall(&self) -> Result<String, &'static str> {
-        match landlock::support() {
-            landlock::Support::Full => Ok("a second wall stands inside".to_owned()),
-            landlock::Support::Partial(version) => Ok(format!(
-                "a second wall stands inside, of an older form (version {version})"
-            )),
-            landlock::Support::None => Err("this kernel has no second wall"),
-        }
-    }
-
     /// Starts a program with its standard input and output piped, its errors discarded. It dies when the child is
     /// dropped, and when we die. A limit that is passed ends it. Must be called within a runtime.
     ///
@@ -346,68 +246,6 @@ impl Sandbox {
     /// The error for a sandbox that did not come up and said this.
     pub(crate) fn failed(said: &str) -> SandboxError {
         SandboxError::Setup(plan::explained(said))
-    }
-
-    /// Checks that a sandbox with these limits comes up on this machine, by running `true` in one.
-    ///
-    /// # Errors
-    /// If it does not; the message says how to mend that.
-    pub async fn check(&self, limits: &SandboxLimits) -> Result<(), SandboxError> {
-        let scratch = tempfile::tempdir().map_err(SandboxError::file(&std::env::temp_dir()))?;
-        let workspace = scratch.path().join("workspace");
-        std::fs::create_dir(&workspace).map_err(SandboxError::file(&workspace))?;
-        let policy = Policy {
-            workspace,
-            layers: None,
-            writable: true,
-            mirror_objects: None,
-            relay: None,
-            limits: Some(limits.clone()),
-            scratch: scratch.path().to_owned(),
-            env: BTreeMap::new(),
-        };
-        let ran = self.run(&policy, "true", Duration::from_secs(20), 4096).await?;
-        if ran.exit_code == Some(0) {
-            Ok(())
-        } else {
-            Err(SandboxError::Setup(ran.output))
-        }
-    }
-
-    /// What this sandbox limits only approximately, or not at all, in sentences for a person.
-    #[must_use]
-    pub fn caveats(&self, policy: &Policy) -> Vec<String> {
-        let Some(limits) = &policy.limits else {
-            return vec!["NO SANDBOX: commands ran as you, with your files and your network, because the loop says `sandbox: none`".into()];
-        };
-        let mut all = Vec::new();
-        if let Err(why) = &self.groups {
-            all.push(format!(
-                "memory (`{}`) is limited by looking at it every quarter of a second, not by a control group: {why}",
-                limits.memory
-            ));
-            all.push(format!(
-                "processors (`{}`) are limited by binding to so many of them",
-                limits.cpus
-            ));
-        }
-        all.push(format!(
-            "disk use (`{}`) is limited by measuring it from time to time",
-            limits.disk
-        ));
-        match landlock::support() {
-            landlock::Support::Full => {}
-            landlock::Support::Partial(version) => all.push(format!(
-                "the second wall (Landlock) is of an older form here, version {version}"
-            )),
-            landlock::Support::None => all.push("this kernel has no second wall (Landlock)".into()),
-        }
-        if self.bwrap.as_ref().is_some_and(|bwrap| !bwrap.forbids_namespaces) {
-            all.push(
-                "bubblewrap is older than 0.8: processes inside can make namespaces of their own".into(),
-            );
-        }
-        all
     }
 
     /// How the policy's workspace is called by those inside.

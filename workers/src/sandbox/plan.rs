@@ -9,10 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use loops::spec::{SandboxLimits, Toolchains};
+use loops::spec::SandboxLimits;
 use serde::{Deserialize, Serialize};
 
-use super::{Bwrap, Layers, Policy, SandboxError, etc, toolchains::Host, user};
+use super::{Bwrap, Layers, Policy, SandboxError, etc, steps::steps, toolchains::Host, user};
 
 /// Where the workspace is seen.
 pub(crate) const WORKSPACE: &str = "/workspace";
@@ -180,7 +180,7 @@ pub(super) fn prepare(
         uid,
         entrances,
         steps,
-        argv: inside(limits, scratch, argv),
+        argv: inside(limits, policy, argv),
         root: None,
     };
     let file = tempfile::Builder::new()
@@ -246,13 +246,13 @@ fn own_folder(folder: &Path, uid: Option<u32>) -> Result<(), SandboxError> {
 }
 
 /// The command as the second stage gets it: our own binary sets the ceilings, then becomes the program.
-fn inside(limits: &SandboxLimits, scratch: &Path, argv: &[OsString]) -> Vec<OsString> {
+fn inside(limits: &SandboxLimits, policy: &Policy, argv: &[OsString]) -> Vec<OsString> {
     let ceilings = Ceilings {
         processes: PROCESSES,
         open_files: OPEN_FILES,
         file_bytes: FILE_BYTES,
         cpus: limits.cpus as usize,
-        first_cpu: user::from_path(scratch) as usize,
+        first_cpu: user::from_path(&policy.scratch) as usize,
     };
     let numbers = [
         ceilings.processes,
@@ -260,133 +260,13 @@ fn inside(limits: &SandboxLimits, scratch: &Path, argv: &[OsString]) -> Vec<OsSt
         ceilings.file_bytes,
         ceilings.cpus as u64,
         ceilings.first_cpu as u64,
+        // Whether a port inside leads to the gateway.
+        u64::from(policy.relay.is_some()),
     ];
     let mut all: Vec<OsString> = vec![HELPER.into(), "sandbox-launch".into(), "--inside".into()];
     all.extend(numbers.iter().map(|number| number.to_string().into()));
     all.extend_from_slice(argv);
     all
-}
-
-/// Everything that the sandbox sees, in order.
-pub(super) fn steps(
-    host: &Host,
-    policy: &Policy,
-    limits: &SandboxLimits,
-    helper: &Path,
-    begun: &Path,
-    etc: &[(PathBuf, PathBuf)],
-) -> Vec<Step> {
-    let found = host.offer(limits.toolchains == Toolchains::Auto);
-    let mut steps = Steps::default();
-    steps.tell(&[
-        "--unshare-all",
-        "--unshare-user",
-        "--die-with-parent",
-        "--new-session",
-        "--clearenv",
-    ]);
-    steps.tell(&[
-        "--cap-drop",
-        "ALL",
-        "--uid",
-        "1000",
-        "--gid",
-        "1000",
-        "--hostname",
-        "sandbox",
-    ]);
-    steps.system();
-    steps.tell(&["--proc", "/proc", "--dev", "/dev"]);
-    // No tmpfs may be written: what is in one is memory that nobody counts.
-    steps.bind(&policy.scratch.join("shm"), "/dev/shm", true);
-    steps.tell(&["--remount-ro", "/dev"]);
-    steps.bind(&policy.scratch.join("home"), HOME, true);
-    steps.bind(&policy.scratch.join("tmp"), "/tmp", true);
-    steps.tell(&["--dir", "/var", "--symlink", "/tmp", "/var/tmp"]);
-    for (source, target) in etc {
-        steps.bind(source, target, false);
-    }
-    for bind in &found.binds {
-        steps.bind(bind, bind, false);
-    }
-    if limits.toolchains == Toolchains::Auto {
-        for (source, name) in &host.registry {
-            steps.bind(source, Path::new(HOME).join(".cargo").join(name), false);
-        }
-    }
-    steps.workspace(policy);
-    if let Some(objects) = &policy.mirror_objects {
-        steps.bind(objects, MIRROR_OBJECTS, false);
-    }
-    if let Some(relay) = &policy.relay {
-        steps.bind(relay, GATEWAY_SOCKET, false);
-    }
-    steps.bind(helper, HELPER, false);
-    steps.bind(begun, BEGUN, true);
-    steps.tell(&["--remount-ro", "/", "--chdir", WORKSPACE]);
-    let path = std::env::join_paths(&found.path).unwrap_or_default();
-    steps.env("PATH", path);
-    steps.env("HOME", HOME);
-    steps.env("TMPDIR", "/tmp");
-    steps.env("USER", "agent");
-    steps.env("CARGO_HOME", format!("{HOME}/.cargo"));
-    COMMON_ENV.iter().for_each(|(name, value)| steps.env(name, value));
-    found.env.iter().for_each(|(name, value)| steps.env(name, value));
-    policy.env.iter().for_each(|(name, value)| steps.env(name, value));
-    steps.0
-}
-
-#[derive(Debug, Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn tell(&mut self, words: &[&str]) {
-        self.0
-            .push(Step::Tell(words.iter().map(OsString::from).collect()));
-    }
-
-    fn bind(&mut self, source: &Path, target: impl AsRef<Path>, writable: bool) {
-        let (source, target) = (source.to_owned(), target.as_ref().to_owned());
-        self.0.push(Step::Bind {
-            source,
-            target,
-            writable,
-        });
-    }
-
-    fn workspace(&mut self, policy: &Policy) {
-        let Some(layers) = policy.layers.clone() else {
-            return self.bind(&policy.workspace, WORKSPACE, policy.writable);
-        };
-        self.0.push(Step::Layered {
-            source: policy.workspace.clone(),
-            layers,
-            target: WORKSPACE.into(),
-            writable: policy.writable,
-        });
-    }
-
-    fn env(&mut self, name: &str, value: impl Into<OsString>) {
-        self.0
-            .push(Step::Tell(vec!["--setenv".into(), name.into(), value.into()]));
-    }
-
-    /// `/usr`, the short ways into it as the host has them, and the few files of `/etc`.
-    fn system(&mut self) {
-        self.bind(Path::new("/usr"), "/usr", false);
-        for name in ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"] {
-            match fs::read_link(name) {
-                Ok(to) => self
-                    .0
-                    .push(Step::Tell(vec!["--symlink".into(), to.into(), name.into()])),
-                Err(_) if Path::new(name).is_dir() => self.bind(Path::new(name), name, false),
-                Err(_) => {}
-            }
-        }
-        for file in etc::FROM_HOST.iter().filter(|file| Path::new(file).exists()) {
-            self.bind(Path::new(file), file, false);
-        }
-    }
 }
 
 /// What bubblewrap or the launcher said when the sandbox did not come up, with the way to mend it where we know one.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Policy, Sandbox, disk, landlock,
     plan::{self, Step},
-    seccomp,
+    seccomp, steps,
 };
 
 /// A sandbox in words and figures.
@@ -76,7 +76,7 @@ impl Sandbox {
         };
         let mark = policy.scratch.join("plans");
         let etc = [(policy.scratch.join("etc"), PathBuf::from("/etc"))];
-        let steps = plan::steps(&self.host, policy, limits, &self.helper, &mark, &etc);
+        let steps = steps::steps(&self.host, policy, limits, &self.helper, &mark, &etc);
         let wall = landlock::support() != landlock::Support::None;
         Shown {
             sandbox: "bubblewrap".into(),
@@ -86,7 +86,11 @@ impl Sandbox {
             },
             files: files(&steps),
             network: match &policy.relay {
-                Some(_) => vec![format!("the gateway, by `{}`", plan::GATEWAY_SOCKET)],
+                Some(_) => vec![format!(
+                    "the gateway, by `{}` and by port {} of the loopback address inside",
+                    plan::GATEWAY_SOCKET,
+                    super::PROXY_PORT
+                )],
                 None => Vec::new(),
             },
             environment: variables(&steps),

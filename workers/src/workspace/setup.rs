@@ -19,7 +19,11 @@ use super::{
     listing::{Listing, above_and_itself},
     walk::{Folder, Kind, OPAQUE},
 };
-use crate::sandbox::{Policy, Sandbox, user};
+use crate::{
+    order::Gateway,
+    sandbox::{Policy, Sandbox, user},
+    way_out::WayOut,
+};
 
 /// Files that say which dependencies there are; any of them, in any folder, is part of the cache's key.
 const MANIFESTS: &[&str] = &[
@@ -74,14 +78,32 @@ impl Workspace {
         sandbox: &Sandbox,
         policy: &Policy,
     ) -> Result<(), WorkspaceError> {
-        if !setup.network.is_empty() {
-            return Err(WorkspaceError::NotAvailable(
-                "`setup.network` is not available yet: setup runs without a network; leave it out, or install the dependencies on the host".into(),
-            ));
-        }
+        self.prepare_by(setup, cache, sandbox, policy, None).await
+    }
+
+    /// The same, with a way to the hosts of `setup.network`. It has no part in what the result is kept under: the token
+    /// is another one each time.
+    ///
+    /// # Errors
+    /// As [`Workspace::prepare`], and if hosts are asked for and there is no way to them.
+    pub async fn prepare_by(
+        &self,
+        setup: &Setup,
+        cache: &Path,
+        sandbox: &Sandbox,
+        policy: &Policy,
+        way_out: Option<&Gateway>,
+    ) -> Result<(), WorkspaceError> {
         let kept = cache.join(self.key(setup, sandbox, policy).await?);
         if !kept.is_dir() {
-            self.run_setup(setup, cache, &kept, sandbox, policy).await?;
+            let way_out = way_out.filter(|_| policy.limits.is_some() && !setup.network.is_empty());
+            if way_out.is_none() && policy.limits.is_some() && !setup.network.is_empty() {
+                return Err(WorkspaceError::NotAvailable(
+                    "`setup.network` names hosts, and whoever gave this order gave no way to them".into(),
+                ));
+            }
+            self.run_setup(setup, cache, &kept, (sandbox, policy), way_out)
+                .await?;
         }
         self.bring(&kept).await
     }
@@ -94,6 +116,7 @@ impl Workspace {
             hash.update(bytes);
         };
         add(setup.run.as_bytes());
+        setup.network.iter().for_each(|host| add(host.as_bytes()));
         add(sandbox.toolchains(policy).as_bytes());
         for (name, value) in &policy.env {
             add(name.as_bytes());
@@ -114,8 +137,8 @@ impl Workspace {
         setup: &Setup,
         cache: &Path,
         kept: &Path,
-        sandbox: &Sandbox,
-        policy: &Policy,
+        (sandbox, policy): (&Sandbox, &Policy),
+        way_out: Option<&Gateway>,
     ) -> Result<(), WorkspaceError> {
         fs::create_dir_all(cache).map_err(WorkspaceError::file(cache))?;
         let scratch = tempfile::Builder::new()
@@ -131,7 +154,7 @@ impl Workspace {
             let whole = Self::create_for(&self.mirror, &self.base, None, scratch, sandboxed);
             Box::pin(whole).await?
         };
-        let policy = Policy {
+        let mut policy = Policy {
             workspace: fresh.root.clone(),
             layers: fresh.layers(),
             writable: true,
@@ -141,6 +164,12 @@ impl Workspace {
             scratch: scratch.to_owned(),
             env: policy.env.clone(),
         };
+        // Open until the command has ended.
+        let way_out = way_out.map(|gateway| WayOut::open(scratch, gateway)).transpose();
+        let way_out = way_out.map_err(|error| WorkspaceError::NotAvailable(error.to_string()))?;
+        if let Some(way_out) = &way_out {
+            way_out.lead(&mut policy);
+        }
         let ran = sandbox.run(&policy, &setup.run, setup.timeout.0, TAIL).await?;
         if ran.exit_code != Some(0) {
             let how = match (ran.stopped, ran.exit_code) {

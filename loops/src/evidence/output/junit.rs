@@ -2,8 +2,9 @@
 //! resolved: no document types, no entities but those of XML itself.
 
 use quick_xml::{
-    Reader,
-    events::{BytesStart, Event},
+    Reader, XmlVersion,
+    escape::resolve_predefined_entity,
+    events::{BytesRef, BytesStart, Event},
 };
 
 use super::{TestReport, TestStatus};
@@ -14,15 +15,52 @@ const MAX_BYTES: usize = 16 << 20;
 /// Deeper ones are no reports.
 const MAX_DEPTH: usize = 64;
 
+/// Of what a failure says, so much is kept, in bytes.
+const MAX_WORDS: usize = 16 << 10;
+
+/// A test that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedTest {
+    /// Its class, if one is written, a dot and its name.
+    pub name: String,
+    /// What its failure says: the message, then the text below it; at most 16 KiB.
+    pub words: String,
+}
+
 /// A test case that has begun.
-struct Open {
+struct Case {
     name: String,
     status: TestStatus,
+    words: String,
     load_error: Option<String>,
 }
 
 /// Reads one JUnit XML report. Errors: not XML, a document type, or larger than 16 MiB.
 pub fn read_junit(xml: &str) -> Result<TestReport, String> {
+    let mut report = TestReport::of("junit");
+    cases(xml, |case| match case.load_error {
+        Some(why) => report.load_error(format!("{}: {why}", case.name)),
+        None => report.result(&case.name, case.status),
+    })?;
+    Ok(report)
+}
+
+/// The failed tests of a JUnit XML report, with what they say. Errors: as of [`read_junit`].
+pub fn junit_failures(xml: &str) -> Result<Vec<FailedTest>, String> {
+    let mut failed = Vec::new();
+    cases(xml, |case| {
+        if case.status == TestStatus::Failed && failed.len() < super::MAX_RESULTS {
+            failed.push(FailedTest {
+                name: case.name,
+                words: case.words,
+            });
+        }
+    })?;
+    Ok(failed)
+}
+
+/// Gives `each` the test cases of a report, in order.
+fn cases(xml: &str, mut each: impl FnMut(Case)) -> Result<(), String> {
     if xml.len() > MAX_BYTES {
         return Err(format!(
             "the report has {} bytes, and at most {MAX_BYTES} are read",
@@ -30,9 +68,8 @@ pub fn read_junit(xml: &str) -> Result<TestReport, String> {
         ));
     }
     let mut reader = Reader::from_str(xml);
-    let mut report = TestReport::of("junit");
-    let mut open: Option<Open> = None;
-    let (mut depth, mut is_junit) = (0_usize, false);
+    let mut open: Option<Case> = None;
+    let (mut depth, mut is_junit, mut in_failure) = (0_usize, false, false);
     loop {
         let at = reader.buffer_position();
         let event = reader
@@ -46,21 +83,30 @@ pub fn read_junit(xml: &str) -> Result<TestReport, String> {
                     return Err(format!("the report is more than {MAX_DEPTH} levels deep"));
                 }
                 is_junit |= matches!(tag.local_name().as_ref(), "testsuite" | "testsuites");
+                in_failure = matches!(tag.local_name().as_ref(), "failure" | "error");
                 begin(&tag, &mut open);
             }
             Event::Empty(tag) => {
                 is_junit |= matches!(tag.local_name().as_ref(), "testsuite" | "testsuites");
                 begin(&tag, &mut open);
-                if tag.local_name().as_ref() == "testcase" {
-                    finish(&mut open, &mut report);
+                if tag.local_name().as_ref() == "testcase"
+                    && let Some(case) = open.take()
+                {
+                    each(case);
                 }
             }
             Event::End(tag) => {
                 depth = depth.saturating_sub(1);
-                if tag.local_name().as_ref() == "testcase" {
-                    finish(&mut open, &mut report);
+                in_failure = false;
+                if tag.local_name().as_ref() == "testcase"
+                    && let Some(case) = open.take()
+                {
+                    each(case);
                 }
             }
+            Event::Text(text) if in_failure => says(&mut open, &text.xml_content(XmlVersion::Implicit1_0)),
+            Event::CData(text) if in_failure => says(&mut open, &text.xml_content(XmlVersion::Implicit1_0)),
+            Event::GeneralRef(name) if in_failure => says(&mut open, &meant(&name)),
             Event::Eof => break,
             _ => {}
         }
@@ -71,7 +117,7 @@ pub fn read_junit(xml: &str) -> Result<TestReport, String> {
     if !is_junit {
         return Err("the report is XML, but no JUnit report: it has no `testsuite`".to_owned());
     }
-    Ok(report)
+    Ok(())
 }
 
 fn attribute(tag: &BytesStart<'_>, name: &str) -> String {
@@ -79,14 +125,30 @@ fn attribute(tag: &BytesStart<'_>, name: &str) -> String {
     found
         .and_then(|value| {
             value
-                .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                .normalized_value(XmlVersion::Implicit1_0)
                 .ok()
                 .map(|text| text.into_owned())
         })
         .unwrap_or_default()
 }
 
-fn begin(tag: &BytesStart<'_>, open: &mut Option<Open>) {
+/// What a reference stands for; other entities than those of XML itself stand for nothing.
+fn meant(name: &BytesRef<'_>) -> String {
+    match name.resolve_char_ref() {
+        Ok(Some(letter)) => letter.to_string(),
+        _ => resolve_predefined_entity(name).unwrap_or_default().to_owned(),
+    }
+}
+
+/// Adds to what the open case's failure says, as far as there is room.
+fn says(open: &mut Option<Case>, more: &str) {
+    if let Some(case) = open {
+        let room = MAX_WORDS.saturating_sub(case.words.len());
+        case.words.push_str(&more[..more.floor_char_boundary(room)]);
+    }
+}
+
+fn begin(tag: &BytesStart<'_>, open: &mut Option<Case>) {
     match (tag.local_name().as_ref(), open.as_mut()) {
         ("testcase", _) => {
             let (class, name) = (attribute(tag, "classname"), attribute(tag, "name"));
@@ -95,9 +157,10 @@ fn begin(tag: &BytesStart<'_>, open: &mut Option<Open>) {
             } else {
                 format!("{class}.{name}")
             };
-            *open = Some(Open {
+            *open = Some(Case {
                 name,
                 status: TestStatus::Passed,
+                words: String::new(),
                 load_error: None,
             });
         }
@@ -109,17 +172,12 @@ fn begin(tag: &BytesStart<'_>, open: &mut Option<Open>) {
                 || super::PYTHON_LOAD.is_match(&message)
                 || super::SCRIPT_LOAD.is_match(&message)
             {
-                test.load_error = Some(message);
+                test.load_error = Some(message.clone());
+            }
+            if !message.is_empty() {
+                says(open, &format!("{}\n", message.trim_end()));
             }
         }
         _ => {}
-    }
-}
-
-fn finish(open: &mut Option<Open>, report: &mut TestReport) {
-    let Some(test) = open.take() else { return };
-    match test.load_error {
-        Some(why) => report.load_error(format!("{}: {why}", test.name)),
-        None => report.result(&test.name, test.status),
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Nothing is looked up beyond what is handed in: whether a file, a branch or a host exists is not asked here.
 
+mod feeds;
 mod heard;
 mod when;
 mod who;

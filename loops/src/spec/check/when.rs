@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Finds;
+use super::{Finds, feeds};
 use crate::{
     schedule,
     spec::{GithubIssues, LoopSpec, Schedule, SlackSource, Source, Trigger, forms},
@@ -137,24 +137,7 @@ fn source(source: &Source, path: &str, finds: &mut Finds<'_>) {
                 "this cannot be a branch's name",
             );
         }
-        Source::Junit(place) => {
-            if let Err(error) = globset::Glob::new(&place.path) {
-                finds.add(
-                    &format!("{path}.junit.path"),
-                    format!("this is not a glob: {}", error.kind()),
-                );
-            }
-            finds.expect(
-                is_path(&place.path),
-                &format!("{path}.junit.path"),
-                "a path is needed",
-            );
-        }
-        Source::File(place) => finds.expect(
-            is_path(&place.path),
-            &format!("{path}.file.path"),
-            "a path is needed",
-        ),
+        other => feeds::check(other, path, finds),
     }
 }
 
@@ -164,10 +147,6 @@ pub(super) const CHANNEL: &str =
 
 fn is_said(text: &str) -> bool {
     !text.trim().is_empty()
-}
-
-fn is_path(text: &str) -> bool {
-    is_said(text) && !text.chars().any(char::is_control)
 }
 
 fn triage(spec: &LoopSpec, finds: &mut Finds<'_>) {

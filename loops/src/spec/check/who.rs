@@ -17,6 +17,7 @@ pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
     if let ReviewChoice::Agent(review) = &spec.checks.agent_review {
         model(&review.model, "checks.agent_review.model", finds);
     }
+    labels("checks.needs", &spec.checks.needs, finds);
     finds.expect(
         !spec.workers.is_empty(),
         "workers",
@@ -48,8 +49,19 @@ pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
     }
 }
 
+/// Labels of machines, as `loops worker --labels` takes them.
+fn labels(path: &str, needs: &[String], finds: &mut Finds<'_>) {
+    finds.each(
+        path,
+        needs,
+        |label| forms::is_worker(label),
+        "a label has lower-case letters, digits, hyphens and underscores, at most 63, like `gpu`",
+    );
+}
+
 fn worker(name: &str, worker: &Worker, finds: &mut Finds<'_>) {
     let path = format!("workers.{name}");
+    labels(&format!("{path}.needs"), &worker.needs, finds);
     if !forms::is_worker(name) {
         let message = format!("`{name}` cannot be a worker's name");
         finds.add_allowed(

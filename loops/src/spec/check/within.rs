@@ -9,7 +9,7 @@ use crate::spec::{Boundaries, CheckCommand, LoopSpec, Sandbox};
 const LEAST_MEMORY: u64 = 64 << 20;
 /// No workspace fits into less.
 const LEAST_DISK: u64 = 64 << 20;
-const HOST: &str = "this is no host's name, like `registry.example.com`; no scheme, no path";
+const HOST: &str = "this is no host's name, like `registry.example.com` or `*.example.com:8443`; no scheme, no path, no address";
 
 pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
     if let Sandbox::Limits(limits) = &spec.sandbox {
@@ -45,6 +45,7 @@ pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
         );
     }
     boundaries(&spec.boundaries, finds);
+    finds.each("checks.network", &spec.checks.network, forms::is_host, HOST);
     let mut names = HashSet::new();
     for (i, command) in spec.checks.commands.iter().enumerate() {
         check_command(command, &format!("checks.commands[{i}]"), finds);

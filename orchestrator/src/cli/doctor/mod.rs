@@ -1,11 +1,13 @@
 //! `loops doctor`: each thing that is needed, found or not, and how to mend it. It looks and tries; it changes nothing,
 //! and of a key it says whether it is set, never what it is.
 
+mod credentials;
 mod github;
+mod slack;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use loops::spec::SandboxLimits;
+use loops::spec::{LoopSpec, SandboxLimits};
 use serde::Serialize;
 use tokio::process::Command;
 use workers::sandbox::Sandbox;
@@ -66,12 +68,13 @@ impl Doctor {
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
                 looks.extend(github::looks(&config.github).await);
+                looks.extend(slack::looks(&config.slack, &defined_here(&config, context)).await);
+                looks.extend(credentials::looks(&config.credentials));
             }
         }
         for (program, argument) in TOOLCHAINS {
             looks.push(toolchain(program, version_of(program, argument).await));
         }
-        looks.push(Look::absent("slack", "not available yet", None));
         print(&looks, context.out);
         Ok(if looks.iter().any(|look| look.state == State::Missing) {
             Exit::Failed
@@ -108,12 +111,34 @@ impl Look {
     }
 }
 
+/// What programs find their own parts by. Nothing else of our environment reaches them: keys and tokens stand there.
+const FOUND_BY: [&str; 12] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "CARGO_HOME",
+    "PYENV_ROOT",
+    "PYENV_VERSION",
+    "NVM_DIR",
+    "GOROOT",
+    "GOPATH",
+    "JAVA_HOME",
+];
+
 /// The first line that a program says of its version; none if it cannot be started or fails.
 async fn version_of(program: &str, argument: &str) -> Option<String> {
     let mut command = Command::new(program);
     command
         .arg(argument)
         .current_dir("/")
+        .env_clear()
+        .envs(
+            FOUND_BY
+                .iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        )
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output())
@@ -362,6 +387,14 @@ fn loops_here(config: &Config, context: &Context) -> Look {
             Some("type `loops validate`"),
         )
     }
+}
+
+/// The loops of the folder that can be read.
+fn defined_here(config: &Config, context: &Context) -> Vec<LoopSpec> {
+    let read = specs::files_in(&context.global.specs)
+        .and_then(|files| specs::read_all(&files, &specs::known(&config.models)));
+    let all = read.unwrap_or_default().into_iter();
+    all.filter_map(|file| file.spec.ok()).collect()
 }
 
 fn toolchain(program: &str, version: Option<String>) -> Look {

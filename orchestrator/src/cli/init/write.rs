@@ -43,7 +43,7 @@ pub(super) fn spec(look: &Look, repo: &str) -> String {
         } else if line.starts_with("# setup:") {
             match look.setup {
                 Some(run) => format!(
-                    "# setup: {{ run: {} }}     # once network for setup is there; until then, vendor dependencies",
+                    "# setup: {{ run: {}, network: [registry.example.com] }}   # with the hosts that it downloads from",
                     quoted(run)
                 ),
                 None => line.to_owned(),

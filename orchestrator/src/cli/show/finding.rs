@@ -18,7 +18,7 @@ use crate::{
     store::{
         Store,
         findings::{self, Filter, Kept},
-        ledger, loops as loop_rows, proposals, said, signals, tasks,
+        ledger, loops as loop_rows, proposals, signals, tasks, verdicts,
     },
 };
 
@@ -246,15 +246,15 @@ async fn history(store: &Store, kept: &Kept) -> Result<Vec<Event>, CliError> {
         };
         events.push(Event { at: row.at, what });
     }
-    for said in said::of_finding(store, finding.id).await? {
+    for said in verdicts::of_finding(store, finding.id).await? {
         let other = said.other.map(|other| other.short()).unwrap_or_default();
         let what = match said.act {
-            said::Act::Merge if said.finding == finding.id => format!("made a part of {other}"),
-            said::Act::Merge => format!("{} made a part of it", said.finding.short()),
-            said::Act::Split if said.finding == finding.id => format!("taken out of {other}"),
-            said::Act::Split => format!("{} taken out of it", said.finding.short()),
-            said::Act::Refuse => "refused".to_owned(),
-            said::Act::Reopen => "reopened".to_owned(),
+            verdicts::Act::Merge if said.finding == finding.id => format!("made a part of {other}"),
+            verdicts::Act::Merge => format!("{} made a part of it", said.finding.short()),
+            verdicts::Act::Split if said.finding == finding.id => format!("taken out of {other}"),
+            verdicts::Act::Split => format!("{} taken out of it", said.finding.short()),
+            verdicts::Act::Refuse => "refused".to_owned(),
+            verdicts::Act::Reopen => "reopened".to_owned(),
         };
         let why = said.why.map(|why| format!(": {}", one_line(&why, 140)));
         events.push(Event {

@@ -32,6 +32,19 @@ pub struct SpecFile {
     pub text: String,
     /// The loop, or all that is wrong.
     pub spec: Result<LoopSpec, Vec<SpecError>>,
+    /// The key of the repository on whose base branch it stands; none: it lies in the operator's folder.
+    pub repository: Option<String>,
+}
+
+/// A loop that was found by its name.
+#[derive(Debug)]
+pub struct FoundLoop {
+    /// Its file.
+    pub path: PathBuf,
+    /// What it says.
+    pub spec: LoopSpec,
+    /// The key of the repository that defines it; none: the operator does.
+    pub repository: Option<String>,
 }
 
 impl SpecFile {
@@ -53,6 +66,7 @@ impl SpecFile {
             shown,
             text,
             spec,
+            repository: None,
         };
         file.look_at_prompts();
         Ok(file)
@@ -225,13 +239,19 @@ pub fn add(all: &mut Vec<SpecFile>, mut file: SpecFile) {
 }
 
 /// The loop with that name among these files.
-pub fn find(files: Vec<SpecFile>, name: &str, color: bool) -> Result<(PathBuf, LoopSpec), CliError> {
+pub fn find(files: Vec<SpecFile>, name: &str, color: bool) -> Result<FoundLoop, CliError> {
     let mut names = Vec::new();
     let mut broken = Vec::new();
     for file in files {
         let is_called_so = file.path.file_stem().is_some_and(|stem| stem == name);
         match file.spec {
-            Ok(spec) if spec.name == name => return Ok((file.path, spec)),
+            Ok(spec) if spec.name == name => {
+                return Ok(FoundLoop {
+                    path: file.path,
+                    spec,
+                    repository: file.repository,
+                });
+            }
             Ok(spec) => names.push(format!("`{}`", spec.name)),
             Err(errors) if is_called_so => {
                 let shown = spec::render(&errors, &file.text, color);

@@ -146,7 +146,9 @@ impl Judge<'_> {
         for path in paths {
             let file = path.file_name().unwrap_or_default().to_string_lossy();
             let shown = format!("{}/{FOLDER}/{file}", self.name);
-            add(&mut all, SpecFile::read_as(&path, shown, self.known)?);
+            let mut file = SpecFile::read_as(&path, shown, self.known)?;
+            file.repository = Some(self.name.key());
+            add(&mut all, file);
         }
         Ok(all)
     }

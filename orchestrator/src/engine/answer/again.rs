@@ -1,7 +1,11 @@
 //! A change whose base has moved since it was proven is another change: it is merged with the new base and proven there
 //! before it may count.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use loops::{
     evidence::{Evidence, Verdict, verdict},
@@ -13,13 +17,14 @@ use tokio::sync::mpsc;
 use workers::{
     Change, Job, Order, carry_out,
     git::Git,
-    order::{Prove, Result as JobResult},
+    order::{Prove, Result as JobResult, WaysOut},
 };
 
 use super::Answered;
 use crate::{
     clock,
-    engine::{Definition, EngineError, Home},
+    engine::{Definition, EngineError, Home, ways_out},
+    gateway::Gateway,
     store::proposals::Proposal,
 };
 
@@ -38,7 +43,12 @@ pub(super) async fn merge_again(
             vec![],
         );
     };
-    let (tree, evidence) = match there(home, definition, proposal, mirror, base).await? {
+    let attempt = clock::id(AttemptId::new);
+    let room = Room {
+        attempt,
+        scratch: home.scratch(attempt),
+    };
+    let (tree, evidence) = match there(home, definition, proposal, mirror, base, room).await? {
         Ok(proven) => proven,
         Err(No::Conflicts) => {
             let command = format!(
@@ -71,6 +81,18 @@ pub(super) async fn merge_again(
     Ok(Ok((commit, evidence)))
 }
 
+/// Where a proof is made. What lies there goes with it, also if the proof is given up.
+struct Room {
+    attempt: AttemptId,
+    scratch: PathBuf,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.scratch);
+    }
+}
+
 /// Why a change is not good on another base.
 enum No {
     Conflicts,
@@ -88,11 +110,18 @@ pub(crate) async fn on_base(
     mirror: &Path,
     base: &str,
 ) -> Result<Result<(String, Vec<Evidence>), String>, EngineError> {
-    Ok(match there(home, definition, proposal, mirror, base).await? {
-        Ok(proven) => Ok(proven),
-        Err(No::Conflicts) => Err("it conflicts with its base".to_owned()),
-        Err(No::Fails(_)) => Err("it does not pass its checks on its base as it is now".to_owned()),
-    })
+    let attempt = clock::id(AttemptId::new);
+    let room = Room {
+        attempt,
+        scratch: home.rebuild_folder().join(attempt.to_string()),
+    };
+    Ok(
+        match there(home, definition, proposal, mirror, base, room).await? {
+            Ok(proven) => Ok(proven),
+            Err(No::Conflicts) => Err("it conflicts with its base".to_owned()),
+            Err(No::Fails(_)) => Err("it does not pass its checks on its base as it is now".to_owned()),
+        },
+    )
 }
 
 async fn there(
@@ -101,6 +130,7 @@ async fn there(
     proposal: &Proposal,
     mirror: &Path,
     base: &str,
+    room: Room,
 ) -> Result<Result<(String, Vec<Evidence>), No>, EngineError> {
     let git = Git::at(mirror);
     // Of a base that was forced away only its tree is left to merge with, as if it had come after what we know.
@@ -139,7 +169,7 @@ async fn there(
         }),
         Err(error) => screen::could_not_run(&format!("the change could not be read: {error}")),
     };
-    let mut evidence = prove_tree(home, definition, proposal, mirror, base, &tree).await?;
+    let mut evidence = prove_tree(home, definition, proposal, mirror, base, &tree, room).await?;
     evidence.push(screened);
     if verdict(&evidence, &definition.spec.checks) != Verdict::Passed {
         return Ok(Err(No::Fails(evidence)));
@@ -154,24 +184,25 @@ async fn prove_tree(
     mirror: &Path,
     base: &str,
     tree: &str,
+    room: Room,
 ) -> Result<Vec<Evidence>, EngineError> {
     let spec = &definition.spec;
-    let attempt = clock::id(AttemptId::new);
-    let order = Order {
-        attempt,
+    let mut order = Order {
+        attempt: room.attempt,
         task: proposal.task,
         run: proposal.run,
         mirror: mirror.to_owned(),
         base: base.to_owned(),
         start: None,
-        scratch: home.scratch(attempt),
+        scratch: room.scratch.clone(),
         sandbox: match &spec.sandbox {
             Sandbox::None => None,
             Sandbox::Limits(limits) => Some(limits.clone()),
         },
         setup: spec.setup.clone(),
         setup_cache: home.setup_cache(),
-        timeout: Span(std::time::Duration::from_secs(3600)),
+        ways_out: WaysOut::default(),
+        timeout: Span(Duration::from_secs(3600)),
         job: Job::Prove(Prove {
             change: Change {
                 tree: tree.to_owned(),
@@ -183,11 +214,23 @@ async fn prove_tree(
             baseline: None,
         }),
     };
-    let scratch = order.scratch.clone();
     let (reports, _) = mpsc::unbounded_channel();
     let machine = Arc::clone(&home.machine);
+    // Nobody else's gateway is at hand where a person answers.
+    let hosts = ways_out::Hosts::of(spec, &order);
+    let gateway = match ways_out::proof_needs_one(spec) {
+        true => Some(Arc::new(Gateway::for_hosts(home.store.clone()).await?)),
+        false => None,
+    };
+    let passes = gateway
+        .as_ref()
+        .map(|gateway| ways_out::let_out(gateway, &spec.name, &hosts, &mut order));
     let outcome = carry_out(order, &machine, reports).await;
-    let _ = tokio::fs::remove_dir_all(scratch).await;
+    drop(passes);
+    if let Some(gateway) = gateway {
+        gateway.shutdown(Duration::ZERO).await;
+    }
+    drop(room);
     match outcome.result {
         JobResult::Proved { evidence, .. } => Ok(evidence),
         JobResult::CouldNotRun { why, .. } => {

@@ -1,4 +1,4 @@
-//! Carries out what is to leave for GitHub. What, was decided in the transaction that wrote it down; here it is looked
+//! Carries out what is to leave for GitHub and for Slack. What, was decided in the transaction that wrote it down; here it is looked
 //! for, made if it is not there, and noted as done. An effect that cannot be carried out now waits and is tried
 //! again; it is never made twice, because whoever tries looks first.
 //!
@@ -10,6 +10,7 @@ mod dress;
 mod end;
 mod pull;
 mod say;
+mod slack;
 mod warn;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -20,10 +21,11 @@ use loops::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Home, Place, error::Remedy, propose::PutBranch};
+use super::{EngineError, Home, Place, error::Remedy, notify::SLACK, propose::PutBranch};
 use crate::{
     clock,
     github::{GitHubError, Repository},
+    slack::SlackError,
     store::{
         Tx,
         outbox::{self, Effect},
@@ -174,7 +176,11 @@ pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineErro
                     give_up(home, &effect, &error.to_string()).await?;
                 }
                 Err(error) => {
-                    let unknown = matches!(error, EngineError::GitHub(GitHubError::Ambiguous { .. }));
+                    let unknown = matches!(
+                        error,
+                        EngineError::GitHub(GitHubError::Ambiguous { .. })
+                            | EngineError::Slack(SlackError::Ambiguous { .. })
+                    );
                     let looks = tried.entry(effect.key.clone()).or_insert(0);
                     *looks = if unknown { *looks + 1 } else { LOOKS };
                     again |= *looks < LOOKS;
@@ -200,7 +206,8 @@ async fn give_up(home: &Home, effect: &Effect, why: &str) -> Result<(), EngineEr
 async fn put_off(home: &Home, effect: &Effect, error: &EngineError) -> Result<Waiting, EngineError> {
     let (now, why) = (clock::now(), error.to_string());
     let next_at = match error {
-        EngineError::GitHub(GitHubError::RateLimited { until, .. }) => *until,
+        EngineError::GitHub(GitHubError::RateLimited { until, .. })
+        | EngineError::Slack(SlackError::RateLimited { until, .. }) => *until,
         // A person has to mend it, who does not do so within seconds.
         error if error.remedy() == Remedy::AskHuman => after(now, effect.tries.max(4)),
         _ => after(now, effect.tries),
@@ -234,6 +241,9 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
             return Ok(None);
         };
         return board::board(home, &effect.key, name, &body).await;
+    }
+    if effect.key.starts_with(SLACK) {
+        return slack::say(home, effect).await;
     }
     let mut parts = effect.key.splitn(3, ':');
     let (Some(what), Some(Ok(proposal))) = (parts.next(), parts.next().map(str::parse)) else {

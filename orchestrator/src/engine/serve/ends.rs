@@ -78,7 +78,9 @@ impl Service<'_> {
             }
             Err(error) => {
                 match start {
-                    Start::Tick(due) => self.could_not_start(&name, due, &error.to_string()).await?,
+                    Start::Tick(due) | Start::Woken(due) => {
+                        self.could_not_start(&name, due, &error.to_string()).await?
+                    }
                     Start::Approved(_) | Start::Again(_) => {
                         if let Some(served) = self.loops.get_mut(&name) {
                             served.plans_at = clock::now().plus(PLANS_AGAIN);

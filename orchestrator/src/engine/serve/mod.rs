@@ -9,6 +9,7 @@ mod agenda;
 mod ends;
 mod rings;
 mod specs;
+mod wakes;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -61,6 +62,8 @@ pub enum Word {
     Broken(String),
     /// A tick started a run, or a run from before goes on.
     Started(String, Option<Timestamp>),
+    /// So many events from outside started a run of a loop.
+    Woken(String, usize),
     /// A tick did nothing, for this reason.
     Skipped(String, Timestamp, String),
     /// A person approved this plan of a loop; its run goes on.

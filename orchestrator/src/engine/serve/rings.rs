@@ -52,7 +52,8 @@ impl Service<'_> {
         self.look_at_specs().await?;
         self.take_up_plans().await?;
         self.take_up_sent_back().await?;
-        self.ring_for_what_is_due().await
+        self.ring_for_what_is_due().await?;
+        self.take_up_news().await
     }
 
     /// Runs whose plans people approved go on, paused or not: somebody has just said so.

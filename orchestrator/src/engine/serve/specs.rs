@@ -147,6 +147,7 @@ async fn remember(
         }
         loop_rows::upsert(tx, &spec.name, &definition.version, &value, &path, now).await?;
     }
+    loop_rows::belong(tx, &spec.name, definition.repository.as_deref()).await?;
     if since.is_none() {
         loop_rows::serve(tx, &spec.name, Some(now)).await?;
     }

@@ -33,6 +33,7 @@ pub(crate) use self::{
     ends::{closing_key, reopened, reverted},
     heard::closing_words,
     news::marker,
+    rebuild::Rebuilds,
 };
 use super::{EngineError, Home, News, Running, answer};
 use crate::{
@@ -91,6 +92,11 @@ pub(super) async fn look(
         if free && !busy(&home.store, &proposal.loop_name).await? {
             match rebuild::look(home, row, proposal, &pull.base).await? {
                 Rebuilt::Done(news) => return Ok(vec![*news]),
+                Rebuilt::Begun(base) => {
+                    let mut news = turn.end(&heard).await?;
+                    news.push(News::Rebuilding(proposal.clone(), base));
+                    return Ok(news);
+                }
                 Rebuilt::DoesNotHold(why) => {
                     if let Some(wanted) = turn.after_a_moved_base(&why) {
                         return turn.send_back(wanted, "").await;

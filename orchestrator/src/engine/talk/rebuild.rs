@@ -1,5 +1,10 @@
 //! A proposal whose base has moved on: the change is made anew on the base as it is now, proven there, and pushed over
-//! what we pushed before. Seldom: at most once a day and a few times in all, however often the base moves.
+//! what we pushed before. Seldom: at most once a day and a few times in all, however often the base moves. The proof is
+//! made beside the look at GitHub ([`Rebuilds`]); what came of it is written down by the next one.
+
+mod jobs;
+
+use std::path::PathBuf;
 
 use loops::{
     evidence::{Evidence, Verdict},
@@ -9,6 +14,7 @@ use loops::{
 use serde_json::json;
 use workers::git::Git;
 
+pub(crate) use self::jobs::Rebuilds;
 use super::{EngineError, Home, News, Talk, news};
 use crate::{
     clock,
@@ -55,19 +61,32 @@ fn due(standing: Standing) -> bool {
 pub(super) enum Rebuilt {
     /// Nothing was due.
     NotDue,
+    /// Its proof has begun, on this base.
+    Begun(String),
     /// It holds on the base of now, and is on its way.
     Done(Box<News>),
     /// It does not hold there, for this reason.
     DoesNotHold(String),
 }
 
-/// Makes a proposal anew on `base`, where GitHub saw its base branch last, if that is due.
+/// Makes a proposal anew on `base`, where GitHub saw its base branch last, if that is due: begins to prove it, or takes in
+/// what came of that.
 pub(super) async fn look(
     home: &Home,
     row: &PullRow,
     proposal: &Proposal,
     base: &str,
 ) -> Result<Rebuilt, EngineError> {
+    let now = clock::now();
+    if let Some(proven) = home.rebuilds.take(proposal.id, proposal.attempt, now) {
+        return match proven? {
+            Ok(made) => take_in(home, row, proposal, made).await,
+            Err(why) => Ok(Rebuilt::DoesNotHold(why)),
+        };
+    }
+    if home.rebuilds.is_under_way(proposal.id) {
+        return Ok(Rebuilt::NotDue);
+    }
     let mut talk: Talk = row.talk();
     if base == proposal.base || row.rebuilds >= MOST {
         return Ok(Rebuilt::NotDue);
@@ -76,7 +95,7 @@ pub(super) async fn look(
         return Ok(Rebuilt::NotDue);
     };
     let mut standing = Standing {
-        now: clock::now(),
+        now,
         proven_at: worked.ended_at.unwrap_or(proposal.created_at),
         rebuilds: row.rebuilds,
         last: talk.rebuilt_at,
@@ -107,51 +126,88 @@ pub(super) async fn look(
     let Some(definition) = definition(home, &proposal.loop_name).await? else {
         return Ok(Rebuilt::NotDue);
     };
-    let (tree, evidence) = match on_base(home, &definition, proposal, &mirror, &base).await? {
-        Ok(proven) => proven,
-        Err(why) => return Ok(Rebuilt::DoesNotHold(why)),
+    let job = prove(home.clone(), definition, proposal.clone(), mirror, base.clone());
+    let begun = home.rebuilds.begin(proposal.id, proposal.attempt, now, job);
+    Ok(if begun {
+        Rebuilt::Begun(base)
+    } else {
+        Rebuilt::NotDue
+    })
+}
+
+/// Proves a proposal's change on `base`, and writes nothing down.
+async fn prove(
+    home: Home,
+    definition: Definition,
+    proposal: Proposal,
+    mirror: PathBuf,
+    base: String,
+) -> Result<Result<Proven, String>, EngineError> {
+    let found = on_base(&home, &definition, &proposal, &mirror, &base).await?;
+    Ok(found.map(|(tree, evidence)| Proven { tree, base, evidence }))
+}
+
+/// Takes in a change that holds on another base.
+async fn take_in(
+    home: &Home,
+    row: &PullRow,
+    proposal: &Proposal,
+    proven: Proven,
+) -> Result<Rebuilt, EngineError> {
+    let (Some(worked), Some(definition)) = (
+        attempts::get(&home.store, proposal.attempt).await?,
+        definition(home, &proposal.loop_name).await?,
+    ) else {
+        return Ok(Rebuilt::NotDue);
     };
-    let made = Made {
-        attempt: clock::id(AttemptId::new),
-        tree,
-        base,
-        evidence,
-    };
+    let git = Git::at(&home.mirror(&row.repository));
     let message = git.run(&["log", "-1", "--format=%B", &proposal.head]).await?;
     let head = git
         .commit_tree(
-            &made.tree,
-            &[&made.base],
+            &proven.tree,
+            &[&proven.base],
             &String::from_utf8_lossy(&message),
             AUTHOR,
-            standing.now.0 / 1000,
+            clock::now().0 / 1000,
         )
         .await?;
-    write(home, row, proposal, talk, &definition, &worked, made, head).await
+    let made = Made {
+        attempt: clock::id(AttemptId::new),
+        proven,
+        head,
+    };
+    write(home, row, proposal, &definition, &worked, made).await
 }
 
-/// What was made anew.
-struct Made {
-    attempt: AttemptId,
+/// What holds on another base.
+#[derive(Debug)]
+struct Proven {
     tree: String,
     base: String,
     evidence: Vec<Evidence>,
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one transaction over all that was looked up for it"
-)]
+/// What was made anew.
+struct Made {
+    attempt: AttemptId,
+    proven: Proven,
+    head: String,
+}
+
 async fn write(
     home: &Home,
     row: &PullRow,
     proposal: &Proposal,
-    mut talk: Talk,
     definition: &Definition,
     worked: &attempts::Attempt,
     made: Made,
-    head: String,
 ) -> Result<Rebuilt, EngineError> {
+    let Made {
+        attempt,
+        proven,
+        head,
+    } = made;
+    let mut talk: Talk = row.talk();
     let now = clock::now();
     let mut tx = home.store.begin().await?;
     let same = pulls::get(&mut tx, proposal.id)
@@ -162,13 +218,13 @@ async fn write(
         return Ok(Rebuilt::NotDue);
     }
     let begun = Begun {
-        id: made.attempt,
+        id: attempt,
         backend: Some("rebuild".to_owned()),
         model: None,
         effort: None,
         spec_version: definition.version.clone(),
         words: None,
-        base: Some(made.base.clone()),
+        base: Some(proven.base.clone()),
         started_at: now,
         role: Role::Work,
         number: worked.begun.number + 1,
@@ -176,17 +232,17 @@ async fn write(
     };
     attempts::insert(&mut tx, &begun).await?;
     let ended = Ended {
-        tree: Some(made.tree.clone()),
+        tree: Some(proven.tree.clone()),
         ..worked.ended.clone()
     };
-    attempts::finish(&mut tx, made.attempt, AttemptState::Done, &ended, now).await?;
-    evidence_rows::put(&mut tx, made.attempt, proposal.task, made.attempt, &made.evidence).await?;
+    attempts::finish(&mut tx, attempt, AttemptState::Done, &ended, now).await?;
+    evidence_rows::put(&mut tx, attempt, proposal.task, attempt, &proven.evidence).await?;
     let revision = Revision {
-        attempt: made.attempt,
-        base: made.base.clone(),
+        attempt: attempt,
+        base: proven.base.clone(),
         head: head.clone(),
         title: proposal.title.clone(),
-        body: page(&proposal.body, &made),
+        body: page(&proposal.body, &proven),
     };
     proposals::revise(&mut tx, proposal.id, &revision, now).await?;
     let put = PutBranch {
@@ -196,22 +252,22 @@ async fn write(
         expected: Some(proposal.head.clone()),
     };
     let id = proposal.id;
-    outbox::put(&mut tx, &key("branch", id, &made.attempt), &put, now).await?;
+    outbox::put(&mut tx, &key("branch", id, &attempt), &put, now).await?;
     let pull = Outward::Pull { draft: row.draft };
-    outbox::put(&mut tx, &key("pull", id, &made.attempt), &pull, now).await?;
+    outbox::put(&mut tx, &key("pull", id, &attempt), &pull, now).await?;
     let status = Outward::Status {
         head: head.clone(),
         context: format!("loops/{}", proposal.loop_name),
         description: "proven again on the base as it is now; the page has it".to_owned(),
     };
-    outbox::put(&mut tx, &key("status", id, &made.attempt), &status, now).await?;
-    let how = format!("made anew on {} and proven there", news::short(&made.base));
+    outbox::put(&mut tx, &key("status", id, &attempt), &status, now).await?;
+    let how = format!("made anew on {} and proven there", news::short(&proven.base));
     talk.rebuilt_at = Some(now);
     talk.ci = None;
     talk.tell(format!("The base had moved: {how}, as {}.", news::short(&head)));
     let now_proposal = Proposal {
-        attempt: made.attempt,
-        base: made.base.clone(),
+        attempt: attempt,
+        base: proven.base.clone(),
         head: head.clone(),
         ..proposal.clone()
     };
@@ -222,7 +278,7 @@ async fn write(
     pulls::one_more_rebuild(&mut tx, id).await?;
     pulls::set_talk(&mut tx, id, &talk).await?;
     let (name, run) = (Some(proposal.loop_name.as_str()), Some(proposal.run));
-    let data = json!({ "base": made.base, "head": head, "attempt": made.attempt });
+    let data = json!({ "base": proven.base, "head": head, "attempt": attempt });
     tx.record(now, "proposal.rebuilt", name, run, &id.to_string(), data)
         .await?;
     tx.commit().await?;
@@ -230,22 +286,22 @@ async fn write(
 }
 
 /// The page with what was found out on the new base at its head; what it said of an earlier one is taken off.
-fn page(body: &str, made: &Made) -> String {
+fn page(body: &str, proven: &Proven) -> String {
     const BEGIN: &str = "> **Made anew on `";
     let rest = match body.strip_prefix(BEGIN) {
         Some(old) => old.split_once("\n\n").map_or("", |(_, rest)| rest),
         None => body,
     };
-    let holds = made
+    let holds = proven
         .evidence
         .iter()
         .filter(|found| found.verdict == Verdict::Passed);
     format!(
         "{BEGIN}{}`**, because the base had moved: {} of {} proofs hold there. The table below was measured on the base \
          before.\n\n{rest}",
-        news::short(&made.base),
+        news::short(&proven.base),
         holds.count(),
-        made.evidence.len()
+        proven.evidence.len()
     )
 }
 
@@ -259,6 +315,7 @@ async fn definition(home: &Home, loop_name: &str) -> Result<Option<Definition>, 
         spec: std::sync::Arc::new(spec),
         version: known.version,
         path: known.path.into(),
+        repository: known.repository,
     }))
 }
 

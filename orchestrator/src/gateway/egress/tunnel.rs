@@ -22,7 +22,7 @@ use crate::{
     gateway::{
         Inner,
         reply::{Body, whole},
-        token::Guest,
+        token::{Guest, Mark},
     },
     store::{
         StoreError,
@@ -61,8 +61,13 @@ impl No {
 }
 
 /// Answers a CONNECT.
-pub(in crate::gateway) async fn open(gateway: Arc<Inner>, mut request: Request<Incoming>) -> Response<Body> {
-    let Some(guest) = credentials(request.headers()).and_then(|token| gateway.door.find(&token)) else {
+pub(in crate::gateway) async fn open(
+    gateway: Arc<Inner>,
+    mut request: Request<Incoming>,
+    relay: Option<Mark>,
+) -> Response<Body> {
+    let Some(guest) = credentials(request.headers()).and_then(|token| gateway.door.find(&token, relay))
+    else {
         let mut response = said(
             StatusCode::PROXY_AUTHENTICATION_REQUIRED,
             "this token is not admitted: it is wrong, or its attempt has ended",

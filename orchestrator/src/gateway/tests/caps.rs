@@ -230,3 +230,89 @@ async fn a_cap_on_others_holds_nobody_back_and_last_months_money_is_forgotten() 
     let (_, _, message) = world.refused(token.expose(), &request(2_000)).await;
     assert!(message.starts_with("the month's budget of $0.0003"), "{message}");
 }
+
+/// What a repository's loops may spend in a day.
+fn of_each_repository(dollars: f64) -> crate::config::Budget {
+    crate::config::Budget {
+        repository: Some(Money::usd(dollars)),
+        ..Default::default()
+    }
+}
+
+/// A loop of this name that this repository defines.
+fn defined_by(repository: Option<&str>, name: &str) -> Admission {
+    Admission {
+        loop_name: name.to_owned(),
+        run: RunId::named(name),
+        repository: repository.map(str::to_owned),
+        // Somewhere else a new day has begun.
+        zone: "Pacific/Kiritimati".to_owned(),
+        ..admission(name, Caps::default())
+    }
+}
+
+#[tokio::test]
+async fn a_repositorys_day_is_one_whatever_its_loops_are_called() {
+    let shop = Some("acme/shop");
+    // Each call costs 10 + 10 * 200 = 2,010 millionths.
+    let world = World::new(|_, came| provider::whole(came, 10, 200)).await;
+    let status = async |world: &World, who: Admission| {
+        let token = world.gateway.admit(who);
+        let status = world.post(token.expose(), &request(200)).await.status().as_u16();
+        world.gateway.dismiss(&token);
+        status
+    };
+    world.gateway.limit(of_each_repository(0.006));
+    assert_eq!(status(&world, defined_by(shop, "fix")).await, 200);
+    // Renamed, also while the first one's run is still under way: not a cent is new.
+    assert_eq!(status(&world, defined_by(shop, "mend")).await, 200);
+    let token = world.gateway.admit(defined_by(shop, "fresh"));
+    let (code, kind, message) = world.refused(token.expose(), &request(200)).await;
+    assert_eq!((code, kind.as_str()), (400, OVER_BUDGET));
+    assert!(
+        message.starts_with("the repository `acme/shop`'s budget of $0.0060 a day"),
+        "{message}"
+    );
+
+    // Control: whoever is not of this repository has that money, so it was the repository's cap that held.
+    assert_eq!(
+        status(&world, defined_by(Some("acme/site"), "fresh-2")).await,
+        200
+    );
+    assert_eq!(status(&world, defined_by(None, "fresh-3")).await, 200);
+    world.gateway.limit(crate::config::Budget::default());
+    assert_eq!(status(&world, defined_by(shop, "fresh-4")).await, 200);
+
+    // With more there is more, and what was spent under every name still counts when it is less again.
+    world.gateway.limit(of_each_repository(0.02));
+    assert_eq!(status(&world, defined_by(shop, "fresh-5")).await, 200);
+    world.gateway.limit(of_each_repository(0.008));
+    assert_eq!(status(&world, defined_by(shop, "fresh-6")).await, 400);
+
+    // After a restart, too.
+    world.gateway.shutdown(Duration::ZERO).await;
+    let config = config(&world.provider.address);
+    let gateway = Gateway::start(&config.models, world.store.clone(), None, None)
+        .await
+        .unwrap();
+    let World {
+        provider,
+        store,
+        folder,
+        client,
+        ..
+    } = world;
+    let world = World {
+        gateway,
+        provider,
+        store,
+        folder,
+        client,
+    };
+    world.gateway.limit(of_each_repository(0.008));
+    assert_eq!(status(&world, defined_by(shop, "fresh-7")).await, 400);
+    assert_eq!(
+        status(&world, defined_by(Some("acme/site"), "fresh-8")).await,
+        200
+    );
+}

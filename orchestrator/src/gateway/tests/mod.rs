@@ -150,6 +150,7 @@ fn admission(name: &str, caps: Caps) -> Admission {
         task: Some(TaskId::named("task")),
         run: RunId::named("run"),
         loop_name: "feedback".to_owned(),
+        repository: None,
         role: Role::Work,
         caps,
         zone: "UTC".to_owned(),

@@ -239,6 +239,7 @@ async fn calls_that_a_crash_left_open_are_charged_their_reservation() {
         task: who.task,
         run: who.run,
         loop_name: who.loop_name,
+        repository: None,
         model: "plain".to_owned(),
         role: "work".to_owned(),
         at: Timestamp(1),

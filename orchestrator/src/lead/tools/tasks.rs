@@ -18,7 +18,10 @@ use crate::{
 };
 
 /// How many tasks a run may have.
-const MAX_TASKS: usize = 200;
+const MAX_TASKS: usize = 10_000;
+
+/// How many tasks are told of at once.
+const PAGE: usize = 100;
 
 impl LeadTools {
     pub(super) async fn all_tasks(&self) -> Result<Vec<tasks::Kept>, String> {
@@ -141,6 +144,53 @@ impl LeadTools {
         Ok(self.spawned(number))
     }
 
+    /// Many at once: each has a place in the call, by which it is found again after a restart.
+    pub(super) async fn spawn_all(&self, call_id: &str, input: input::SpawnAll) -> Answer {
+        if input.tasks.is_empty() {
+            return Err("name at least one task".to_owned());
+        }
+        let mut text = String::new();
+        let mut made = 0_usize;
+        for (place, one) in input.tasks.into_iter().enumerate() {
+            let line = match self.spawn(&format!("{call_id}#{place}"), one).await {
+                Ok(said) => {
+                    made += 1;
+                    said
+                }
+                Err(why) => format!("task {} was not made: {why}", place + 1),
+            };
+            if place < PAGE {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        text.push_str(&format!("{made} made"));
+        if made > 0 { Ok(text) } else { Err(text) }
+    }
+
+    /// Stops tasks; whoever works on one learns of it within seconds.
+    pub(super) async fn cancel(&self, input: input::Cancel) -> Answer {
+        let mut wanted = Vec::new();
+        for name in &input.tasks {
+            wanted.push(self.task(name).await?);
+        }
+        if input.tasks.is_empty() {
+            wanted = self.all_tasks().await?;
+        }
+        let mut stopped = 0_usize;
+        for kept in wanted {
+            let step = self.running.step().await.map_err(|error| error.to_string())?;
+            let task = step.state().tasks.get(&kept.task.id);
+            if task.is_some_and(|task| !task.step.is_over()) {
+                step.commit(Event::TaskCancelled { task: kept.task.id })
+                    .await
+                    .map_err(|error| error.to_string())?;
+                stopped += 1;
+            }
+        }
+        Ok(format!("{stopped} stopped"))
+    }
+
     /// What the lead agent hears of a task that it has spawned.
     fn spawned(&self, number: u32) -> String {
         if self.running.spec().proposal.plans_first() {
@@ -187,18 +237,16 @@ impl LeadTools {
         } else {
             "the time is up\n".to_owned()
         };
-        for kept in &wanted {
-            if let Some(task) = state.tasks.get(&kept.task.id) {
-                text.push_str(&outcome::line(kept, task.step));
-                text.push('\n');
-            }
-        }
+        text.push_str(&page(&wanted, &state, 0));
         Ok(text)
     }
 
     pub(super) async fn outcome(&self, input: input::Outcome) -> Answer {
-        let kept = self.task(&input.task).await?;
         let state = self.running.state().await;
+        let Some(name) = &input.task else {
+            return Ok(page(&self.all_tasks().await?, &state, input.offset));
+        };
+        let kept = self.task(name).await?;
         let step = state
             .tasks
             .get(&kept.task.id)
@@ -287,4 +335,21 @@ impl LeadTools {
             Some(input.report.chars().take(8_000).collect());
         Ok("the run ends here".to_owned())
     }
+}
+
+/// Where tasks stand, a line each, from the one at `offset`; and where the rest is to be read.
+fn page(wanted: &[tasks::Kept], state: &RunState, offset: usize) -> String {
+    let mut text = String::new();
+    for kept in wanted.iter().skip(offset).take(PAGE) {
+        if let Some(task) = state.tasks.get(&kept.task.id) {
+            text.push_str(&outcome::line(kept, task.step));
+            text.push('\n');
+        }
+    }
+    let next = offset.saturating_add(PAGE);
+    if next < wanted.len() {
+        let left = wanted.len() - next;
+        text.push_str(&format!("{left} more; `outcome` with `offset` {next} goes on\n"));
+    }
+    text
 }

@@ -1,28 +1,19 @@
 //! A Slack export, as a folder or a zip: `users.json`, `channels.json` and `<channel>/<day>.json`. Direct messages are
 //! not read: only channels that the export lists are.
 
-mod message;
-mod text;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     Batch, Skipped, SourceError,
     cursor::{Cursor, Export, mark},
     paths::Found,
 };
-use message::Message;
+use crate::slack::{Message, Names, Person, Said};
 use tree::Tree;
-
-/// What names a person or a channel stands for.
-#[derive(Debug, Default)]
-struct Names {
-    users: BTreeMap<String, String>,
-    channels: BTreeMap<String, String>,
-}
 
 pub(super) fn read_folder(found: &Found, cursor: &mut Cursor, batch: &mut Batch) -> Result<(), SourceError> {
     let before = cursor.exports.remove(&found.name).unwrap_or_default();
@@ -130,26 +121,24 @@ fn is_day(name: &str) -> bool {
 }
 
 #[derive(Debug, Deserialize)]
-struct Listed {
+struct Channel {
     id: Option<String>,
     name: Option<String>,
-    real_name: Option<String>,
-    profile: Option<message::Profile>,
 }
 
 /// A listing of the export; an unreadable one is reported, and read as empty.
-fn listing(
+fn listing<T: DeserializeOwned>(
     tree: &mut Tree,
     files: &BTreeMap<String, Option<String>>,
     name: &str,
     found: &Found,
     batch: &mut Batch,
-) -> Result<Option<Vec<Listed>>, SourceError> {
+) -> Result<Option<Vec<T>>, SourceError> {
     if !files.contains_key(name) {
         return Ok(None);
     }
     let read = match tree.read(name) {
-        Ok(bytes) => serde_json::from_slice::<Vec<Listed>>(&bytes).map_err(|error| error.to_string()),
+        Ok(bytes) => serde_json::from_slice::<Vec<T>>(&bytes).map_err(|error| error.to_string()),
         Err(SourceError::TooMuch { path, limit }) => return Err(SourceError::TooMuch { path, limit }),
         Err(error) => Err(error.to_string()),
     };
@@ -175,7 +164,7 @@ fn channels(
 ) -> Result<Option<BTreeSet<String>>, SourceError> {
     let mut all = None;
     for list in ["channels.json", "groups.json"] {
-        if let Some(listed) = listing(tree, files, &format!("{root}{list}"), found, batch)? {
+        if let Some(listed) = listing::<Channel>(tree, files, &format!("{root}{list}"), found, batch)? {
             all.get_or_insert_with(BTreeSet::new)
                 .extend(listed.into_iter().filter_map(|channel| channel.name));
         }
@@ -191,25 +180,11 @@ fn people(
     found: &Found,
     batch: &mut Batch,
 ) -> Result<Names, SourceError> {
-    let mut names = Names::default();
-    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-    for user in listing(tree, files, &format!("{root}users.json"), found, batch)?.unwrap_or_default() {
-        let profile = user.profile.as_ref().and_then(message::Profile::name);
-        let Some(id) = user.id else { continue };
-        let name = profile
-            .or(user.real_name)
-            .or(user.name)
-            .filter(|name| !name.trim().is_empty())
-            .unwrap_or_else(|| id.clone());
-        *taken.entry(name.clone()).or_default() += 1;
-        names.users.insert(id, name);
-    }
-    for (id, name) in &mut names.users {
-        if taken.get(name).is_some_and(|count| *count > 1) {
-            *name = format!("{name} ({id})");
-        }
-    }
-    for channel in listing(tree, files, &format!("{root}channels.json"), found, batch)?.unwrap_or_default() {
+    let users =
+        listing::<Person>(tree, files, &format!("{root}users.json"), found, batch)?.unwrap_or_default();
+    let mut names = Names::of(users);
+    let channels = listing::<Channel>(tree, files, &format!("{root}channels.json"), found, batch)?;
+    for channel in channels.unwrap_or_default() {
         names.channels.extend(channel.id.zip(channel.name));
     }
     Ok(names)
@@ -235,8 +210,8 @@ fn day_of(bytes: &[u8], channel: &str, place: &str, names: &Names, batch: &mut B
             Err("it is not a message".to_owned())
         };
         match read.and_then(|message| message.said(&source, names)) {
-            Ok(message::Said::Signal(signal)) => batch.signals.push(*signal),
-            Ok(message::Said::Edited(mut signal)) => {
+            Ok(Said::Signal(signal)) => batch.signals.push(*signal),
+            Ok(Said::Edited(mut signal)) => {
                 // An edit tells the new words only; what others did to the message stands with the message.
                 if let Some(before) = batch.signals.iter().rev().find(|before| before.id == signal.id) {
                     signal.reactions.clone_from(&before.reactions);
@@ -244,8 +219,8 @@ fn day_of(bytes: &[u8], channel: &str, place: &str, names: &Names, batch: &mut B
                 }
                 batch.signals.push(*signal);
             }
-            Ok(message::Said::Deleted(id)) => batch.deleted.push(id),
-            Ok(message::Said::Nothing) => {}
+            Ok(Said::Deleted(id)) => batch.deleted.push(id),
+            Ok(Said::Nothing) => {}
             Err(why) => batch.skipped.push(Skipped {
                 place: format!("{place} message {}", n + 1),
                 why,

@@ -6,9 +6,12 @@ use ::loops::{
 };
 
 use super::{Kept, columns, voice_word};
-use crate::store::{
-    Reader, StoreError,
-    query::{Row, statements},
+use crate::{
+    source::Stretch,
+    store::{
+        Reader, StoreError,
+        query::{Query, Row, statements},
+    },
 };
 
 statements! { "signals":
@@ -17,6 +20,8 @@ statements! { "signals":
     OF_FINDING = concat!("SELECT ", columns!(), " FROM signals WHERE finding = $1 ORDER BY at, id LIMIT $2");
     UNASSIGNED = concat!("SELECT ", columns!(), " FROM signals
         WHERE loop = $1 AND finding IS NULL AND noise IS NULL AND erased_at IS NULL ORDER BY at, id LIMIT $2");
+    IN_STRETCH = "SELECT id, external_id, thread FROM signals WHERE loop = $1 AND source = $2 AND erased_at IS NULL
+        AND COALESCE(thread, external_id) > $3 AND COALESCE(thread, external_id) < $4";
     IN_PRIVATE = "SELECT COUNT(*) AS n FROM signals WHERE finding = $1 AND private = 1";
     COUNT = "SELECT COUNT(*) AS n FROM signals WHERE loop = $1";
 }
@@ -43,6 +48,48 @@ pub async fn of_finding(from: impl Reader, finding: FindingId, limit: u32) -> Re
 pub async fn unassigned(from: impl Reader, loop_name: &str, limit: u32) -> Result<Vec<Kept>, StoreError> {
     UNASSIGNED
         .all(from, |q| q.bind(loop_name).bind(i64::from(limit)), read)
+        .await
+}
+
+/// What a signal is known by in its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its id.
+    pub id: SignalId,
+    /// Its id within the source.
+    pub external_id: String,
+    /// What it answers.
+    pub thread: Option<String>,
+}
+
+/// What is known of a stretch of a source, erased signals left out.
+pub async fn in_stretch(
+    from: impl Reader,
+    loop_name: &str,
+    stretch: &Stretch,
+) -> Result<Vec<Known>, StoreError> {
+    // What answers a thing stands where that thing does: just around it lies nothing else.
+    let (source, after, before) = match stretch {
+        Stretch::Roots {
+            source,
+            after,
+            before,
+            ..
+        } => (source, after.clone(), before.clone()),
+        Stretch::Answers { source, root, .. } => {
+            let shorter = root.get(..root.len().saturating_sub(1)).unwrap_or_default();
+            (source, shorter.to_owned(), format!("{root}z"))
+        }
+    };
+    let bind = |q: Query| q.bind(loop_name).bind(source).bind(after).bind(before);
+    IN_STRETCH
+        .all(from, bind, |row| {
+            Ok(Known {
+                id: row.parsed("id")?,
+                external_id: row.text("external_id")?,
+                thread: row.maybe_text("thread")?,
+            })
+        })
         .await
 }
 

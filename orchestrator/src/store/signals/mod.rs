@@ -15,7 +15,7 @@ use ::loops::{
 
 pub use self::{
     erase::{Old, erase, of_author, older},
-    look::{count, everywhere, get, in_private, of_finding, unassigned},
+    look::{Known, count, everywhere, get, in_private, in_stretch, of_finding, unassigned},
 };
 use super::{
     StoreError, Tx,
@@ -97,11 +97,15 @@ pub async fn upsert(
     salt: [u8; 16],
     at: Timestamp,
 ) -> Result<Reading, StoreError> {
-    let signal = &as_kept(signal);
+    let signal = &mut as_kept(signal);
     let Some(known) = get(&mut *tx, loop_name, signal.id).await? else {
         insert(tx, loop_name, signal, salt, at).await?;
         return Ok(Reading::New);
     };
+    // The same message may come from an export, which knows no links.
+    if signal.url.is_none() && known.signal.url.is_some() {
+        signal.to_mut().url.clone_from(&known.signal.url);
+    }
     if known.erased_at.is_some() {
         return Ok(Reading::Unchanged);
     }

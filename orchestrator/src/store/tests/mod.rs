@@ -3,12 +3,15 @@
 mod answers;
 mod boarded;
 mod collected;
+mod leading;
+mod leases;
 mod moving;
 mod opening;
 mod planned;
 mod problems;
 mod server;
 mod together;
+mod told;
 mod work;
 
 use ::loops::{
@@ -230,12 +233,17 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         proposals::ALL,
         pulls::ALL,
         boards::ALL,
+        heard::ALL,
         said::ALL,
         splits::ALL,
+        verdicts::ALL,
         decisions::ALL,
         calls::ALL,
         egress::ALL,
         outbox::ALL,
+        packs::ALL,
+        nodes::ALL,
+        leader::ALL,
         resolve::ALL,
     ];
     let all: Vec<_> = tables
@@ -244,6 +252,7 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         .chain(findings::all_statements())
         .chain(signals::all_statements())
         .chain(ledger::all_statements())
+        .chain(orders::all_statements())
         .collect();
     each_engine(async |scratch| {
         for statement in &all {

@@ -65,7 +65,10 @@ impl Call<'_> {
     }
 
     /// The part of a list that was asked for, with links to the other parts.
-    pub(super) fn page(&self, all: Vec<Value>) -> Reply {
+    pub(super) fn page(&self, mut all: Vec<Value>) -> Reply {
+        if self.world.hides_own {
+            all.retain(|one| one["user"]["login"] != self.actor.login());
+        }
         let (part, link) = self.part(all);
         let reply = Reply::new(200, json!(part));
         if link.is_empty() {

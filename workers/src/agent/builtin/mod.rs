@@ -15,6 +15,7 @@ use std::{
 use loops::{budget::Usage, library};
 use serde_json::Value;
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     client::{Client, ModelError},
@@ -90,6 +91,8 @@ pub(crate) struct Bench<'a> {
     pub(crate) base: &'a str,
     /// When the session has to end.
     pub(crate) deadline: Instant,
+    /// Ends the session before that, in good order.
+    pub(crate) stop: CancellationToken,
     /// Who hears of it.
     pub(crate) reports: &'a UnboundedSender<Report>,
 }
@@ -135,6 +138,7 @@ impl Bench<'_> {
         let notes = notes::repository_notes(self.mirror, self.base).await?;
         let mut settings = Settings::new(&agent.model, agent.effort, agent.max_turns);
         settings.deadline = Some(self.deadline);
+        settings.cancel = self.stop.clone();
         let conversation = opening(kind, &agent.instructions, notes, &agent.brief);
         let reporter = Reporter(self.reports);
         reporter.entry(Entry::Told {
@@ -169,6 +173,8 @@ fn marked(tool: &str, answer: ToolAnswer) -> ToolAnswer {
     let says_data = match tool {
         "run" => true,
         "read" | "search" | "list" => answer.ok,
+        // It shows the lines that the edit was probably meant for.
+        "edit" => !answer.ok,
         _ => false,
     };
     if !says_data || answer.text.trim().is_empty() {

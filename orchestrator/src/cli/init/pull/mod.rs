@@ -254,6 +254,7 @@ async fn look_ahead(context: &Context, config: &Config, files: &[Proposed]) -> R
             version: spec::version(&spec),
             spec: std::sync::Arc::new(spec),
             path,
+            repository: None,
         };
         run::refuse_what_is_not_there(&definition)?;
         context

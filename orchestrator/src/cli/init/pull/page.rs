@@ -65,7 +65,7 @@ pub(super) fn page(about: &About<'_>, loops: &[Shown]) -> String {
          ## What it can never do\n\n\
          - Push to `{branch}` or to any branch but its own under `loops/`, or merge what these files leave to people.\n\
          - Change `.github/` or `.loops/`, or spend more than stands above. Every call to a model is counted first.\n\
-         - Hand an agent a credential. Agents work in a sandbox without network, and see this repository only.\n\
+         - Hand an agent a credential. Agents work in a sandbox that reaches no host but those that these files name and the operator allows, and see this repository only.\n\
          - Take orders from an issue or a comment: what people write there is evidence, and only reports with somebody \
          of write access among them lead to code.\n\
          - Read files of the machine it runs on, other repositories or other channels because these files say so: it \
@@ -83,7 +83,8 @@ fn row(one: &Shown, about: &About<'_>) -> String {
             Source::GithubIssues(_) => "open issues, their comments and reactions",
             Source::GithubActions(_) => "failed workflow runs on the base branch",
             Source::Slack(_) => "Slack",
-            Source::File(_) | Source::Junit(_) => "files",
+            Source::File(_) | Source::Junit(_) | Source::Sarif(_) | Source::Csv(_) => "files",
+            Source::Json(_) | Source::Rss(_) | Source::Sentry(_) => "addresses on the network",
         })
         .collect();
     let when = spec

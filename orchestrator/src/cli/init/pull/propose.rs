@@ -103,7 +103,7 @@ fn text(
     );
     if let Some(setup) = look.setup {
         out += &format!(
-            "# setup: {{ run: {} }}     # once network for setup is there; until then, vendor dependencies\n\n",
+            "# setup: {{ run: {}, network: [registry.example.com] }}   # with the hosts that it downloads from\n\n",
             quoted(setup)
         );
     }

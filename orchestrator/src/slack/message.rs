@@ -1,4 +1,5 @@
-//! One message of an export, and what it says.
+//! One message as Slack writes it, in an export and in the answers of its API alike, and what it says. The same message
+//! gives the same signal, whichever way it came. Nothing is asked here.
 
 use loops::{
     id::SignalId,
@@ -7,11 +8,11 @@ use loops::{
 };
 use serde::Deserialize;
 
-use super::{Names, text::seen};
+use super::{people::Names, text::seen};
 
 /// A message as Slack writes it; everything may be missing.
 #[derive(Debug, Deserialize)]
-pub(super) struct Message {
+pub(crate) struct Message {
     subtype: Option<String>,
     ts: Option<String>,
     deleted_ts: Option<String>,
@@ -24,19 +25,34 @@ pub(super) struct Message {
     bot_profile: Option<Bot>,
     reactions: Option<Vec<Reaction>>,
     attachments: Option<Vec<Attachment>>,
+    /// How many answers it has, and when the last of them came: the first message of a thread.
+    reply_count: Option<u32>,
+    latest_reply: Option<String>,
+    /// What we wrote into our own messages, unseen.
+    metadata: Option<Metadata>,
     /// The new version, where the message says that another one was edited.
     message: Option<Box<Message>>,
 }
 
+/// What an app wrote into its own message, unseen.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Metadata {
+    /// What kind it is.
+    pub(crate) event_type: Option<String>,
+    /// What was written.
+    #[serde(default)]
+    pub(crate) event_payload: serde_json::Value,
+}
+
 #[derive(Debug, Deserialize)]
-pub(super) struct Profile {
+pub(crate) struct Profile {
     display_name: Option<String>,
     real_name: Option<String>,
 }
 
 impl Profile {
     /// What the person is called.
-    pub(super) fn name(&self) -> Option<String> {
+    pub(crate) fn name(&self) -> Option<String> {
         [&self.display_name, &self.real_name]
             .into_iter()
             .flatten()
@@ -66,7 +82,7 @@ struct Attachment {
 
 /// What a message says.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Signal(Box<Signal>),
     /// A new version of an earlier one.
     Edited(Box<Signal>),
@@ -77,8 +93,59 @@ pub(super) enum Said {
 }
 
 impl Message {
+    /// What it is known by in its channel, if that can be read.
+    pub(crate) fn ts(&self) -> Option<&str> {
+        self.ts.as_deref().filter(|ts| moment(ts).is_some())
+    }
+
+    /// The first message of the thread that it answers in; none: it is one itself, or in no thread.
+    pub(crate) fn thread(&self) -> Option<&str> {
+        let thread = self.thread_ts.as_deref()?;
+        (self.ts.as_deref() != Some(thread)).then_some(thread)
+    }
+
+    /// How far the thread that it begins goes: another text for another answer. None: it begins none.
+    pub(crate) fn answers(&self) -> Option<String> {
+        let count = self.reply_count.filter(|count| *count > 0)?;
+        Some(format!(
+            "{}:{count}",
+            self.latest_reply.as_deref().unwrap_or_default()
+        ))
+    }
+
+    /// Whether one of these wrote it: a user's id, a bot's id.
+    pub(crate) fn is_by(&self, user: &str, bot: Option<&str>) -> bool {
+        self.user.as_deref() == Some(user) || bot.is_some() && self.bot_id.as_deref() == bot
+    }
+
+    /// Whether an app wrote it.
+    pub(crate) fn is_machine(&self) -> bool {
+        self.bot_id.is_some() || self.subtype.as_deref() == Some("bot_message")
+    }
+
+    /// The id of who wrote it.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// Its words as Slack writes them.
+    pub(crate) fn raw(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
+
+    /// Who gave a reaction, by its name; Slack may name fewer than there are.
+    pub(crate) fn reactions(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let all = self.reactions.iter().flatten();
+        all.filter_map(|one| Some((one.name.as_deref()?, one.users.as_deref().unwrap_or_default())))
+    }
+
+    /// What an app wrote into it, unseen.
+    pub(crate) fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
     /// What it says, in a channel's source; else what is wrong with it.
-    pub(super) fn said(self, source: &str, names: &Names) -> Result<Said, String> {
+    pub(crate) fn said(self, source: &str, names: &Names) -> Result<Said, String> {
         match self.subtype.as_deref() {
             Some("message_changed") => {
                 let inner = self.message.ok_or("an edit without the edited message")?;
@@ -108,6 +175,7 @@ impl Message {
     }
 
     fn signal(self, source: &str, names: &Names) -> Result<Said, String> {
+        let is_bot = self.is_machine();
         let ts = self.ts.ok_or("a message without `ts`")?;
         let at = moment(&ts).ok_or_else(|| {
             format!(
@@ -115,7 +183,6 @@ impl Message {
                 ts.escape_debug()
             )
         })?;
-        let is_bot = self.bot_id.is_some() || self.subtype.as_deref() == Some("bot_message");
         let known = self.user.as_ref().and_then(|id| names.users.get(id)).cloned();
         let author = if is_bot {
             self.bot_profile
@@ -173,7 +240,7 @@ impl Message {
 }
 
 /// `1762156931.000200`: seconds since the epoch, and what makes it unique.
-fn moment(ts: &str) -> Option<Timestamp> {
+pub(crate) fn moment(ts: &str) -> Option<Timestamp> {
     let (seconds, fraction) = ts.split_once('.').unwrap_or((ts, "0"));
     let seconds: i64 = seconds
         .parse()

@@ -1,9 +1,11 @@
 //! Slack's way to write text: `<@U1>`, `<#C1|general>`, `<https://x|label>`, `&amp;`. What a person saw comes out.
 
-use super::Names;
+use std::collections::BTreeSet;
+
+use super::people::Names;
 
 /// The text as a person saw it.
-pub(super) fn seen(raw: &str, names: &Names) -> String {
+pub(crate) fn seen(raw: &str, names: &Names) -> String {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(start) = rest.find('<') {
@@ -22,6 +24,22 @@ pub(super) fn seen(raw: &str, names: &Names) -> String {
     }
     out.push_str(&plain(rest));
     out
+}
+
+/// Adds the ids of the people and the channels that a text names.
+pub(crate) fn named(raw: &str, people: &mut BTreeSet<String>, channels: &mut BTreeSet<String>) {
+    for part in raw.split('<').skip(1) {
+        let Some((inside, _)) = part.split_once('>') else {
+            continue;
+        };
+        let id = inside.split('|').next().unwrap_or_default();
+        let is_id = |id: &str| (2..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+        if let Some(id) = id.strip_prefix('@').filter(|id| is_id(id)) {
+            people.insert(id.to_owned());
+        } else if let Some(id) = id.strip_prefix('#').filter(|id| is_id(id)) {
+            channels.insert(id.to_owned());
+        }
+    }
 }
 
 /// The three entities that Slack writes; the ampersand last, so that `&amp;lt;` is `&lt;`.

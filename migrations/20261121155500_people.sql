@@ -8,7 +8,7 @@ CREATE TABLE splits (
     PRIMARY KEY (loop, signal)             -- the last word counts
 );
 -- What people said of findings, with their words; the ledger holds digests of them.
-CREATE TABLE said (
+CREATE TABLE verdicts (
     finding TEXT NOT NULL,
     at BIGINT NOT NULL,
     act TEXT NOT NULL CHECK (act IN ('merge', 'split', 'refuse', 'reopen')),

@@ -1,0 +1,108 @@
+//! The address, and what is offered there.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::StatusCode,
+    routing::{get, post},
+};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::slack;
+use crate::{
+    config::{Secret, Web},
+    engine::Home,
+};
+
+/// No request that anybody sends us is larger.
+pub(super) const MAX_BODY: usize = 1 << 20;
+/// So many requests are looked at together.
+const AT_ONCE: usize = 64;
+/// How long requests under way may go on when the service ends.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// Why nothing can come in.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address is taken, or is not this machine's.
+    #[error("cannot listen on `{address}`: {why}; write another `web.listen` in loops.yaml")]
+    Listen {
+        /// As it is written.
+        address: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+}
+
+/// What listens.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) home: Home,
+    /// What Slack signs with; none: it is not let in.
+    pub(super) slack: Option<Secret>,
+    /// Who is being looked at.
+    pub(super) seats: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Listens.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub async fn start(web: &Web, home: Home, slack: Option<Secret>) -> Result<Self, ServerError> {
+        let failed = |why| ServerError::Listen {
+            address: web.listen,
+            why,
+        };
+        let listener = TcpListener::bind(web.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let stop = CancellationToken::new();
+        let router = Router::new()
+            .route("/health", get(|| async { "ok\n" }))
+            .route("/slack/events", post(slack::events))
+            .fallback(|| async { StatusCode::NOT_FOUND })
+            .with_state(Door {
+                home,
+                slack,
+                seats: Arc::new(Semaphore::new(AT_ONCE)),
+            });
+        let ending = stop.clone();
+        let serving = tokio::spawn(async move {
+            let served = axum::serve(listener, router)
+                .with_graceful_shutdown(async move { ending.cancelled().await })
+                .await;
+            if let Err(error) = served {
+                tracing::warn!(%error, "nothing can come in any more");
+            }
+        });
+        Ok(Self {
+            address,
+            stop,
+            serving,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it; requests under way may end within three seconds.
+    pub async fn close(mut self) {
+        self.stop.cancel();
+        if timeout(DRAIN, &mut self.serving).await.is_err() {
+            self.serving.abort();
+        }
+    }
+}

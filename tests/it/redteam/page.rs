@@ -1,0 +1,1 @@
+//! docs/security.md, written from the catalogue.
