@@ -18,6 +18,7 @@ pub mod lease;
 pub mod library;
 pub mod owners;
 pub mod page;
+pub mod redact;
 pub mod run;
 pub mod schedule;
 pub mod score;

@@ -6,11 +6,23 @@
 //! - `volume`: 2.5 · v / (v + 10), v being the sum of d over all signals but the first: less than one person, whatever v;
 //! - `reactions`: ln(1 + the sum of d · reactions);
 //! - `recency`: 2 · d of the last signal;
-//! - `severity`: 1.5 · d · the gravest of the words and labels said, from 0 to 1.
+//! - `severity`: 1.5 · d · the gravest of the words and labels said, from 0 to 1;
+//! - `trend`: 1.5 · (r − b) / (r + b), r being the people of the last half-life and b those of the one before, where more
+//!   than one person spoke lately and r is more than b.
+//!
+//! And by the weights that a loop may name, each only where something bears it:
+//!
+//! - `labels`: the sum, over the weighted labels, of weight · d of the last signal that bears it;
+//! - `customers`: 3 · the sum, over people whose name has a weight w, of (w − 1) · d: they count as w people;
+//! - `area`: d of the last signal · the weight, farthest from 0, of an owner whose paths the signals name.
+
+mod weigh;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+pub use weigh::weighed;
 
 use crate::{
     signal::{Signal, Voice, severity},
@@ -22,7 +34,8 @@ use crate::{
 pub struct Score {
     /// The sum of the parts. Larger is more pressing; the scale has no upper end.
     pub total: f64,
-    /// Each part: what it is for (`people`, `volume`, `reactions`, `recency`, `severity`), and what it adds.
+    /// Each part: what it is for (`people`, `volume`, `reactions`, `recency`, `severity`, `trend`; with weights `labels`,
+    /// `customers`, `area`), and what it adds.
     pub parts: Vec<(String, f64)>,
 }
 
@@ -37,6 +50,12 @@ pub struct Fact {
     pub reactions: u32,
     /// How grave it sounds, from 0 to 1.
     pub severity: f32,
+    /// The labels that it bears.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The paths of the repository that it seems to name.
+    #[serde(default)]
+    pub paths: Vec<String>,
 }
 
 impl Fact {
@@ -51,6 +70,8 @@ impl Fact {
                 .values()
                 .fold(0, |sum, count| sum.saturating_add(*count)),
             severity: severity(signal),
+            labels: signal.labels.clone(),
+            paths: weigh::paths(&signal.text),
         }
     }
 }
@@ -60,6 +81,22 @@ pub fn people(facts: &[Fact]) -> u32 {
     let names: std::collections::BTreeSet<&String> =
         facts.iter().filter_map(|fact| fact.person.as_ref()).collect();
     u32::try_from(names.len()).unwrap_or(u32::MAX)
+}
+
+/// What a part of a score is for, for a person.
+pub fn explained(part: &str) -> &'static str {
+    match part {
+        "people" => "3 for each person, less the longer ago they spoke",
+        "volume" => "more signals than one, never as much as one person",
+        "reactions" => "thumbs and the like, each adding less",
+        "recency" => "up to 2 for how lately it was reported",
+        "severity" => "up to 1.5 for grave words and labels",
+        "trend" => "up to 1.5 where more people report it than before",
+        "labels" => "by `triage.weights.labels`",
+        "customers" => "by `triage.weights.customers`: they count as several people",
+        "area" => "by `triage.weights.areas`: the code that the reports name",
+        _ => "as an older loops counted it",
+    }
 }
 
 /// The score of a finding with these signals. What is said in the future counts as said now; a half-life of zero
@@ -87,6 +124,7 @@ pub fn score(facts: &[Fact], now: Timestamp, half_life: Duration) -> Score {
         ("reactions", reactions.ln_1p()),
         ("recency", 2.0 * last),
         ("severity", 1.5 * severity),
+        ("trend", trend(facts, now, half_life)),
     ];
     Score {
         total: parts.iter().map(|(_, part)| part).sum(),
@@ -95,6 +133,24 @@ pub fn score(facts: &[Fact], now: Timestamp, half_life: Duration) -> Score {
             .map(|(name, part)| (name.to_owned(), part))
             .collect(),
     }
+}
+
+/// See the top: more people than before, where that is more than one person.
+fn trend(facts: &[Fact], now: Timestamp, half_life: f64) -> f64 {
+    let mut spoke: [std::collections::BTreeSet<&str>; 2] = Default::default();
+    for fact in facts {
+        let ago = now.since(fact.at).as_secs_f64() / half_life;
+        if let Some(person) = &fact.person
+            && ago < 2.0
+        {
+            spoke[usize::from(ago >= 1.0)].insert(person);
+        }
+    }
+    let [lately, before] = spoke.map(|people| people.len() as f64);
+    if lately < 2.0 || lately <= before {
+        return 0.0;
+    }
+    1.5 * (lately - before) / (lately + before)
 }
 
 #[cfg(test)]
@@ -110,6 +166,8 @@ mod tests {
             person: Some(person.to_owned()),
             reactions: 0,
             severity: 0.0,
+            labels: Vec::new(),
+            paths: Vec::new(),
         }
     }
 
@@ -153,7 +211,10 @@ mod tests {
             Duration::from_secs(86_400),
         );
         let names: Vec<&str> = score.parts.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["people", "volume", "reactions", "recency", "severity"]);
+        assert_eq!(
+            names,
+            ["people", "volume", "reactions", "recency", "severity", "trend"]
+        );
         assert!((score.parts.iter().map(|(_, part)| part).sum::<f64>() - score.total).abs() < 1e-9);
     }
 
@@ -166,5 +227,17 @@ mod tests {
         assert!((total(&[future]) - total(&[fact("ann", 0)])).abs() < 1e-9);
         assert!(score(&[fact("ann", 1)], NOW, Duration::ZERO).total.is_finite());
         assert_eq!(total(&[]), 0.0);
+    }
+
+    #[test]
+    fn more_people_than_before_is_a_trend_and_one_loud_person_is_none() {
+        let trend = |facts: &[Fact]| {
+            let parts = score(facts, NOW, Duration::from_secs(14 * 86_400)).parts;
+            parts.into_iter().find(|(name, _)| name == "trend").unwrap().1
+        };
+        let rising = [fact("ann", 1), fact("bob", 2), fact("cem", 3), fact("dan", 20)];
+        assert!((trend(&rising) - 0.75).abs() < 1e-9);
+        assert_eq!(trend(&[fact("ann", 1), fact("bob", 20), fact("cem", 21)]), 0.0);
+        assert_eq!(trend(&[fact("ann", 0), fact("ann", 1), fact("ann", 2)]), 0.0);
     }
 }

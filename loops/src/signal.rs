@@ -56,6 +56,9 @@ pub struct Signal {
     pub labels: Vec<String>,
     /// External id of the message that this one answers.
     pub thread: Option<String>,
+    /// Said where not everyone may read, as in a private channel: its words do not leave for a place that others read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub private: bool,
 }
 
 impl Signal {

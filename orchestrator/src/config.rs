@@ -18,6 +18,7 @@ pub mod database;
 pub mod github;
 pub mod models;
 pub mod node;
+pub mod retention;
 pub mod review;
 pub mod secret;
 pub mod serve;
@@ -30,6 +31,7 @@ pub use database::Database;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
 pub use node::Node;
+pub use retention::Retention;
 pub use review::Review;
 pub use secret::{Secret, SecretRef};
 pub use serve::Serve;
@@ -108,6 +110,8 @@ pub struct Config {
     pub web: Option<Web>,
     /// How much review people can bear.
     pub review: Review,
+    /// How long people's words are kept.
+    pub retention: Retention,
     /// How this process carries out orders.
     pub node: Node,
     /// What the service may do at once.
@@ -128,6 +132,7 @@ struct File {
     slack: slack::File,
     web: web::File,
     review: review::File,
+    retention: retention::File,
     node: node::File,
     serve: serve::File,
     credentials: credentials::File,
@@ -160,6 +165,7 @@ impl Config {
         let models = file.models.resolve(folder, env, &mut problems);
         let budget = file.budget.resolve(&mut problems);
         let review = file.review.resolve(&mut problems);
+        let retention = file.retention.resolve(&mut problems);
         let node = file.node.resolve(&mut problems);
         let serve = file.serve.resolve(&mut problems);
         let credentials = file.credentials.resolve(env, &mut problems);
@@ -188,6 +194,7 @@ impl Config {
             slack,
             web,
             review,
+            retention,
             node,
             serve,
             credentials,

@@ -189,13 +189,7 @@ impl Ratings {
             .as_array()
             .unwrap()
             .iter()
-            .map(|row| {
-                format!(
-                    "{} {}",
-                    row["finding"]["signals"],
-                    row["finding"]["state"].as_str().unwrap()
-                )
-            })
+            .map(|row| format!("{} {}", row["signals"], row["state"].as_str().unwrap()))
             .collect();
         all.sort();
         all.reverse();

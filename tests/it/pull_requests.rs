@@ -118,7 +118,7 @@ async fn a_closed_pull_request_is_a_refusal_with_the_reason_that_was_written() {
     assert_eq!(again["state"], "nothing_to_do");
     assert_eq!(shop.shown(id).await["state"], "rejected");
     let findings = shop.world.loops(["findings", "--format", "json"]).await.json();
-    let finding = findings[0]["finding"]["id"].as_str().unwrap().to_owned();
+    let finding = findings[0]["id"].as_str().unwrap().to_owned();
     let shown = shop
         .world
         .loops(["show", &finding, "--format", "json"])

@@ -67,7 +67,7 @@ async fn what_only_outsiders_reported_is_a_report_and_what_a_member_reported_is_
         "{ran}"
     );
     let listed = shop.world.loops(["findings", "--format", "json"]).await.json();
-    let finding = listed[0]["finding"]["id"].as_str().unwrap();
+    let finding = listed[0]["id"].as_str().unwrap();
     let shown = shop.world.loops(["show", finding]).await;
     assert!(
         shown
@@ -95,7 +95,7 @@ async fn a_report_that_gives_orders_is_flagged_for_people_and_held_back_if_the_l
         "{ran}"
     );
     let listed = shop.world.loops(["findings", "--format", "json"]).await.json();
-    let finding = listed[0]["finding"]["id"].as_str().unwrap();
+    let finding = listed[0]["id"].as_str().unwrap();
     let shown = shop.world.loops(["show", finding]).await;
     for words in [
         "tells its reader to ignore instructions",

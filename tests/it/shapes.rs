@@ -137,7 +137,7 @@ async fn an_edited_report_moves_and_its_old_finding_is_counted_anew() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|kept| kept["finding"]["signals"].as_i64().unwrap())
+            .map(|kept| kept["signals"].as_i64().unwrap())
             .collect();
         counts.sort_unstable();
         counts
@@ -290,7 +290,7 @@ async fn findings_that_were_merged_have_one_proposal() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|kept| kept["finding"]["signals"].as_i64().unwrap())
+        .map(|kept| kept["signals"].as_i64().unwrap())
         .collect();
     assert_eq!(signals, [2], "the merged finding has the reports of both");
     world.close().await;
@@ -328,7 +328,7 @@ async fn one_file_is_read_once_however_it_is_spelled() {
     assert_eq!(new, [1, 0]);
     assert_eq!(world.loops(["run", "fix"]).await.code, 0);
     let known = world.loops(["findings", "--format", "json"]).await.json();
-    assert_eq!(known[0]["finding"]["signals"], 1, "{known:#}");
+    assert_eq!(known[0]["signals"], 1, "{known:#}");
     world.close().await;
 }
 

@@ -4,26 +4,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    place::{Group, Groups, follow},
-    vector::is_word,
+    compare::Apart,
+    place::{Group, Groups, Search, follow},
 };
 
 /// Groups that are less alike than this have nothing to do with each other.
-const OUTSIDE: f32 = 0.2;
-/// Groups of a family are one problem from this mean likeness on.
-const LOOSE: f32 = 0.35;
-/// Each group of a family shares this many telling words with another one.
+const OUTSIDE: f32 = 0.3;
+/// Groups of a family come together from this likeness on.
+const LOOSE: f32 = 0.5;
+/// or from this one on where some have come together before: the more that was said, the less of it is in common;
+const LOOSE_GROWN: f32 = 0.45;
+/// if they share this many telling words.
 const SHARED: usize = 3;
+/// No two groups of one problem are less alike than this.
+const STRANGE: f32 = 0.08;
 /// No more groups than this are a family.
-const LARGEST: usize = 16;
+const LARGEST: usize = 32;
 
+/// With how many groups one is compared.
+const COMPARED: usize = 32;
+
+/// How alike two groups are, and how many telling words they share.
+type Kin = (f32, usize);
 /// How alike groups are, where it is more than nothing.
-type Near = BTreeMap<usize, BTreeMap<usize, f32>>;
+type Near = BTreeMap<usize, BTreeMap<usize, Kin>>;
 
 impl Groups {
-    /// Unites the families among the groups from `first_new` on, and with known ones.
-    pub(super) fn unite_families(&mut self, first_new: usize, places: &mut [usize]) {
-        let near = self.near(first_new);
+    /// Unites the families among the new groups, and with known ones.
+    pub(super) fn unite_families(&mut self, places: &mut [usize], search: &mut Search) {
+        let near = self.near(search);
         let mut moved = BTreeMap::new();
         let mut done: BTreeSet<usize> = BTreeSet::new();
         for start in near.keys() {
@@ -32,26 +41,32 @@ impl Groups {
             }
             let family = family(*start, &near);
             done.extend(&family);
-            for (from, into) in self.joins(&family, &near, first_new) {
-                self.absorb(into, from);
-                moved.insert(from, into);
+            for (from, into) in self.joins(&family, &near) {
+                if self.absorb(into, from) {
+                    moved.insert(from, into);
+                }
             }
         }
         follow(&moved, places);
     }
 
-    fn near(&self, first_new: usize) -> Near {
+    fn near(&self, search: &mut Search) -> Near {
         let mut near = Near::new();
-        for at in (first_new..self.all.len()).filter(|at| self.all[*at].count > 0) {
-            for other in self
-                .promising(&self.all[at].middle)
-                .into_iter()
-                .filter(|other| *other != at)
-            {
-                let likeness = self.likeness(at, other);
-                if likeness > OUTSIDE {
-                    near.entry(at).or_default().insert(other, likeness);
-                    near.entry(other).or_default().insert(at, likeness);
+        for at in (self.first_new()..self.all.len()).filter(|at| self.all[*at].count > 0) {
+            self.promising(self.all[at].side(), search, 0.0, COMPARED);
+            for (other, _) in std::mem::take(&mut search.found) {
+                let other = other as usize;
+                if other == at {
+                    continue;
+                }
+                let overlap = self.overlap(at, other, search);
+                if overlap.alike() > OUTSIDE {
+                    let kin = (
+                        if overlap.contrasts() { 0.0 } else { overlap.alike() },
+                        overlap.shared,
+                    );
+                    near.entry(at).or_default().insert(other, kin);
+                    near.entry(other).or_default().insert(at, kin);
                 }
             }
         }
@@ -60,66 +75,85 @@ impl Groups {
 
     /// Which new groups of a family join which group. Among several known ones, which stay apart, each new group goes to
     /// the most alike.
-    fn joins(&self, family: &[usize], near: &Near, first_new: usize) -> Vec<(usize, usize)> {
-        let (known, new): (Vec<usize>, Vec<usize>) = family.iter().partition(|at| **at < first_new);
+    fn joins(&self, family: &[usize], near: &Near) -> Vec<(usize, usize)> {
+        let (known, new): (Vec<usize>, Vec<usize>) = family.iter().partition(|at| **at < self.first_new());
         if family.len() > LARGEST {
             return Vec::new();
         }
         if known.len() < 2 {
-            let is_one = self.is_one(family, near);
-            return family
-                .iter()
-                .skip(1)
-                .filter(|_| is_one)
-                .map(|from| (*from, family[0]))
-                .collect();
+            return self.parts(family);
         }
         let best = |from: &usize| {
             known
                 .iter()
                 .filter_map(|into| Some((*into, *near.get(from)?.get(into)?)))
-                .filter(|(into, likeness)| *likeness >= LOOSE && self.shared_words(*from, *into) >= SHARED)
-                .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+                .filter(|(_, (likeness, shared))| *likeness >= LOOSE && *shared >= SHARED)
+                .max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.0.cmp(&a.0)))
         };
         new.iter()
             .filter_map(|from| best(from).map(|(into, _)| (*from, into)))
             .collect()
     }
 
-    /// Whether all groups of a family are alike with each other, and each shares telling words with another.
-    fn is_one(&self, family: &[usize], near: &Near) -> bool {
-        let (mut sum, mut pairs) = (0.0, 0.0);
-        for (n, a) in family.iter().enumerate() {
-            if !family
-                .iter()
-                .any(|b| a != b && self.shared_words(*a, *b) >= SHARED)
-            {
-                return false;
-            }
-            for b in &family[n + 1..] {
-                let Some(likeness) = near.get(a).and_then(|others| others.get(b)) else {
-                    return false;
-                };
-                sum += likeness;
-                pairs += 1.0;
-            }
-        }
-        sum / pairs >= LOOSE
-    }
-
-    /// How many telling words a good part of the texts of both groups has.
-    fn shared_words(&self, a: usize, b: usize) -> usize {
-        let said = |group: &Group, feature: u32| group.sum.get(feature) >= 0.3 * group.count as f32;
-        let (a, b) = (&self.all[a], &self.all[b]);
-        let words = a
-            .sum
-            .0
+    /// Takes a family together pair by pair, the most alike first. What has come together is one problem if nothing else
+    /// that is left is like it.
+    fn parts(&self, family: &[usize]) -> Vec<(usize, usize)> {
+        let mut left: Vec<(Group, Vec<usize>)> = family
             .iter()
-            .map(|(feature, _)| *feature)
-            .filter(|feature| is_word(*feature));
-        words
-            .filter(|feature| said(a, *feature) && said(b, *feature))
-            .count()
+            .map(|at| (self.all[*at].clone(), vec![*at]))
+            .collect();
+        let mut apart = Apart::default();
+        let strangers = |members: &[usize], apart: &mut Apart| {
+            members.iter().enumerate().any(|(n, a)| {
+                members[n + 1..].iter().any(|b| {
+                    let (a, b) = (self.all[*a].side(), self.all[*b].side());
+                    apart.overlap(&self.features, a, b).alike() < STRANGE
+                })
+            })
+        };
+        loop {
+            let mut best: Option<(f32, usize, usize)> = None;
+            let mut like_another = BTreeSet::new();
+            for (a, b) in (1..left.len()).flat_map(|b| (0..b).map(move |a| (a, b))) {
+                let overlap = apart.overlap(&self.features, left[a].0.side(), left[b].0.side());
+                let likeness = overlap.alike();
+                if likeness > OUTSIDE {
+                    like_another.extend([a, b]);
+                }
+                // One sentence said of two things; where there are many sentences that can no longer be told.
+                let contrasts =
+                    overlap.contrasts() && left[a].0.is_one_sentence() && left[b].0.is_one_sentence();
+                let better = best.is_none_or(|(than, _, _)| likeness > than);
+                let loose = if left[a].1.len() + left[b].1.len() > 2 {
+                    LOOSE_GROWN
+                } else {
+                    LOOSE
+                };
+                if better && likeness >= loose && overlap.shared >= SHARED && !contrasts {
+                    best = Some((likeness, a, b));
+                }
+            }
+            let Some((_, into, from)) = best else {
+                let alone: Vec<_> = left
+                    .iter()
+                    .enumerate()
+                    .filter(|(n, (_, members))| !like_another.contains(n) && !strangers(members, &mut apart))
+                    .collect();
+                return alone
+                    .into_iter()
+                    .flat_map(|(_, (_, members))| {
+                        let into = members.iter().copied().min().unwrap_or_default();
+                        members
+                            .iter()
+                            .filter(move |at| **at != into)
+                            .map(move |from| (*from, into))
+                    })
+                    .collect();
+            };
+            let (gone, members) = left.remove(from);
+            left[into].0.take(&gone);
+            left[into].1.extend(members);
+        }
     }
 }
 
@@ -140,11 +174,24 @@ fn family(start: usize, near: &Near) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{vector::Vector, words::telling};
+    use crate::cluster::{
+        bag::{Reader, tidy},
+        place::{Group, Item},
+    };
+
+    fn item(groups: &mut Groups, text: &str) -> Item {
+        let mut bag = Reader::default().read(text, &mut groups.features);
+        tidy(&mut bag);
+        Item {
+            bag,
+            ..Item::default()
+        }
+    }
 
     fn groups_of(texts: &[&str]) -> usize {
-        let texts: Vec<Vector> = texts.iter().map(|text| Vector::of(&telling(text))).collect();
-        Groups::default()
+        let mut groups = Groups::default();
+        let texts: Vec<Item> = texts.iter().map(|text| item(&mut groups, text)).collect();
+        groups
             .place(&texts)
             .into_iter()
             .collect::<BTreeSet<usize>>()
@@ -181,20 +228,24 @@ mod tests {
 
     #[test]
     fn among_several_known_groups_the_most_alike_is_joined() {
-        let vector = |text: &str| Vector::of(&telling(text));
         let mut groups = Groups::default();
-        let far = groups.add_known(
-            1,
-            vector("mango tulip bronze yacht pigeon velvet garlic hockey quartz nylon"),
+        let known = |groups: &mut Groups, text: &str| {
+            let sum = item(groups, text).bag;
+            groups.add_known(Group { count: 1, sum })
+        };
+        let far = known(
+            &mut groups,
+            "mango tulip bronze yacht pigeon velvet garlic hockey quartz nylon",
         );
-        let near = groups.add_known(
-            1,
-            vector("mango tulip bronze yacht whisky juniper flock cedar salmon ribbon"),
+        let near = known(
+            &mut groups,
+            "mango tulip bronze yacht whisky juniper flock cedar salmon ribbon",
         );
-        let placed = groups.place(&[vector(
+        let new = item(
+            &mut groups,
             "mango tulip bronze yacht whisky basil orbit lemon walrus piano",
-        )]);
-        assert_eq!(placed, [near]);
-        assert!(groups.mean(far).is_some_and(|(count, _)| count == 1));
+        );
+        assert_eq!(groups.place(&[new]), [near]);
+        assert_eq!(groups.all[far].count, 1);
     }
 }

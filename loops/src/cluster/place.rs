@@ -1,211 +1,313 @@
-//! Which texts are alike: each against the middles of groups, groups against each other, then each text once more.
-//! A middle washes typos out, and makes the cost grow with groups, not with texts.
+//! Which texts are alike: each against groups, groups against each other, then each text once more. What most texts of
+//! a group say washes typing errors out, and makes the cost grow with groups, not with texts.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::LazyLock,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    lexicon,
-    vector::{Vector, word_feature},
-    words,
+    bag::Bag,
+    compare::{Apart, Overlap, Side},
+    feature::Features,
+    ties::Bonds,
 };
 
-/// From this likeness on (cosine, 0 to 1) a text belongs to a group.
-const SAME: f32 = 0.55;
+/// From this likeness on a text belongs to a group.
+const SAME: f32 = 0.62;
 /// From this likeness on two groups are one, whatever else there is.
-const SAME_GROUPS: f32 = 0.7;
-/// A feature that is rarer than this is not more telling: it may be a typo.
-const RAREST: f32 = 2.5;
-/// Texts that are taken for seen before the first one, so that rarity means little while there are few.
-const PRIOR_TEXTS: f32 = 40.0;
+const SAME_GROUPS: f32 = 0.62;
 /// By how many of its heaviest features a text is looked up.
 const LOOKED_UP: usize = 24;
-/// What more groups than this have does not narrow the search,
-const CROWDED: usize = 256;
-/// but this many features are looked up however many have them.
-const SEARCHED: usize = 6;
+/// After so many groups were met, only
+const CROWDED: usize = 4_096;
+/// this many features, the rarest ones, are looked up.
+const SEARCHED: usize = 3;
 /// How many groups, most promising first, a text is compared with.
-const COMPARED: usize = 24;
-/// A middle keeps this many features while it grows.
-const MIDDLE: usize = 320;
+const COMPARED: usize = 8;
+/// and those that share this part of what the best one shares.
+const CLOSE: f32 = 0.6;
+/// A group keeps this many features,
+const KEPT: usize = 96;
+/// and so many while it grows.
+const GROWS: usize = 128;
 /// How often texts are put to the group that is nearest by then.
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 1;
 
-/// Texts that are one problem.
+/// Texts that are one problem: how many, and the sum of their bags.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Group {
-    /// What earlier runs left of it, and of how many texts; nothing for a new one.
-    base: (u32, Vector),
-    /// How many texts there are in `sum`.
     pub(super) count: u32,
-    /// The sum of the texts' vectors.
-    pub(super) sum: Vector,
-    /// The middle: `sum` by rarity, of length 1.
-    pub(super) middle: Vector,
+    pub(super) sum: Bag,
 }
 
-/// Groups of texts, and how rare each feature is among them.
+impl Group {
+    pub(super) fn side(&self) -> Side<'_> {
+        Side {
+            sum: &self.sum,
+            count: self.count,
+        }
+    }
+
+    /// Whether its texts are one sentence, said again: most of what they say is said by more than half of them.
+    pub(super) fn is_one_sentence(&self) -> bool {
+        let half = self.count as f32 / 2.0;
+        let often: f32 = self
+            .sum
+            .iter()
+            .map(|(_, weight)| *weight)
+            .filter(|weight| *weight > half)
+            .sum();
+        often >= 0.6 * self.sum.iter().map(|(_, weight)| weight).sum::<f32>()
+    }
+
+    /// Takes the texts of another group over.
+    pub(super) fn take(&mut self, other: &Self) {
+        self.count += other.count;
+        for (number, weight) in &other.sum {
+            match self.sum.binary_search_by_key(number, |(there, _)| *there) {
+                Ok(there) => self.sum[there].1 += weight,
+                Err(there) => self.sum.insert(there, (*number, *weight)),
+            }
+        }
+        shorten(&mut self.sum, GROWS);
+    }
+}
+
+/// A text that is to be put into a group.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Item {
+    /// What it says.
+    pub(super) bag: Bag,
+    /// What people said about it; see [`Bonds`].
+    pub(super) node: Option<u32>,
+    /// The group into which people put it.
+    pub(super) pinned: Option<usize>,
+}
+
+/// Groups of texts, and the features by which they are found.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     pub(super) all: Vec<Group>,
-    postings: HashMap<u32, Vec<usize>>,
-    seen: HashMap<u32, u32>,
-    texts: u32,
+    pub(super) features: Features,
+    pub(super) bonds: Bonds,
+    /// By feature: the groups that have it.
+    postings: Vec<Vec<u32>>,
+    /// How many groups earlier runs left,
+    known: usize,
+    /// and how those were that this one has changed.
+    before: HashMap<usize, Group>,
+}
+
+/// Room that is used again from one search to the next.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    lists: Vec<(usize, u32, f32)>,
+    votes: Vec<f32>,
+    met: Vec<u32>,
+    pub(super) found: Vec<(u32, f32)>,
+    apart: Apart,
 }
 
 impl Groups {
-    /// A group that an earlier run left: the mean of `count` texts.
-    pub(super) fn add_known(&mut self, count: u32, mean: Vector) -> usize {
-        self.see(&mean);
-        let mut sum = Vector::default();
-        sum.add(&mean, count as f32);
-        self.open(Group {
-            base: (count, sum.clone()),
-            count,
-            sum,
-            middle: Vector::default(),
-        })
-    }
-
-    /// The mean of a group's texts, and how many there are.
-    pub(super) fn mean(&self, at: usize) -> Option<(u32, Vector)> {
-        let group = self.all.get(at).filter(|group| group.count > 0)?;
-        let mut mean = Vector::default();
-        mean.add(&group.sum, 1.0 / group.count as f32);
-        Some((group.count, mean))
-    }
-
-    /// The group of each text. Texts must come in an order that they themselves make.
-    pub(super) fn place(&mut self, texts: &[Vector]) -> Vec<usize> {
-        let first_new = self.all.len();
-        texts.iter().for_each(|text| self.see(text));
-        for at in 0..first_new {
-            self.refresh(at);
+    /// A group that an earlier run left.
+    pub(super) fn add_known(&mut self, group: Group) -> usize {
+        self.features.see(group.sum.iter().map(|(number, _)| *number));
+        let at = self.all.len();
+        for (number, _) in &group.sum {
+            self.post(*number, at);
         }
-        let weighted: Vec<Vector> = texts
-            .iter()
-            .map(|text| text.weighted(|feature| self.rarity(feature)))
-            .collect();
-        let mut places: Vec<usize> = Vec::with_capacity(texts.len());
-        for (text, weighted) in texts.iter().zip(&weighted) {
-            let at = self
-                .nearest(text, weighted)
-                .unwrap_or_else(|| self.open(Group::default()));
-            self.join(at, text);
-            self.post(weighted, at);
-            places.push(at);
-        }
-        for _ in 0..ROUNDS {
-            self.unite(first_new, &mut places);
-            for ((text, weighted), place) in texts.iter().zip(&weighted).zip(&mut places) {
-                *place = self.nearest(text, weighted).unwrap_or(*place);
-            }
-            self.rebuild(texts, &places);
-        }
-        self.unite_families(first_new, &mut places);
-        places
-    }
-
-    /// The group that a text belongs to, if there is one; nothing is changed.
-    pub(super) fn find(&self, text: &Vector) -> Option<usize> {
-        self.nearest(text, &text.weighted(|feature| self.rarity(feature)))
-    }
-
-    fn see(&mut self, text: &Vector) {
-        self.texts += 1;
-        for (feature, _) in &text.0 {
-            *self.seen.entry(*feature).or_default() += 1;
-        }
-    }
-
-    /// How telling a feature is: the logarithm of how rarely it is seen, with a prior.
-    fn rarity(&self, feature: u32) -> f32 {
-        let seen = self.seen.get(&feature).copied().unwrap_or(0) as f32;
-        ((self.texts as f32 + PRIOR_TEXTS) / (seen + 1.0))
-            .ln()
-            .clamp(0.1, RAREST)
-    }
-
-    fn open(&mut self, group: Group) -> usize {
         self.all.push(group);
-        let at = self.all.len() - 1;
-        self.refresh(at);
-        let middle = self.all[at].middle.clone();
-        self.post(&middle, at);
         at
     }
 
-    fn join(&mut self, at: usize, text: &Vector) {
-        let group = &mut self.all[at];
-        group.count += 1;
-        group.sum.add(text, 1.0);
-        group.sum.shorten(MIDDLE);
-        self.refresh(at);
+    /// The first group that no earlier run left.
+    pub(super) fn first_new(&self) -> usize {
+        self.known
     }
 
-    fn refresh(&mut self, at: usize) {
-        self.all[at].middle = self.all[at].sum.weighted(|feature| self.rarity(feature));
+    /// The group of each text. The texts must come in an order that they themselves make.
+    pub(super) fn place(&mut self, items: &[Item]) -> Vec<usize> {
+        self.known = self.all.len();
+        self.before.clear();
+        for item in items {
+            self.features.see(item.bag.iter().map(|(number, _)| *number));
+        }
+        self.features.weigh();
+        let mut search = Search::default();
+        let mut places = vec![usize::MAX; items.len()];
+        let mut homes: HashMap<u32, usize> = HashMap::new();
+        for n in self.order(items) {
+            let item = &items[n];
+            let home = item.pinned.or_else(|| homes.get(&item.node?).copied());
+            let at = home
+                .or_else(|| self.nearest(item, &mut search))
+                .unwrap_or_else(|| {
+                    self.all.push(Group::default());
+                    self.all.len() - 1
+                });
+            if let Some(node) = item.node {
+                homes.insert(node, at);
+                self.bonds.settle(node, at);
+            }
+            self.join(at, &item.bag);
+            places[n] = at;
+        }
+        for _ in 0..ROUNDS {
+            self.unite(&mut places, &mut search);
+            let was = places.clone();
+            for (item, place) in items.iter().zip(&mut places) {
+                if item.node.is_none() {
+                    *place = self.nearest(item, &mut search).unwrap_or(*place);
+                }
+            }
+            self.rebuild(items, &was, &places);
+        }
+        self.adopt(&mut places, &mut search);
+        self.unite_families(&mut places, &mut search);
+        places
     }
 
-    /// Makes a group findable by the features by which a text like this one looks.
-    fn post(&mut self, weighted: &Vector, at: usize) {
-        for (feature, _) in weighted.heaviest(LOOKED_UP * 2) {
-            let list = self.postings.entry(feature).or_default();
-            if let Err(place) = list.binary_search(&at) {
-                list.insert(place, at);
+    /// Texts without typing errors come first, whole ones before shortened ones.
+    fn order(&self, items: &[Item]) -> Vec<usize> {
+        let rare = |bag: &Bag| {
+            bag.iter()
+                .filter(|(number, _)| self.features.is_rare(*number))
+                .count()
+        };
+        let mut order: Vec<(usize, usize, usize)> = items
+            .iter()
+            .enumerate()
+            .map(|(n, item)| (rare(&item.bag), usize::MAX - item.bag.len(), n))
+            .collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, _, n)| n).collect()
+    }
+
+    /// The group that a text belongs to, if there is one; nothing is changed.
+    pub(super) fn nearest(&self, item: &Item, search: &mut Search) -> Option<usize> {
+        let text = Side {
+            sum: &item.bag,
+            count: 1,
+        };
+        self.promising(text, search, CLOSE, COMPARED);
+        let mut best: Option<(f32, usize)> = None;
+        for (at, _) in &search.found {
+            let at = *at as usize;
+            let likeness = search
+                .apart
+                .overlap(&self.features, text, self.all[at].side())
+                .same();
+            let better = best.is_none_or(|(than, other)| likeness > than || (likeness == than && at < other));
+            if likeness >= SAME && better && item.node.is_none_or(|node| self.bonds.may_settle(node, at)) {
+                best = Some((likeness, at));
             }
         }
+        best.map(|(_, at)| at)
     }
 
-    /// The groups that share the most telling features with a text, most promising first.
-    pub(super) fn promising(&self, weighted: &Vector) -> Vec<usize> {
-        let heaviest = weighted.heaviest(LOOKED_UP).into_iter();
-        let mut lists: Vec<(&Vec<usize>, f32)> = heaviest
-            .filter_map(|(feature, weight)| self.postings.get(&feature).map(|list| (list, weight)))
-            .collect();
-        lists.sort_by_key(|(list, _)| list.len());
-        let mut votes: HashMap<usize, f32> = HashMap::new();
-        for (n, (list, weight)) in lists.into_iter().enumerate() {
-            if n >= SEARCHED && list.len() > CROWDED {
+    /// Finds the groups that share the most telling features with some texts, most promising first: no more than `most`,
+    /// and those that share at least `part` of what the best one does.
+    pub(super) fn promising(&self, texts: Side, search: &mut Search, part: f32, most: usize) {
+        let size = |number: u32| self.postings.get(number as usize).map_or(0, Vec::len);
+        let lists = &mut search.lists;
+        lists.clear();
+        lists.extend(
+            texts
+                .core(&self.features)
+                .map(|(number, weight)| (size(number), number, weight))
+                .filter(|(size, _, _)| *size > 0),
+        );
+        if lists.len() > LOOKED_UP {
+            lists.sort_unstable_by(|a, b| b.2.total_cmp(&a.2).then(a.1.cmp(&b.1)));
+            lists.truncate(LOOKED_UP);
+        }
+        lists.sort_unstable_by_key(|(size, number, _)| (*size, *number));
+        search.votes.resize(self.all.len(), 0.0);
+        let (mut met, mut best) = (0, 0.0f32);
+        for (n, (size, number, weight)) in search.lists.iter().enumerate() {
+            met += size;
+            if n >= SEARCHED && met > CROWDED {
                 break;
             }
-            for at in list {
-                *votes.entry(*at).or_default() += weight * weight;
+            for at in &self.postings[*number as usize] {
+                let votes = &mut search.votes[*at as usize];
+                if *votes == 0.0 {
+                    search.met.push(*at);
+                }
+                *votes += weight;
+                best = best.max(*votes);
             }
         }
-        let mut found: Vec<(usize, f32)> = votes
-            .into_iter()
-            .filter(|(at, _)| self.all[*at].count > 0)
-            .collect();
-        found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        found.truncate(COMPARED);
-        found.into_iter().map(|(at, _)| at).collect()
+        search.found.clear();
+        for at in search.met.drain(..) {
+            let votes = std::mem::take(&mut search.votes[at as usize]);
+            if votes >= part * best && self.all[at as usize].count > 0 {
+                search.found.push((at, votes));
+            }
+        }
+        let by_votes = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if search.found.len() > most {
+            search.found.select_nth_unstable_by(most, by_votes);
+            search.found.truncate(most);
+        }
+        search.found.sort_unstable_by(by_votes);
     }
 
-    fn nearest(&self, text: &Vector, weighted: &Vector) -> Option<usize> {
-        self.promising(weighted)
-            .into_iter()
-            .map(|at| (at, weighted.dot(&self.all[at].middle)))
-            .filter(|(_, likeness)| *likeness >= SAME)
-            .filter(|(at, _)| !opposed((1.0, text), (self.all[*at].count as f32, &self.all[*at].sum)))
-            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
-            .map(|(at, _)| at)
+    fn post(&mut self, number: u32, at: usize) {
+        let number = number as usize;
+        if self.postings.len() <= number {
+            self.postings
+                .resize_with(self.features.len().max(number + 1), Vec::new);
+        }
+        self.postings[number].push(at as u32);
+    }
+
+    fn join(&mut self, at: usize, bag: &Bag) {
+        self.remember(at);
+        self.all[at].count += 1;
+        self.add(at, bag, true);
+    }
+
+    fn remember(&mut self, at: usize) {
+        if at < self.known {
+            self.before.entry(at).or_insert_with(|| self.all[at].clone());
+        }
+    }
+
+    /// Adds to a group's sum, and makes the group findable by what is new in it, where `is_new` says that it may be.
+    fn add(&mut self, at: usize, bag: &Bag, is_new: bool) {
+        for (number, weight) in bag {
+            let sum = &mut self.all[at].sum;
+            match sum.binary_search_by_key(number, |(there, _)| *there) {
+                Ok(there) => sum[there].1 += weight,
+                Err(there) => {
+                    sum.insert(there, (*number, *weight));
+                    if is_new {
+                        self.post(*number, at);
+                    }
+                }
+            }
+        }
+        let sum = &mut self.all[at].sum;
+        if sum.len() > GROWS {
+            shorten(sum, KEPT);
+        }
     }
 
     /// Unites new groups that are alike with each other and with known ones. Two known ones are never united: what is
     /// one finding has been decided, and people may have worked on it.
-    fn unite(&mut self, first_new: usize, places: &mut [usize]) {
+    fn unite(&mut self, places: &mut [usize], search: &mut Search) {
         let mut pairs = Vec::new();
-        for at in first_new..self.all.len() {
+        for at in self.known..self.all.len() {
             if self.all[at].count == 0 {
                 continue;
             }
-            for other in self.promising(&self.all[at].middle) {
-                let likeness = self.likeness(at, other);
-                if other != at && likeness >= SAME_GROUPS {
-                    pairs.push((likeness, other.min(at), other.max(at)));
+            self.promising(self.all[at].side(), search, CLOSE, COMPARED);
+            for (other, _) in std::mem::take(&mut search.found) {
+                let other = other as usize;
+                if other != at {
+                    let likeness = self.overlap(at, other, search).same();
+                    if likeness >= SAME_GROUPS {
+                        pairs.push((likeness, other.min(at), other.max(at)));
+                    }
                 }
             }
         }
@@ -214,55 +316,63 @@ impl Groups {
         for (_, into, from) in pairs {
             if self.all[into].count > 0
                 && self.all[from].count > 0
-                && self.likeness(into, from) >= SAME_GROUPS
+                && self.overlap(into, from, search).same() >= SAME_GROUPS
+                && self.absorb(into, from)
             {
-                self.absorb(into, from);
                 moved.insert(from, into);
             }
         }
         follow(&moved, places);
     }
 
-    pub(super) fn absorb(&mut self, into: usize, from: usize) {
+    /// Puts all of one group into another, unless people said that they are not one. Returns whether it did.
+    pub(super) fn absorb(&mut self, into: usize, from: usize) -> bool {
+        if !self.bonds.unite(into, from) {
+            return false;
+        }
+        self.remember(into);
         let gone = std::mem::take(&mut self.all[from]);
-        let group = &mut self.all[into];
-        group.count += gone.count;
-        group.sum.add(&gone.sum, 1.0);
-        group.sum.shorten(MIDDLE);
-        self.post(&gone.middle, into);
-        self.refresh(into);
+        self.all[into].count += gone.count;
+        self.add(into, &gone.sum, true);
+        true
     }
 
-    pub(super) fn likeness(&self, a: usize, b: usize) -> f32 {
-        let (a, b) = (&self.all[a], &self.all[b]);
-        if opposed((a.count as f32, &a.sum), (b.count as f32, &b.sum)) {
-            0.0
-        } else {
-            a.middle.dot(&b.middle)
-        }
+    pub(super) fn overlap(&self, a: usize, b: usize, search: &mut Search) -> Overlap {
+        search
+            .apart
+            .overlap(&self.features, self.all[a].side(), self.all[b].side())
     }
 
-    fn rebuild(&mut self, texts: &[Vector], places: &[usize]) {
-        let mut touched: BTreeMap<usize, Vec<&Vector>> = BTreeMap::new();
-        for (text, place) in texts.iter().zip(places) {
-            touched.entry(*place).or_default().push(text);
+    /// Makes the groups anew of where their texts are now.
+    fn rebuild(&mut self, items: &[Item], was: &[usize], places: &[usize]) {
+        for group in &mut self.all[self.known..] {
+            group.count = 0;
+            group.sum.clear();
         }
-        for group in &mut self.all {
-            group.count = group.base.0;
-            group.sum = group.base.1.clone();
+        for (at, before) in &self.before {
+            self.all[*at] = before.clone();
         }
-        for (at, members) in touched {
-            let group = &mut self.all[at];
-            group.count += members.len() as u32;
-            for member in members {
-                group.sum.add(member, 1.0);
-                group.sum.shorten(MIDDLE);
-            }
-        }
-        for at in 0..self.all.len() {
-            self.refresh(at);
+        for (item, (was, at)) in items.iter().zip(was.iter().zip(places)) {
+            self.remember(*at);
+            self.all[*at].count += 1;
+            self.add(*at, &item.bag, was != at);
         }
     }
+}
+
+/// Keeps the `most` heaviest features.
+pub(super) fn shorten(sum: &mut Bag, most: usize) {
+    if sum.len() > most {
+        sum.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        sum.truncate(most);
+        sum.sort_unstable_by_key(|(number, _)| *number);
+    }
+}
+
+/// An order of bags that knows nothing of when they came.
+pub(super) fn by_bag(a: &Bag, b: &Bag) -> std::cmp::Ordering {
+    let bits = |(number, weight): &(u32, f32)| (*number, weight.to_bits());
+    a.iter().map(bits).cmp(b.iter().map(bits))
 }
 
 pub(super) fn follow(moved: &BTreeMap<usize, usize>, places: &mut [usize]) {
@@ -271,28 +381,4 @@ pub(super) fn follow(moved: &BTreeMap<usize, usize>, places: &mut [usize]) {
             *place = *into;
         }
     }
-}
-
-/// The features of the pairs of words that turn a sentence into its opposite.
-static OPPOSITES: LazyLock<Vec<(u32, u32)>> = LazyLock::new(|| {
-    let feature = |word: &str| word_feature(&words::stem(word));
-    lexicon::OPPOSITES
-        .iter()
-        .map(|(a, b)| (feature(a), feature(b)))
-        .collect()
-});
-
-/// Whether one says `log in` where the other says `log out`, or both name status codes and none in common. Each side is
-/// a number of texts and the sum of their vectors; a group says what half of its texts say.
-fn opposed(a: (f32, &Vector), b: (f32, &Vector)) -> bool {
-    let says = |side: (f32, &Vector), word: u32| side.1.get(word) >= 0.17 * side.0;
-    let silent = |side: (f32, &Vector), word: u32| side.1.get(word) <= 0.05 * side.0;
-    let against = |a, b, x, y| says(a, x) && silent(a, y) && says(b, y) && silent(b, x);
-    let (codes_a, codes_b): (Vec<u32>, Vec<u32>) = (a.1.codes().collect(), b.1.codes().collect());
-    let other_codes =
-        !codes_a.is_empty() && !codes_b.is_empty() && !codes_a.iter().any(|code| codes_b.contains(code));
-    other_codes
-        || OPPOSITES
-            .iter()
-            .any(|(x, y)| against(a, b, *x, *y) || against(a, b, *y, *x))
 }

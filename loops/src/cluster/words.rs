@@ -12,6 +12,12 @@ const MAX_WORDS: usize = 240;
 /// A longer run of letters is no word; this much of it is kept.
 const MAX_LETTERS: usize = 24;
 
+/// Chinese characters that say nothing about a problem: they end a word.
+const SAY_NOTHING: [char; 31] = [
+    '的', '了', '着', '吗', '呢', '吧', '啊', '我', '你', '他', '她', '它', '们', '是', '在', '和', '与',
+    '也', '都', '就', '被', '把', '还', '但', '很', '请', '已', '却', '再', '又', '并',
+];
+
 /// One word of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Word {
@@ -25,11 +31,30 @@ pub(crate) struct Word {
 
 /// Folds case, width, accents and look-alike compatibility forms; drops what cannot be seen.
 pub(crate) fn fold(text: &str) -> String {
+    let mut folded = String::new();
+    fold_into(text, &mut folded);
+    folded
+}
+
+/// The same into a buffer that is used again; what was in it is gone.
+pub(super) fn fold_into(text: &str, folded: &mut String) {
+    folded.clear();
     let mut end = text.len().min(MAX_BYTES);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text[..end]
+    let text = &text[..end];
+    if text
+        .bytes()
+        .all(|b| b.is_ascii() && (b >= b' ' || b.is_ascii_whitespace()) && b != 0x7f)
+    {
+        folded.extend(
+            text.chars()
+                .map(|c| if c == '`' { '\'' } else { c.to_ascii_lowercase() }),
+        );
+        return;
+    }
+    let bare = text
         .nfkd()
         .filter(|c| !is_mark(*c) && !is_invisible(*c))
         .take(MAX_BYTES)
@@ -40,10 +65,8 @@ pub(crate) fn fold(text: &str) -> String {
             } else {
                 c
             }
-        })
-        .collect::<String>()
-        .nfc()
-        .collect()
+        });
+    folded.extend(bare.nfc());
 }
 
 fn is_mark(c: char) -> bool {
@@ -57,45 +80,63 @@ pub(crate) fn is_invisible(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// What a person wrote, without quoted lines and without code; of code, the lines that name an error stay.
-fn own_lines(folded: &str) -> String {
-    let mut fenced = false;
-    let mut own = String::with_capacity(folded.len());
+/// Gives each line that a person wrote: not quoted lines, not code; of code, the lines that name an error. Says
+/// whether there was any.
+fn own_lines<'a>(folded: &'a str, mut each: impl FnMut(&'a str)) -> bool {
+    let (mut fenced, mut any) = (false, false);
     for line in folded.lines() {
         let bare = line.trim();
         if bare.starts_with("'''") || bare == "{code}" || bare == "{noformat}" || bare.starts_with("{code:") {
             fenced = !fenced;
-        } else if bare.starts_with('>') || bare.starts_with("&gt;") {
-        } else if !fenced || bare.contains("error") || bare.contains("exception") || bare.contains("panic") {
-            own.push_str(bare);
-            own.push('\n');
+        } else if bare.is_empty() || bare.starts_with('>') || bare.starts_with("&gt;") {
+        } else if !fenced
+            || ["error", "exception", "panic"]
+                .iter()
+                .any(|sign| bare.contains(sign))
+        {
+            any = true;
+            each(bare);
         }
     }
-    if own.trim().is_empty() {
-        folded.to_owned()
-    } else {
-        own
+    any
+}
+
+/// Gives the plain folded words of a folded text, politeness and function words included; links, names and emoji left
+/// out.
+pub(super) fn each_word(folded: &str, mut each: impl FnMut(&str)) {
+    let (mut given, mut word) = (0, String::new());
+    let mut line = |line: &str| {
+        for chunk in line.split_ascii_whitespace() {
+            if given >= MAX_WORDS {
+                break;
+            }
+            if !is_reference(chunk) {
+                split(chunk, &mut word, &mut |word| {
+                    if given < MAX_WORDS {
+                        given += 1;
+                        each(word);
+                    }
+                });
+            }
+        }
+    };
+    if !own_lines(folded, &mut line) {
+        folded.lines().for_each(line);
     }
 }
 
-/// The plain folded words of a text, politeness and function words included; links, names and emoji left out.
+/// The plain folded words of a text.
 pub(crate) fn plain(text: &str) -> Vec<String> {
-    let folded = fold(text);
     let mut words = Vec::new();
-    for chunk in own_lines(&folded).split_whitespace() {
-        if words.len() >= MAX_WORDS {
-            break;
-        }
-        if !is_reference(chunk) {
-            split(chunk, &mut words);
-        }
-    }
-    words.truncate(MAX_WORDS);
+    each_word(&fold(text), |word| words.push(word.to_owned()));
     words
 }
 
 /// Links, addresses, mentions and emoji names point at something; they do not say what is wrong.
 fn is_reference(chunk: &str) -> bool {
+    if !chunk.bytes().any(|b| matches!(b, b':' | b'@')) && !chunk.contains("www.") {
+        return false;
+    }
     let bare = chunk.trim_matches(|c: char| matches!(c, '(' | ')' | ',' | '.' | '<' | '>' | '"' | '[' | ']'));
     bare.contains("://")
         || bare.starts_with("www.")
@@ -106,109 +147,189 @@ fn is_reference(chunk: &str) -> bool {
             .is_some_and(|(name, host)| !name.is_empty() && host.contains('.'))
 }
 
-/// Splits a chunk at what is neither letter nor digit; scripts without spaces become overlapping pairs.
-fn split(chunk: &str, words: &mut Vec<String>) {
-    let mut word = String::new();
-    let mut unspaced: Option<char> = None;
-    let mut flush = |word: &mut String| {
-        if !word.is_empty() {
-            words.push(std::mem::take(word));
+/// Splits a chunk at what is neither letter nor digit. Of scripts without spaces, Katakana, which writes whole foreign
+/// words, stays together; others become overlapping pairs, or one character where it stands alone.
+fn split(chunk: &str, word: &mut String, each: &mut impl FnMut(&str)) {
+    if chunk.len() <= MAX_LETTERS
+        && chunk
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    {
+        return each(chunk);
+    }
+    let mut written = Script::Spaced;
+    let mut letters = 0;
+    let mut chars = chunk.chars().peekable();
+    while let Some(c) = chars.next() {
+        let script = Script::of(c);
+        let says_nothing = SAY_NOTHING.contains(&c);
+        if says_nothing || (!c.is_alphanumeric() && script != Script::Katakana) {
+            // `don't` is one word, `l'export` is two.
+            if c == '\'' && written == Script::Spaced && !lexicon::is_elided(word) {
+                continue;
+            }
+            flush(word, &mut letters, written, each);
+            continue;
         }
-    };
-    for c in chunk.chars() {
-        if is_unspaced(c) {
-            flush(&mut word);
-            if let Some(before) = unspaced {
-                word.extend([before, c]);
-                flush(&mut word);
-            }
-            unspaced = Some(c);
-        } else if c.is_alphanumeric() {
-            unspaced = None;
-            if word.chars().count() < MAX_LETTERS {
+        if script != written {
+            flush(word, &mut letters, written, each);
+            written = script;
+        }
+        if matches!(script, Script::Spaced | Script::Katakana) {
+            if letters < MAX_LETTERS {
                 word.push(c);
+                letters += 1;
             }
-        } else if c != '\'' || word.is_empty() {
-            unspaced = None;
-            flush(&mut word);
+            continue;
+        }
+        match chars.peek().copied().filter(|next| Script::of(*next) == script) {
+            Some(next) => {
+                word.extend([c, next]);
+                each(word);
+                word.clear();
+                letters = 2;
+            }
+            // The last of a run of two or more was the second of a pair already.
+            None if letters == 2 => letters = 0,
+            None => {
+                word.push(c);
+                each(word);
+                word.clear();
+            }
         }
     }
-    flush(&mut word);
+    flush(word, &mut letters, written, each);
 }
 
-fn is_unspaced(c: char) -> bool {
-    matches!(c, '\u{e00}'..='\u{eff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}')
+fn flush(word: &mut String, letters: &mut usize, written: Script, each: &mut impl FnMut(&str)) {
+    if !word.is_empty() && matches!(written, Script::Spaced | Script::Katakana) {
+        each(word);
+    }
+    word.clear();
+    *letters = 0;
 }
+
+/// How a script writes words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Script {
+    Spaced,
+    Katakana,
+    Hiragana,
+    Other,
+}
+
+impl Script {
+    fn of(c: char) -> Self {
+        match c {
+            '\0'..='\u{dff}' => Self::Spaced,
+            '\u{3040}'..='\u{309f}' => Self::Hiragana,
+            '\u{30a0}'..='\u{30ff}' => Self::Katakana,
+            '\u{e00}'..='\u{eff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}' => Self::Other,
+            _ => Self::Spaced,
+        }
+    }
+}
+
+/// What a word is by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Kind {
+    pub(super) said: Said,
+    /// The verb that it makes with a particle after it.
+    pub(super) verb: Option<&'static str>,
+    /// Whether it is such a particle.
+    pub(super) is_particle: bool,
+    /// Whether a number beside it is a code.
+    pub(super) names_code: bool,
+}
+
+/// What a word says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Said {
+    /// Politeness, or an amount.
+    Nothing,
+    /// A stem, and how much it says.
+    Stem(String, f32),
+    /// A number that can be a code; else it says nothing.
+    Number(u16),
+}
+
+impl Kind {
+    pub(super) fn of(word: &str) -> Self {
+        let said = if word.bytes().any(|b| b.is_ascii_digit()) {
+            numbered(word)
+        } else if lexicon::is_polite(word) {
+            Said::Nothing
+        } else {
+            let word = lexicon::negation(word).unwrap_or(word);
+            let stem = stem(word);
+            let says_nothing = lexicon::is_function(word)
+                || (word.len() == 1 && word.is_ascii())
+                || word.starts_with(|c| Script::of(c) == Script::Hiragana);
+            let weight = if says_nothing {
+                FUNCTION
+            } else if lexicon::is_common(word) || lexicon::is_common(&stem) {
+                0.35
+            } else {
+                1.0
+            };
+            Said::Stem(stem, weight)
+        };
+        Self {
+            said,
+            verb: lexicon::verb(word),
+            is_particle: lexicon::is_particle(word),
+            names_code: lexicon::names_code(word),
+        }
+    }
+}
+
+/// What a word says that says nothing about a problem.
+pub(super) const FUNCTION: f32 = 0.1;
 
 /// The telling words of a text, in order.
 pub(crate) fn telling(text: &str) -> Vec<Word> {
     let plain = plain(text);
+    let kinds: Vec<Kind> = plain.iter().map(|word| Kind::of(word)).collect();
     let mut found = Vec::with_capacity(plain.len());
     let mut at = 0;
-    while let Some(word) = plain.get(at) {
-        at += 1;
-        if let Some(joined) = plain.get(at).and_then(|next| lexicon::phrasal(word, next)) {
-            at += 1;
-            found.push(Word {
-                stem: joined,
-                weight: 1.0,
-                code: None,
-            });
-            continue;
-        }
-        if word.chars().any(|c| c.is_ascii_digit()) {
-            if let Some(word) = numbered(word, at.checked_sub(2).and_then(|i| plain.get(i)), plain.get(at)) {
-                found.push(word);
-            }
-            continue;
-        }
-        if lexicon::is_polite(word) {
-            continue;
-        }
-        let negated = lexicon::negation(word);
-        let word = negated.unwrap_or(word);
-        let stem = stem(word);
-        let weight = if lexicon::is_function(word) || (word.len() == 1 && word.is_ascii()) {
-            0.1
-        } else if lexicon::is_common(word) || lexicon::is_common(&stem) {
-            0.35
-        } else {
-            1.0
+    while let Some(kind) = kinds.get(at) {
+        let (before, after) = (at.checked_sub(1).and_then(|at| kinds.get(at)), kinds.get(at + 1));
+        let mut say = |stem: &str, weight, code| {
+            let stem = stem.to_owned();
+            found.push(Word { stem, weight, code });
         };
-        found.push(Word {
-            stem,
-            weight,
-            code: None,
-        });
+        if let (Some(verb), true) = (kind.verb, after.is_some_and(|kind| kind.is_particle)) {
+            at += 1;
+            say(&format!("{verb}{}", plain[at]), 1.0, None);
+        } else {
+            match &kind.said {
+                Said::Stem(stem, weight) => say(stem, *weight, None),
+                Said::Number(code) if [before, after].into_iter().flatten().any(|kind| kind.names_code) => {
+                    say("", 1.0, Some(*code));
+                }
+                Said::Number(_) | Said::Nothing => {}
+            }
+        }
+        at += 1;
     }
     found
 }
 
-/// Numbers are masked: they are amounts, orders and dates. A code beside `error` and the like is kept.
-fn numbered(word: &str, before: Option<&String>, after: Option<&String>) -> Option<Word> {
-    let names_code = |word: &&String| {
-        matches!(
-            word.as_str(),
-            "code" | "error" | "errors" | "http" | "response" | "status" | "errno"
-        )
-    };
+/// Numbers are masked: they are amounts, orders and dates. One that can be a code is kept for where it stands beside
+/// `error` and the like.
+fn numbered(word: &str) -> Said {
     if word.len() <= 5
-        && (before.filter(names_code).is_some() || after.filter(names_code).is_some())
         && let Ok(code) = word.parse::<u16>()
     {
-        return Some(Word {
-            stem: String::new(),
-            weight: 1.0,
-            code: Some(code),
-        });
+        return Said::Number(code);
     }
     let letters: String = word.chars().filter(|c| !c.is_ascii_digit()).collect();
     let is_hex = word.len() >= 6 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    (letters.chars().count() >= 3 && !is_hex).then_some(Word {
-        stem: letters,
-        weight: 0.35,
-        code: None,
-    })
+    if letters.chars().count() >= 3 && !is_hex {
+        Said::Stem(letters, 0.35)
+    } else {
+        Said::Nothing
+    }
 }
 
 /// The word without its English ending, so that `crashes`, `crashed` and `crash` meet.

@@ -57,6 +57,8 @@ mod tests {
             person: person.map(str::to_owned),
             reactions: 0,
             severity: 0.0,
+            labels: Vec::new(),
+            paths: Vec::new(),
         }
     }
 

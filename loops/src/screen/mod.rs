@@ -9,6 +9,7 @@ pub mod clean;
 mod diff;
 pub mod hidden;
 mod looks;
+pub mod private;
 pub mod secrets;
 
 use std::fmt::Write as _;

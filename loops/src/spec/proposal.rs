@@ -21,6 +21,8 @@ pub struct Proposal {
     pub max_open: u32,
     /// How far it goes by itself.
     pub autonomy: Autonomy,
+    /// What becomes, in what leaves for GitHub, of words that were said in a private channel.
+    pub private: PrivateWords,
     /// How often a pull request goes back to a worker before it only waits for a person.
     pub rounds: Rounds,
 }
@@ -64,6 +66,7 @@ impl Default for Proposal {
             reviewers: Vec::new(),
             max_open: 5,
             autonomy: Autonomy::Propose,
+            private: PrivateWords::Withhold,
             rounds: Rounds::default(),
         }
     }
@@ -81,6 +84,17 @@ pub enum ProposalForm {
     Comment,
     /// A report, no change.
     Report,
+}
+
+/// What becomes of words that were said in a private channel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivateWords {
+    /// They are not quoted, and held where an agent repeats them.
+    #[default]
+    Withhold,
+    /// They are quoted like others: everyone who can read the repository may read them.
+    Quote,
 }
 
 /// How far a loop goes by itself.

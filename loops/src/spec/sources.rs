@@ -1,7 +1,7 @@
 //! What starts a loop besides its schedule, where its signals come from, and how they are weighed. The keys only:
 //! nothing is read from a source here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,22 @@ pub enum Source {
     Sentry(SentrySource),
     /// A JSONL file, one signal a line; or a Slack export, as a folder or a zip.
     File(PathSource),
+}
+
+impl Source {
+    /// The keys of all kinds of sources.
+    pub const KEYS: [&str; 10] = [
+        "slack",
+        "github_issues",
+        "github_actions",
+        "junit",
+        "sarif",
+        "csv",
+        "json",
+        "rss",
+        "sentry",
+        "file",
+    ];
 }
 
 /// Slack channels.
@@ -153,6 +169,9 @@ pub struct Triage {
     pub min_reporters: u32,
     /// After this long a signal counts half.
     pub half_life: Span,
+    /// What counts more, or less, than it does by itself.
+    #[serde(skip_serializing_if = "Weights::is_empty")]
+    pub weights: Weights,
     /// How many findings the lead agent gets per run, best first.
     pub max_findings: u32,
     /// Whose reports may lead to code.
@@ -191,11 +210,34 @@ impl Default for Triage {
             min_signals: 1,
             min_reporters: 1,
             half_life: Span(std::time::Duration::from_secs(14 * 86_400)),
+            weights: Weights::default(),
             max_findings: 3,
             trust: Trust::default(),
             hold_flagged: false,
             quiet: None,
         }
+    }
+}
+
+/// What counts more, or less, than it does by itself; one person who says something today counts about 5.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Weights {
+    /// What a label adds to the score of what bears it, like `{ p0: 4, wontfix: -3 }`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, f64>,
+    /// As how many people a reporter counts, by a glob of the author's name, like `{ "acme-*": 5 }`. The largest that fits.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub customers: BTreeMap<String, f64>,
+    /// What an area adds, by an owner of CODEOWNERS whose paths the reports name, like `{ "@acme/checkout": 2 }`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub areas: BTreeMap<String, f64>,
+}
+
+impl Weights {
+    /// Whether everything counts as it does by itself.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.customers.is_empty() && self.areas.is_empty()
     }
 }
 

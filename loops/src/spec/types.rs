@@ -43,6 +43,10 @@ pub struct LoopSpec {
     /// Where its signals come from.
     #[schemars(length(min = 1))]
     pub sources: Vec<Source>,
+    /// What is taken out of signals before anything of them is kept, by source (`all`, or a source's key): `email`, `phone`,
+    /// `tokens`, or a pattern between slashes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redact: BTreeMap<String, Vec<String>>,
     /// How signals become findings, and which of them are worked on.
     #[serde(default)]
     pub triage: Triage,

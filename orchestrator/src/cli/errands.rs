@@ -8,12 +8,15 @@ use tokio_util::sync::CancellationToken;
 use super::{CliError, Context, Out};
 use crate::{
     clock,
+    config::Retention,
     engine::{self, Home, News, Waiting},
-    store::StateLock,
+    store::{StateLock, Store},
 };
 
 /// How often the service looks whether something is to leave.
 const SEND: Duration = Duration::from_secs(2);
+/// How often what is too old is taken away.
+const SWEEP: Duration = Duration::from_secs(3_600);
 /// How many of those looks lie between two looks at GitHub.
 const WATCH_EVERY: u32 = 15;
 /// How many of those looks lie between two looks at what Slack is to be told of,
@@ -73,6 +76,29 @@ pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliE
             .note("the service that is running brings it where it is to go"),
     }
     Ok(())
+}
+
+/// Takes away what is older than it is to be kept, each hour until `stop`.
+pub(super) async fn sweep_on(store: Store, retention: Retention, out: Out, stop: CancellationToken) {
+    if retention.is_none() {
+        return;
+    }
+    loop {
+        match engine::sweep(&store, &retention).await {
+            Ok(erased) if erased.signals > 0 || erased.lines > 0 => out.note(format!(
+                "{}  erased    what is older than `retention` keeps: {} signals, {} lines of transcripts",
+                clock::now(),
+                erased.signals,
+                erased.lines
+            )),
+            Ok(_) => {}
+            Err(error) => out.note(format!("{}  trouble   retention: {error}", clock::now())),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SWEEP) => {}
+        }
+    }
 }
 
 /// Looks again and again until `stop`.

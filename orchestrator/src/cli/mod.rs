@@ -4,6 +4,7 @@
 mod audit;
 mod demo;
 mod doctor;
+mod erase;
 mod errands;
 mod error;
 mod findings;
@@ -141,6 +142,8 @@ enum Command {
     Reject(review::RejectArgs),
     /// Take in signals from a file or a Slack export
     Import(import::Args),
+    /// Take a person's words, or one signal's, away for good
+    Erase(erase::Args),
     /// Whether the ledger is what was written
     Audit(audit::Args),
     /// Run a command as an agent's would run, here, by hand
@@ -166,6 +169,7 @@ loops turns what people and machines say about a codebase into proven, reviewed 
   loops serve              every loop by its schedule (pause LOOP, resume LOOP, cancel RUN)
   loops worker             carry out work of a service elsewhere, on the same Postgres
   loops findings           what is wrong, scored, with who said so
+  loops findings merge | split | refuse | reopen
   loops review [ID]        proposals: what was wrong, what was changed, what was proven
   loops approve | revise | reject ID
   loops status | runs | show ID | logs ID
@@ -240,6 +244,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError>
         Command::Revise(args) => review::revise(context, args).await,
         Command::Reject(args) => review::reject(context, args).await,
         Command::Import(args) => import::import(context, args).await,
+        Command::Erase(args) => erase::erase(context, args).await,
         Command::Audit(args) => audit::audit(context, args).await,
         Command::Sandbox(args) => sandbox::sandbox(context, args).await,
         Command::Store(args) => store::store(context, args).await,

@@ -63,6 +63,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     let lost = service.lost();
     let home = service.engine.home.clone();
     let places = config.serve.runs;
+    let (store, retention) = (home.store.clone(), config.retention);
     let shelf = Shelf::new(&home, &config).await?;
     let folder = Folder::new(context.global.specs.clone(), config.models.clone());
     let mut loops = Loops::new(folder, shelf.clone());
@@ -72,6 +73,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     ));
     let doors = Doors::open(&home, &config, out, &stop).await?;
     let fresh = tokio::spawn(shelf.keep_fresh(home, config, out, stop.clone()));
+    let sweeping = tokio::spawn(errands::sweep_on(store, retention, out, stop.clone()));
     let errands = tokio::spawn(errands::keep_on(service.engine.home.clone(), out, stop.clone()));
     let served = Service::new(
         &service.engine,
@@ -89,6 +91,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     doors.close().await;
     interrupt.abort();
     errands.abort();
+    sweeping.abort();
     fresh.abort();
     engine::stop_rebuilds(&service.engine.home).await;
     service.engine.gateway.shutdown(Duration::from_millis(200)).await;

@@ -160,6 +160,29 @@ fn caps_that_hold_nothing_or_contradict_each_other_are_named() {
 }
 
 #[test]
+fn words_are_kept_for_good_unless_the_file_says_how_long() {
+    use std::time::Duration;
+    assert!(config("").unwrap().retention.is_none());
+    let kept = config("retention: { signals: 30d, transcripts: never }")
+        .unwrap()
+        .retention;
+    assert_eq!(
+        (kept.signals, kept.transcripts),
+        (Some(Duration::from_secs(30 * 86_400)), None)
+    );
+    for (bad, words) in [
+        ("signals: 3h", "must be `1d` or more"),
+        ("transcripts: soon", "retention.transcripts"),
+        ("words: 1d", "words"),
+    ] {
+        assert!(
+            problems(&format!("retention: {{ {bad} }}")).contains(words),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
 fn the_day_that_a_repository_may_have_is_one_of_utc_and_the_same_however_it_is_written() {
     let config = Config::read(
         Path::new("loops.yaml"),

@@ -10,6 +10,9 @@ use loops::{
 use super::{EngineError, Running};
 use crate::{cli::specs, store::signals::Kept};
 
+/// Stands before what not everyone may read.
+pub(crate) const SAID_IN_PRIVATE: &str = "Note of the harness: the next report was said in private. Write about the problem in words of your own; \
+     repeat nothing of it, no names and no figures.\n";
 /// How many bytes of reports one brief quotes.
 const MAX_QUOTED: usize = 24_000;
 
@@ -134,6 +137,9 @@ pub(crate) fn quoted(signals: &[Kept]) -> String {
         );
         let words: String = signal.text.chars().take(4_000).collect();
         text.push_str(&warning(kept));
+        if signal.private {
+            text.push_str(SAID_IN_PRIVATE);
+        }
         text.push_str(&library::untrusted(&origin, &words));
         text.push('\n');
         if text.len() > MAX_QUOTED {

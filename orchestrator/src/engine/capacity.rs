@@ -246,7 +246,7 @@ async fn owners_of(git: &Git, spec: &LoopSpec, commit: &str) -> Result<Vec<Revie
 }
 
 /// The CODEOWNERS file of a commit.
-async fn codeowners(git: &Git, commit: &str) -> Result<Option<Owners>, EngineError> {
+pub(super) async fn codeowners(git: &Git, commit: &str) -> Result<Option<Owners>, EngineError> {
     for place in PLACES {
         if let Some(text) = git.show_file(commit, place).await? {
             return Ok(Some(Owners::parse(&String::from_utf8_lossy(&text))));

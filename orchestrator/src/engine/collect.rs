@@ -8,8 +8,9 @@ use std::{
 
 use loops::{
     id::{RunId, SignalId},
+    redact::Redaction,
     run::Event,
-    spec::{GithubActions, GithubIssues, GithubPulls, PathSource, SlackSource, Source, Span},
+    spec::{GithubActions, GithubIssues, GithubPulls, LoopSpec, PathSource, SlackSource, Source, Triage},
     text::one_line,
 };
 use serde_json::json;
@@ -39,6 +40,21 @@ pub struct Read {
     pub skipped: Vec<String>,
 }
 
+/// What is done with signals as they come in.
+struct Rules<'a> {
+    redaction: Redaction,
+    triage: &'a Triage,
+}
+
+impl<'a> Rules<'a> {
+    fn of(spec: &'a LoopSpec) -> Result<Self, EngineError> {
+        Ok(Self {
+            redaction: Redaction::new(&spec.redact).map_err(EngineError::Record)?,
+            triage: &spec.triage,
+        })
+    }
+}
+
 impl Running {
     pub(crate) async fn collect(&self) -> Result<(), EngineError> {
         for source in &self.spec().sources {
@@ -48,7 +64,7 @@ impl Running {
                 &self.spec().name,
                 Some(self.id),
                 &reader,
-                self.spec().triage.half_life,
+                &Rules::of(self.spec())?,
             )
             .await?;
             self.tell(Progress::Read {
@@ -176,7 +192,7 @@ pub async fn import(
 ) -> Result<Read, EngineError> {
     let (spec, folder) = (&definition.spec, definition.folder());
     let file = Reader::File(from_folder(&folder, here, path), folder);
-    take_in(store, &spec.name, None, &file, spec.triage.half_life).await
+    take_in(store, &spec.name, None, &file, &Rules::of(spec)?).await
 }
 
 /// `path`, as typed in `here`, as one would type it in `folder`: one file has one name, however it is spelled, so
@@ -213,7 +229,7 @@ async fn take_in(
     name: &str,
     run: Option<RunId>,
     reader: &Reader,
-    half_life: Span,
+    rules: &Rules<'_>,
 ) -> Result<Read, EngineError> {
     let source = reader.name();
     let mut read = Read {
@@ -237,7 +253,7 @@ async fn take_in(
             || !batch.deleted.is_empty()
             || !batch.whole.is_empty()
         {
-            read.new += keep(store, name, run, &source, &batch, half_life).await?;
+            read.new += keep(store, name, run, &source, &batch, rules).await?;
         }
         if !batch.more {
             break;
@@ -275,13 +291,16 @@ async fn keep(
     run: Option<RunId>,
     source: &str,
     batch: &Batch,
-    half_life: Span,
+    rules: &Rules<'_>,
 ) -> Result<u32, EngineError> {
     let now = clock::now();
     let mut new = 0;
     let mut touched = BTreeSet::new();
     let mut tx = store.begin().await?;
     for signal in &batch.signals {
+        // Before anything of it is kept.
+        let signal = rules.redaction.apply(signal);
+        let signal = signal.as_ref();
         let salt = rand::random();
         let edition = match signals::upsert(&mut tx, name, signal, salt, now).await? {
             Reading::New => "new",
@@ -324,7 +343,7 @@ async fn keep(
         }
     }
     for finding in touched {
-        recount(&mut tx, name, finding, half_life).await?;
+        recount(&mut tx, name, finding, rules.triage).await?;
     }
     cursors::put(&mut tx, name, source, &batch.cursor, now).await?;
     tx.commit().await?;

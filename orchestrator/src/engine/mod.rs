@@ -14,6 +14,7 @@ mod collect;
 mod drive;
 mod error;
 mod expiry;
+mod forget;
 mod green;
 mod hear;
 mod news;
@@ -25,6 +26,7 @@ mod plan;
 mod progress;
 mod propose;
 mod prove;
+mod regroup;
 mod review;
 mod serve;
 mod settle;
@@ -59,6 +61,7 @@ pub use self::{
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
     expiry::expire,
+    forget::{Erased, erase, sweep},
     green::lowered,
     hear::{hear, last_heard},
     news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
@@ -67,6 +70,7 @@ pub use self::{
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
+    regroup::{Person, merge, refuse, reopen, split},
     serve::{Broken, ServeError, Service, Specs, Word},
     settle::{cancel, end_cancelled, reconcile},
     talk::unmerged,

@@ -1,17 +1,18 @@
 //! Makes findings of signals, without a model: noise falls away, what speaks of the same problem is put together,
 //! what people have answered already stays answered, and the best few are handed on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use loops::{
-    cluster::{Cluster, Index, Known},
+    cluster::{Cluster, Index, Known, Party, Tie, Ties},
     finding::{Event as FindingEvent, Finding, FindingState, thresholds, title},
     id::FindingId,
+    owners::Owners,
     run::Event,
     schedule,
-    score::{Fact, people, score},
+    score::{Fact, people, weighed},
     signal::{Signal, is_noise},
-    spec::{LoopSpec, Span},
+    spec::{LoopSpec, Triage},
     time::Timestamp,
 };
 use serde_json::json;
@@ -20,13 +21,15 @@ use sha2::{Digest as _, Sha256};
 use super::{EngineError, Progress, Running, capacity, trust::held_back};
 use crate::{
     clock,
-    store::{Tx, findings, handed, plans, proposals, signals, ticks},
+    store::{Tx, findings, handed, plans, proposals, signals, splits, ticks},
 };
 
 /// How many signals one run takes in.
 const MAX_SIGNALS: u32 = 200_000;
+/// The title of a finding whose reports were all taken away: its own was their words.
+const ERASED: &str = "(all its reports were taken away)";
 /// How many signals of one finding are looked at to score it.
-const MAX_OF_FINDING: u32 = 10_000;
+pub(super) const MAX_OF_FINDING: u32 = 10_000;
 
 impl Running {
     pub(crate) async fn triage(&self) -> Result<(), EngineError> {
@@ -92,6 +95,7 @@ impl Running {
             }
         }
         let now = clock::now();
+        let owners = self.owners_if_weighed().await;
         let mut tx = store.begin().await?;
         for (why, signal) in &noise {
             signals::set_noise(&mut tx, name, signal.id, why.unwrap_or("noise")).await?;
@@ -100,12 +104,20 @@ impl Running {
             signals::set_noise(&mut tx, name, signal.id, "answers something that is no report").await?;
         }
         for (cluster, members) in clusters {
-            let state = index.state(cluster).unwrap_or_default();
+            let mut state = index.state(cluster).unwrap_or_default();
             let (id, woke) = match cluster {
-                Cluster::Existing(id) => {
-                    let was = findings::get(&mut tx, id)
-                        .await?
-                        .map_or(FindingState::Open, |kept| kept.finding.state);
+                Cluster::Existing(found) => {
+                    let id = findings::resolved(&mut tx, found).await?;
+                    let there = findings::get(&mut tx, id).await?;
+                    if id != found {
+                        // A person merged it while we looked: what it is a part of now keeps what it is like.
+                        state = there
+                            .as_ref()
+                            .and_then(|kept| kept.cluster.as_str())
+                            .unwrap_or_default()
+                            .to_owned();
+                    }
+                    let was = there.map_or(FindingState::Open, |kept| kept.finding.state);
                     (
                         id,
                         Some((was, was.after(FindingEvent::NewSignals).unwrap_or(was))),
@@ -140,8 +152,24 @@ impl Running {
                 let data = json!({ "signals": members.len(), "state": after });
                 tx.record(now, kind, Some(name), Some(self.id), &id.to_string(), data)
                     .await?;
+                if before == FindingState::Fixed && after == FindingState::Open {
+                    findings::set_came_back(&mut tx, id, now).await?;
+                    self.note(format!(
+                        "{} was fixed and is reported again: it is open again",
+                        id.short()
+                    ));
+                }
             }
-            weigh(&mut tx, name, self.spec().triage.half_life, id, now_state, &state).await?;
+            weigh(
+                &mut tx,
+                name,
+                &self.spec().triage,
+                owners.as_ref(),
+                id,
+                now_state,
+                &state,
+            )
+            .await?;
         }
         tx.commit().await?;
         Ok(())
@@ -179,7 +207,29 @@ impl Running {
                 parents.push((parent, finding));
             }
         }
-        Ok(index.with_signals(parents))
+        Ok(index
+            .with_signals(parents)
+            .with_ties(self.ties(&now_part_of).await?))
+    }
+
+    /// What people said of signals: it wins over likeness. What was split and merged again later is one.
+    async fn ties(&self, now_part_of: &HashMap<FindingId, FindingId>) -> Result<Ties, EngineError> {
+        let now = |id: FindingId| now_part_of.get(&id).copied().unwrap_or(id);
+        let splits = splits::of_loop(&self.engine.home.store, &self.spec().name).await?;
+        Ok(Ties::new(splits.into_iter().flat_map(|split| {
+            let (finding, other) = (now(split.finding), now(split.apart_from));
+            let apart = Tie::Apart(Party::Finding(finding), Party::Finding(other));
+            let one = Tie::One(Party::Signal(split.signal), Party::Finding(finding));
+            (finding != other).then_some(apart).into_iter().chain([one])
+        })))
+    }
+
+    /// Who owns what, where the loop weighs areas. A file that cannot be read is like none.
+    async fn owners_if_weighed(&self) -> Option<Owners> {
+        if self.spec().triage.weights.areas.is_empty() {
+            return None;
+        }
+        capacity::codeowners(&self.git(), &self.base).await.ok().flatten()
     }
 
     /// The best findings that are worth work now; and why there are none, if something holds the loop back.
@@ -195,6 +245,7 @@ impl Running {
             },
         )
         .await?;
+        let owners = self.owners_if_weighed().await;
         let mut ready = Vec::new();
         for kept in open {
             // What a run has looked at without result waits for news.
@@ -209,7 +260,14 @@ impl Running {
             }
             let facts: Vec<Fact> = said.iter().map(|kept| Fact::of(&kept.signal)).collect();
             if thresholds(&facts, spec.triage.min_signals, spec.triage.min_reporters).is_ok() {
-                let score = score(&facts, clock::now(), spec.triage.half_life.0);
+                let triage = &spec.triage;
+                let score = weighed(
+                    &facts,
+                    clock::now(),
+                    triage.half_life.0,
+                    &triage.weights,
+                    owners.as_ref(),
+                );
                 ready.push(Finding {
                     score,
                     ..kept.finding
@@ -291,7 +349,8 @@ pub(crate) fn quiet_until(spec: &LoopSpec) -> Option<Timestamp> {
 async fn weigh(
     tx: &mut Tx,
     loop_name: &str,
-    half_life: Span,
+    triage: &Triage,
+    owners: Option<&Owners>,
     id: FindingId,
     state: FindingState,
     cluster: &str,
@@ -306,13 +365,14 @@ async fn weigh(
     let now = clock::now();
     let mut finding = Finding {
         state,
-        score: score(&facts, now, half_life.0),
+        score: weighed(&facts, now, triage.half_life.0, &triage.weights, owners),
         ..blank(id, cluster, &members)
     };
     if members.is_empty()
         && let Some(known) = findings::get(&mut *tx, id).await?
     {
         finding = Finding {
+            title: ERASED.to_owned(),
             signals: 0,
             reporters: 0,
             score: finding.score,
@@ -328,13 +388,27 @@ pub(crate) async fn recount(
     tx: &mut Tx,
     loop_name: &str,
     id: FindingId,
-    half_life: Span,
+    triage: &Triage,
 ) -> Result<(), EngineError> {
     let Some(known) = findings::get(&mut *tx, id).await? else {
         return Ok(());
     };
     let cluster = known.cluster.as_str().unwrap_or_default();
-    weigh(tx, loop_name, half_life, id, known.finding.state, cluster).await
+    recount_as(tx, loop_name, id, triage, cluster).await
+}
+
+/// The same, and what the clustering keeps of it is this from now on. Which areas are named, the next run finds out.
+pub(crate) async fn recount_as(
+    tx: &mut Tx,
+    loop_name: &str,
+    id: FindingId,
+    triage: &Triage,
+    cluster: &str,
+) -> Result<(), EngineError> {
+    let Some(known) = findings::get(&mut *tx, id).await? else {
+        return Ok(());
+    };
+    weigh(tx, loop_name, triage, None, id, known.finding.state, cluster).await
 }
 
 /// What the findings of one cluster have in common, short enough to stand in a row.
@@ -343,7 +417,7 @@ fn fingerprint_of(cluster: &str) -> String {
 }
 
 /// A finding with what can be counted of its signals, open and not yet scored.
-fn blank(id: FindingId, fingerprint: &str, members: &[&Signal]) -> Finding {
+pub(super) fn blank(id: FindingId, fingerprint: &str, members: &[&Signal]) -> Finding {
     let facts: Vec<Fact> = members.iter().map(|signal| Fact::of(signal)).collect();
     let times = || members.iter().map(|signal| signal.at);
     Finding {

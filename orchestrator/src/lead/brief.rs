@@ -5,7 +5,10 @@ use std::sync::Arc;
 use loops::library;
 
 use crate::{
-    engine::{EngineError, Running, brief::warning},
+    engine::{
+        EngineError, Running,
+        brief::{SAID_IN_PRIVATE, warning},
+    },
     store::{findings, handed, signals},
 };
 
@@ -43,6 +46,9 @@ pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError>
         if let Some(first) = signals::of_finding(store, id, 1).await?.first() {
             let words: String = first.signal.text.chars().take(QUOTED).collect();
             text.push_str(&warning(first));
+            if first.signal.private {
+                text.push_str(SAID_IN_PRIVATE);
+            }
             text.push_str(&library::untrusted("its first report", &words));
             text.push('\n');
         }

@@ -45,6 +45,9 @@ struct Line {
     thread: Option<Id>,
     /// Not in the contract's list: says that a machine wrote the text.
     voice: Option<Voice>,
+    /// Nor this: says that not everyone may read it.
+    #[serde(default)]
+    private: bool,
 }
 
 /// Ids are texts or whole numbers.
@@ -240,6 +243,7 @@ fn signal(line: &[u8], first: bool, source: &str, changed: Timestamp) -> Result<
         reactions: line.reactions.unwrap_or_default(),
         labels: line.labels.unwrap_or_default(),
         thread: line.thread.map(|Id(id)| id),
+        private: line.private,
     }))
 }
 

@@ -234,6 +234,7 @@ impl Message {
             labels: Vec::new(),
             thread: self.thread_ts.filter(|thread| *thread != ts),
             external_id: ts,
+            private: false,
         })))
     }
 }

@@ -36,6 +36,8 @@ pub(super) async fn open(folder: &Path) -> Result<Store, StoreError> {
         .busy_timeout(BUSY)
         .foreign_keys(false)
         .synchronous(SqliteSynchronous::Full)
+        // What was erased is not left in free pages of the file.
+        .pragma("secure_delete", "ON")
         // sqlx would log whole statements; ours are named in spans.
         .disable_statement_logging();
     let pool = || {

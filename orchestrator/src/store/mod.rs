@@ -38,6 +38,7 @@ pub mod runs;
 pub mod said;
 pub mod server;
 pub mod signals;
+pub mod splits;
 pub mod tasks;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub mod ticks;
 pub mod transcripts;
 pub mod turns;
 mod value;
+pub mod verdicts;
 pub mod wake;
 mod words;
 

@@ -55,6 +55,8 @@ statements! { "tasks":
     BY_CALL = concat!("SELECT ", columns!(), " FROM tasks WHERE run = $1 AND call_id = $2");
     LAST_OF_FINDING = concat!("SELECT ", columns!(), " FROM tasks WHERE findings LIKE '%\"' || $1 || '\"%'
         ORDER BY created_at DESC, id DESC LIMIT 1");
+    OF_FINDING = concat!("SELECT ", columns!(), " FROM tasks WHERE findings LIKE '%\"' || $1 || '\"%'
+        ORDER BY created_at, id");
     OF_RUN = concat!("SELECT ", columns!(), " FROM tasks WHERE run = $1 ORDER BY number");
 }
 
@@ -162,6 +164,11 @@ pub async fn last_of_finding(from: impl Reader, finding: FindingId) -> Result<Op
     LAST_OF_FINDING
         .first(from, |q| q.bind(finding.to_string()), read)
         .await
+}
+
+/// All tasks that are for a finding, oldest first.
+pub async fn of_finding(from: impl Reader, finding: FindingId) -> Result<Vec<Kept>, StoreError> {
+    OF_FINDING.all(from, |q| q.bind(finding.to_string()), read).await
 }
 
 /// A run's tasks, by number.

@@ -1,6 +1,9 @@
 //! Table `transcripts`: what an attempt said and did, line by line, for people.
 
-use ::loops::{id::AttemptId, time::Timestamp};
+use ::loops::{
+    id::{AttemptId, RunId},
+    time::Timestamp,
+};
 use workers::order::Entry;
 
 use super::{Reader, StoreError, Tx, query::statements};
@@ -19,6 +22,9 @@ pub struct Line {
 statements! { "transcripts":
     LAST = "SELECT COALESCE(MAX(number), 0) AS number FROM transcripts WHERE attempt = $1";
     APPEND = "INSERT INTO transcripts (attempt, number, at, entry) VALUES ($1, $2, $3, $4)";
+    // Of what has ended: what goes on still needs its words.
+    FORGET_RUN = "DELETE FROM transcripts WHERE attempt IN (SELECT id FROM attempts WHERE run = $1 AND ended_at IS NOT NULL)";
+    FORGET_OLD = "DELETE FROM transcripts WHERE attempt IN (SELECT id FROM attempts WHERE ended_at < $1)";
     AFTER = "SELECT number, at, entry FROM transcripts WHERE attempt = $1 AND number > $2 ORDER BY number LIMIT $3";
 }
 
@@ -43,6 +49,16 @@ pub async fn append(
             .await?;
     }
     Ok(number)
+}
+
+/// Takes away what the ended attempts of a run said and did; how many lines.
+pub async fn forget_run(tx: &mut Tx, run: RunId) -> Result<u64, StoreError> {
+    FORGET_RUN.run(tx, |q| q.bind(run.to_string())).await
+}
+
+/// Takes away what attempts said and did that ended before a time; how many lines.
+pub async fn forget_old(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
+    FORGET_OLD.run(tx, |q| q.bind(before.0)).await
 }
 
 /// At most `limit` lines after line `number` (0: from the start). Following a transcript is asking again with the

@@ -76,7 +76,7 @@ async fn look_and_approve(
         .as_array()
         .into_iter()
         .flatten()
-        .filter(|finding| finding["finding"]["state"] == "fixed");
+        .filter(|finding| finding["state"] == "fixed");
     assert_eq!(fixed.count(), 1, "{findings:#}");
     page
 }

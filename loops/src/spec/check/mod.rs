@@ -4,6 +4,7 @@
 //! Nothing is looked up beyond what is handed in: whether a file, a branch or a host exists is not asked here.
 
 mod feeds;
+mod heard;
 mod when;
 mod who;
 mod within;
@@ -27,6 +28,7 @@ pub(super) fn check(spec: &LoopSpec, index: &Index, known: &Known, errors: &mut 
         errors,
     };
     top(spec, &mut finds);
+    heard::check(spec, &mut finds);
     when::check(spec, &mut finds);
     who::check(spec, &mut finds);
     within::check(spec, &mut finds);

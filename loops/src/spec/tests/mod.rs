@@ -454,3 +454,25 @@ fn an_alias_is_measured_before_it_is_unfolded() {
         "the third alias is too much: {found:?}"
     );
 }
+
+#[test]
+fn weights_and_redactions_are_judged_where_they_stand() {
+    let text = small_with(
+        "redact: { mail: [email], file: [e-mail, \"/(/\", \"/ok[0-9]/\"] }\ntriage: { weights: { labels: { p0: 1000 }, \
+         customers: { \"acme-*\": -1 }, areas: { checkout: 2, \"@acme/pay\": 2 } } }\n",
+    );
+    let found = errors(&text);
+    let paths: Vec<&str> = found.iter().map(|error| error.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "redact.mail",
+            "redact.file[0]",
+            "redact.file[1]",
+            "triage.weights.labels.p0",
+            "triage.weights.customers.acme-*",
+            "triage.weights.areas.checkout",
+        ],
+        "{found:#?}"
+    );
+}

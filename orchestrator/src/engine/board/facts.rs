@@ -8,6 +8,7 @@ use loops::{
     finding::FindingState,
     id::FindingId,
     schedule::{day_start, month_start},
+    spec::{LoopSpec, PrivateWords},
     time::Timestamp,
 };
 
@@ -26,7 +27,7 @@ use crate::{
         calls, findings, outbox,
         plans::{self, PlanState},
         proposals::{self, Proposal, ProposalState},
-        pulls, runs, tasks,
+        pulls, runs, signals, tasks,
     },
 };
 
@@ -234,11 +235,21 @@ impl Gather<'_> {
                     continue;
                 }
                 let why = self.why_in_vain(kept.finding.id).await?;
-                let text = format!("{}: {why}", words(&kept.finding.title, 120));
+                let text = format!("{}: {why}", self.title(&known.spec, &kept).await?);
                 lines.push(self.offer(Line::plain(text), "try it again", Act::Again(kept.finding.id)));
             }
         }
         Ok(lines)
+    }
+
+    /// A finding's title, unless somebody said it in private and the loop does not let that out.
+    async fn title(&self, spec: &LoopSpec, kept: &findings::Kept) -> Result<String, EngineError> {
+        if spec.proposal.private == PrivateWords::Withhold
+            && signals::in_private(&self.home.store, kept.finding.id).await? > 0
+        {
+            return Ok(format!("{}, reported in private", kept.finding.id.short()));
+        }
+        Ok(words(&kept.finding.title, 120))
     }
 
     async fn why_in_vain(&self, finding: FindingId) -> Result<String, EngineError> {
@@ -266,14 +277,15 @@ impl Gather<'_> {
     async fn refused(&mut self) -> Result<Vec<Line>, EngineError> {
         let mut all = Vec::new();
         for known in self.loops {
-            all.extend(self.findings(&known.spec.name, FindingState::Refused).await?);
+            let refused = self.findings(&known.spec.name, FindingState::Refused).await?;
+            all.extend(refused.into_iter().map(|kept| (&known.spec, kept)));
         }
-        all.sort_by_key(|kept| std::cmp::Reverse(kept.updated_at));
+        all.sort_by_key(|(_, kept)| std::cmp::Reverse(kept.updated_at));
         let mut lines = Vec::new();
-        for kept in all {
+        for (spec, kept) in all {
             let why = words(kept.refused_why.as_deref().unwrap_or_default(), 200);
             let never = if kept.never { " (nothing of its kind)" } else { "" };
-            let text = format!("{}: {why}{never}", words(&kept.finding.title, 120));
+            let text = format!("{}: {why}{never}", self.title(spec, &kept).await?);
             lines.push(self.offer(Line::plain(text), "open it again", Act::Reopen(kept.finding.id)));
         }
         Ok(lines)

@@ -5,6 +5,7 @@ use loops::{
     id::{AttemptId, FindingId, ProposalId},
     owners::{Owners, PLACES},
     page::{Cost, FileStat, Page, Problem, Risk},
+    spec::PrivateWords,
 };
 
 use crate::{
@@ -100,6 +101,28 @@ impl Running {
         None
     }
 
+    /// Whether words that were said in private stay out of what leaves.
+    fn withholds(&self) -> bool {
+        matches!(self.definition.place(), Place::GitHub { .. })
+            && self.spec().proposal.private == PrivateWords::Withhold
+    }
+
+    /// What was said in private of a task's findings, where it is not to leave.
+    pub(super) async fn in_private(&self, findings: &[FindingId]) -> Result<Vec<String>, EngineError> {
+        let mut words = Vec::new();
+        if self.withholds() {
+            for id in findings {
+                let all = signals::of_finding(&self.engine.home.store, *id, 10_000).await?;
+                words.extend(
+                    all.into_iter()
+                        .filter(|kept| kept.signal.private)
+                        .map(|kept| kept.signal.text),
+                );
+            }
+        }
+        Ok(words)
+    }
+
     async fn problem(&self, id: FindingId) -> Result<Option<Problem>, EngineError> {
         let store = &self.engine.home.store;
         let Some(kept) = findings::get(store, id).await? else {
@@ -107,6 +130,17 @@ impl Running {
         };
         let finding = kept.finding;
         let mut said = signals::of_finding(store, id, 50).await?;
+        let title = if self.withholds() && said.iter().any(|kept| kept.signal.private) {
+            said.retain(|kept| !kept.signal.private);
+            let open: Vec<_> = said.iter().map(|kept| &kept.signal).collect();
+            if open.is_empty() {
+                "something that was reported in private".to_owned()
+            } else {
+                loops::finding::title(&open)
+            }
+        } else {
+            finding.title
+        };
         // «same here» counts as a report, and tells a reviewer nothing.
         said.sort_by_key(|kept| kept.signal.text.chars().count() < TELLING);
         let quotes = said
@@ -115,7 +149,7 @@ impl Running {
             .map(|kept| (kept.signal.text.clone(), kept.signal.url.clone()))
             .collect();
         Ok(Some(Problem {
-            title: finding.title,
+            title,
             signals: finding.signals,
             reporters: finding.reporters,
             since: finding.first_at,

@@ -64,7 +64,7 @@ impl LeadTools {
             &mut tx,
             &self.running.spec().name,
             into,
-            self.running.spec().triage.half_life,
+            &self.running.spec().triage,
         )
         .await
         .map_err(|error| error.to_string())?;

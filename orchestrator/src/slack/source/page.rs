@@ -193,6 +193,7 @@ impl Reading<'_> {
             match message.said(&state.source, &names) {
                 Ok(Said::Signal(mut signal) | Said::Edited(mut signal)) => {
                     signal.url = link;
+                    signal.private = state.private;
                     self.batch.signals.push(*signal);
                 }
                 Ok(Said::Deleted(id)) => self.batch.deleted.push(id),

@@ -39,6 +39,8 @@ pub struct Kept {
     pub never: bool,
     /// How many signals it had when a run last looked at it without result; it waits for more.
     pub considered: u32,
+    /// When it was last reported again after it had been fixed.
+    pub came_back_at: Option<Timestamp>,
     /// When it was found.
     pub created_at: Timestamp,
     /// When anything about it was written last.
@@ -48,7 +50,7 @@ pub struct Kept {
 macro_rules! columns {
     () => {
         "id, loop, title, fingerprint, cluster, state, score, score_parts, signals, reporters, first_at, last_at, \
-         merged_into, refused_why, never, considered, created_at, updated_at"
+         merged_into, refused_why, never, considered, came_back_at, created_at, updated_at"
     };
 }
 use columns;
@@ -64,6 +66,8 @@ statements! { "findings":
     CONSIDERED = "UPDATE findings SET considered = signals, updated_at = $2 WHERE id = $1";
     REOPEN = "UPDATE findings SET state = 'open', refused_why = NULL, never = 0, considered = 0, updated_at = $2
         WHERE id = $1 AND state = 'refused'";
+    CAME_BACK = "UPDATE findings SET came_back_at = $2, updated_at = $2 WHERE id = $1";
+    RETITLE = "UPDATE findings SET title = $2, updated_at = $3 WHERE id = $1";
     AGAIN = "UPDATE findings SET considered = 0, updated_at = $2 WHERE id = $1 AND state = 'open' AND considered > 0";
     GET = concat!("SELECT ", columns!(), " FROM findings WHERE id = $1");
 }
@@ -127,6 +131,20 @@ pub async fn set_considered(tx: &mut Tx, id: FindingId, at: Timestamp) -> Result
 /// Takes a refusal back: it may be worked on without news. False: it is not refused.
 pub async fn reopen(tx: &mut Tx, id: FindingId, at: Timestamp) -> Result<bool, StoreError> {
     Ok(REOPEN.run(tx, |q| q.bind(id.to_string()).bind(at.0)).await? > 0)
+}
+
+/// Remembers that a fixed finding was reported again.
+pub async fn set_came_back(tx: &mut Tx, id: FindingId, at: Timestamp) -> Result<(), StoreError> {
+    must_touch(
+        CAME_BACK.run(tx, |q| q.bind(id.to_string()).bind(at.0)).await?,
+        id,
+    )
+}
+
+/// Gives a finding another title: its own was words that are erased.
+pub async fn retitle(tx: &mut Tx, id: FindingId, title: &str, at: Timestamp) -> Result<(), StoreError> {
+    let bind = |q: Query| q.bind(id.to_string()).bind(title).bind(at.0);
+    must_touch(RETITLE.run(tx, bind).await?, id)
 }
 
 /// Lets a finding be taken up again that a run has looked at in vain, without news. False: there is nothing to wait for.
@@ -196,6 +214,7 @@ fn read(row: &Row) -> Result<Kept, StoreError> {
         refused_why: row.maybe_text("refused_why")?,
         never: row.flag("never")?,
         considered: row.number("considered")?,
+        came_back_at: row.maybe_time("came_back_at")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })

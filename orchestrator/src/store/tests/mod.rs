@@ -155,6 +155,7 @@ pub(super) fn signal(external_id: &str, text: &str) -> Signal {
         reactions: [("+1".to_owned(), 2)].into(),
         labels: vec!["bug".to_owned()],
         thread: None,
+        private: false,
     }
 }
 
@@ -221,7 +222,6 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         runs::ALL,
         ticks::ALL,
         cursors::ALL,
-        signals::ALL,
         handed::ALL,
         tasks::ALL,
         attempts::ALL,
@@ -235,6 +235,8 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         boards::ALL,
         heard::ALL,
         said::ALL,
+        splits::ALL,
+        verdicts::ALL,
         decisions::ALL,
         calls::ALL,
         egress::ALL,
@@ -248,6 +250,7 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         .into_iter()
         .flatten()
         .chain(findings::all_statements())
+        .chain(signals::all_statements())
         .chain(ledger::all_statements())
         .chain(orders::all_statements())
         .collect();

@@ -1,6 +1,9 @@
 //! Table `signals`: what sources gave, each piece once, with the finding that it is evidence of.
 //!
-//! People's words stand here and nowhere else in the store for good: [`erase`] takes them away and leaves the id.
+//! People's words stand here and nowhere else in the store for good: [`erase()`] takes them away and leaves the id.
+
+mod erase;
+mod look;
 
 use std::borrow::Cow;
 
@@ -10,12 +13,15 @@ use ::loops::{
     time::Timestamp,
 };
 
+pub use self::{
+    erase::{Old, erase, of_author, older},
+    look::{Known, count, everywhere, get, in_private, in_stretch, of_finding, unassigned},
+};
 use super::{
-    Reader, StoreError, Tx,
-    query::{Query, Row, statements},
+    StoreError, Tx,
+    query::{Query, statements},
     value::keepable,
 };
-use crate::source::Stretch;
 
 /// A signal and what the store knows about it besides.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,33 +67,25 @@ pub enum Reading {
 
 macro_rules! columns {
     () => {
-        "loop, id, source, external_id, edition, at, author, voice, text, url, reactions, labels, thread, noise, \
-         finding, salt, flags, read_at, erased_at"
+        "loop, id, source, external_id, edition, at, author, voice, text, url, reactions, labels, thread, private, \
+         noise, finding, salt, flags, read_at, erased_at"
     };
 }
+use columns;
 
 statements! { "signals":
     INSERT = "INSERT INTO signals (loop, id, source, external_id, edition, at, author, voice, text, url, reactions,
-        labels, thread, salt, read_at, flags) VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+        labels, thread, salt, read_at, flags, private)
+        VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
         ON CONFLICT (loop, id) DO NOTHING";
     EDIT = "UPDATE signals SET edition = edition + 1, at = $3, author = $4, voice = $5, text = $6, url = $7,
-        reactions = $8, labels = $9, thread = $10, salt = $11, read_at = $12, flags = $13, noise = NULL, finding = NULL
+        reactions = $8, labels = $9, thread = $10, salt = $11, read_at = $12, flags = $13, private = $14, noise = NULL, finding = NULL
         WHERE loop = $1 AND id = $2";
-    REFRESH = "UPDATE signals SET url = $3, reactions = $4, labels = $5, thread = $6, read_at = $7
+    REFRESH = "UPDATE signals SET url = $3, reactions = $4, labels = $5, thread = $6, read_at = $7, private = $8
         WHERE loop = $1 AND id = $2";
     SET_FINDING = "UPDATE signals SET finding = $3, noise = NULL WHERE loop = $1 AND id = $2";
     SET_NOISE = "UPDATE signals SET noise = $3, finding = NULL WHERE loop = $1 AND id = $2";
     MOVE = "UPDATE signals SET finding = $2 WHERE finding = $1";
-    ERASE = "UPDATE signals SET text = '', author = NULL, url = NULL, salt = '', flags = '[]', erased_at = $3
-        WHERE loop = $1 AND id = $2 AND erased_at IS NULL";
-    GET = concat!("SELECT ", columns!(), " FROM signals WHERE loop = $1 AND id = $2");
-    EVERYWHERE = concat!("SELECT ", columns!(), " FROM signals WHERE id = $1 ORDER BY loop");
-    OF_FINDING = concat!("SELECT ", columns!(), " FROM signals WHERE finding = $1 ORDER BY at, id LIMIT $2");
-    UNASSIGNED = concat!("SELECT ", columns!(), " FROM signals
-        WHERE loop = $1 AND finding IS NULL AND noise IS NULL AND erased_at IS NULL ORDER BY at, id LIMIT $2");
-    IN_STRETCH = "SELECT id, external_id, thread FROM signals WHERE loop = $1 AND source = $2 AND erased_at IS NULL
-        AND COALESCE(thread, external_id) > $3 AND COALESCE(thread, external_id) < $4";
-    COUNT = "SELECT COUNT(*) AS n FROM signals WHERE loop = $1";
 }
 
 /// Keeps a signal that a source gave. `salt` is fresh randomness for the ledger's digest of its words (see
@@ -153,90 +151,6 @@ pub(super) async fn move_all(tx: &mut Tx, from: FindingId, into: FindingId) -> R
         .await
 }
 
-/// Takes a signal's words, author and link away for good; a source that gives them again is not heard. False: it is
-/// not there, or was erased already.
-pub async fn erase(tx: &mut Tx, loop_name: &str, id: SignalId, at: Timestamp) -> Result<bool, StoreError> {
-    Ok(ERASE
-        .run(tx, |q| q.bind(loop_name).bind(id.to_string()).bind(at.0))
-        .await?
-        > 0)
-}
-
-/// The signal of that id, as that loop read it.
-pub async fn get(from: impl Reader, loop_name: &str, id: SignalId) -> Result<Option<Kept>, StoreError> {
-    GET.first(from, |q| q.bind(loop_name).bind(id.to_string()), read)
-        .await
-}
-
-/// The signal of that id, as each loop read it.
-pub async fn everywhere(from: impl Reader, id: SignalId) -> Result<Vec<Kept>, StoreError> {
-    EVERYWHERE.all(from, |q| q.bind(id.to_string()), read).await
-}
-
-/// A finding's signals, oldest first, at most `limit`.
-pub async fn of_finding(from: impl Reader, finding: FindingId, limit: u32) -> Result<Vec<Kept>, StoreError> {
-    OF_FINDING
-        .all(from, |q| q.bind(finding.to_string()).bind(i64::from(limit)), read)
-        .await
-}
-
-/// A loop's signals that nobody has triaged, oldest first, at most `limit`.
-pub async fn unassigned(from: impl Reader, loop_name: &str, limit: u32) -> Result<Vec<Kept>, StoreError> {
-    UNASSIGNED
-        .all(from, |q| q.bind(loop_name).bind(i64::from(limit)), read)
-        .await
-}
-
-/// What a signal is known by in its source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// Its id.
-    pub id: SignalId,
-    /// Its id within the source.
-    pub external_id: String,
-    /// What it answers.
-    pub thread: Option<String>,
-}
-
-/// What is known of a stretch of a source, erased signals left out.
-pub async fn in_stretch(
-    from: impl Reader,
-    loop_name: &str,
-    stretch: &Stretch,
-) -> Result<Vec<Known>, StoreError> {
-    // What answers a thing stands where that thing does: just around it lies nothing else.
-    let (source, after, before) = match stretch {
-        Stretch::Roots {
-            source,
-            after,
-            before,
-            ..
-        } => (source, after.clone(), before.clone()),
-        Stretch::Answers { source, root, .. } => {
-            let shorter = root.get(..root.len().saturating_sub(1)).unwrap_or_default();
-            (source, shorter.to_owned(), format!("{root}z"))
-        }
-    };
-    let bind = |q: Query| q.bind(loop_name).bind(source).bind(after).bind(before);
-    IN_STRETCH
-        .all(from, bind, |row| {
-            Ok(Known {
-                id: row.parsed("id")?,
-                external_id: row.text("external_id")?,
-                thread: row.maybe_text("thread")?,
-            })
-        })
-        .await
-}
-
-/// How many signals a loop has read.
-pub async fn count(from: impl Reader, loop_name: &str) -> Result<u64, StoreError> {
-    Ok(COUNT
-        .first(from, |q| q.bind(loop_name), |row| row.number("n"))
-        .await?
-        .unwrap_or(0))
-}
-
 async fn insert(
     tx: &mut Tx,
     loop_name: &str,
@@ -262,6 +176,7 @@ async fn insert(
             .bind(hex::encode(salt))
             .bind(at.0)
             .bind(flags)
+            .bind(i64::from(signal.private))
     };
     INSERT.run(tx, bind).await.map(drop)
 }
@@ -289,6 +204,7 @@ async fn edit(
             .bind(hex::encode(salt))
             .bind(at.0)
             .bind(flags)
+            .bind(i64::from(signal.private))
     };
     EDIT.run(tx, bind).await.map(drop)
 }
@@ -303,6 +219,7 @@ async fn refresh(tx: &mut Tx, loop_name: &str, signal: &Signal, at: Timestamp) -
             .bind(labels)
             .bind(&signal.thread)
             .bind(at.0)
+            .bind(i64::from(signal.private))
     };
     REFRESH.run(tx, bind).await.map(drop)
 }
@@ -324,7 +241,13 @@ fn as_kept(signal: &Signal) -> Cow<'_, Signal> {
 
 /// What may change about a signal without its words being others.
 fn about(signal: &Signal) -> impl PartialEq + '_ {
-    (&signal.url, &signal.reactions, &signal.labels, &signal.thread)
+    (
+        &signal.url,
+        &signal.reactions,
+        &signal.labels,
+        &signal.thread,
+        signal.private,
+    )
 }
 
 fn lists(signal: &Signal) -> Result<(String, String), StoreError> {
@@ -352,34 +275,7 @@ fn voice_word(voice: Voice) -> &'static str {
     }
 }
 
-fn read_voice(word: &str) -> Option<Voice> {
-    [Voice::Person, Voice::Machine]
-        .into_iter()
-        .find(|voice| voice_word(*voice) == word)
-}
-
-fn read(row: &Row) -> Result<Kept, StoreError> {
-    Ok(Kept {
-        signal: Signal {
-            id: row.parsed("id")?,
-            source: row.text("source")?,
-            external_id: row.text("external_id")?,
-            at: row.time("at")?,
-            author: row.maybe_text("author")?,
-            voice: row.word("voice", read_voice)?,
-            text: row.text("text")?,
-            url: row.maybe_text("url")?,
-            reactions: row.json("reactions")?,
-            labels: row.json("labels")?,
-            thread: row.maybe_text("thread")?,
-        },
-        loop_name: row.text("loop")?,
-        edition: row.number("edition")?,
-        noise: row.maybe_text("noise")?,
-        finding: row.maybe_parsed("finding")?,
-        salt: row.text("salt")?,
-        flags: row.json("flags")?,
-        read_at: row.time("read_at")?,
-        erased_at: row.maybe_time("erased_at")?,
-    })
+#[cfg(test)]
+pub(super) fn all_statements() -> impl Iterator<Item = &'static super::query::Statement> {
+    [ALL, erase::ALL, look::ALL].into_iter().flatten()
 }

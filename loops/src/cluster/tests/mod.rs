@@ -1,5 +1,9 @@
 //! Facts about clusters as a caller sees them.
 
+mod a_message_a_run;
+mod quality;
+mod ties;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -24,6 +28,7 @@ fn signal(id: &str, text: &str) -> Signal {
         reactions: BTreeMap::new(),
         labels: Vec::new(),
         thread: None,
+        private: false,
     }
 }
 
@@ -169,7 +174,7 @@ fn a_later_run_finds_the_findings_of_an_earlier_one() {
         later
             .state(Cluster::Existing(finding))
             .expect("a state")
-            .starts_with("t1.2.")
+            .starts_with("t2.2.")
     );
 }
 

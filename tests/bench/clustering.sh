@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The clustering beside other ways of doing it: installs those into a folder of their own below target/, and measures all
+# in one run. Arguments go to the benchmark: `--long` for a million texts.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+peers=target/bench/venv
+if [ ! -x "$peers/bin/python" ]; then
+    python3 -m venv "$peers"
+fi
+"$peers/bin/pip" install --quiet "datasketch==2.0.0" "rapidfuzz==3.14.6" "scikit-learn==1.9.1"
+cargo build --locked --release --quiet -p tests --bin bench-clustering
+# One thread each, ours as well.
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+exec target/release/bench-clustering --peers "$peers/bin/python" "$@"
