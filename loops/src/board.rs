@@ -11,6 +11,8 @@ use crate::{
     text::one_line,
 };
 
+/// How the hidden word begins that an issue of ours is known by.
+pub const MARK: &str = "<!-- loops:board:";
 /// The issue's title.
 pub const TITLE: &str = "Loops: what is open here";
 /// More lines than this are counted, not shown.
@@ -56,7 +58,7 @@ pub struct Section {
 
 /// What we know the issue of a repository by.
 pub fn marker(repository: &str) -> String {
-    format!("<!-- loops:board:{repository} -->")
+    format!("{MARK}{repository} -->")
 }
 
 /// Somebody's words within a line: short, masked, and without anything that acts.

@@ -104,7 +104,7 @@ async fn a_merge_that_was_given_up_is_said_and_can_be_approved_again() {
     let talk = Talk::begin(&[]).await;
     let number = talk.number;
     let merge = Match::new("PUT", &format!("{PULLS}/{number}/merge"));
-    talk.hub.world().fault(merge, Fault::Status(503), 1);
+    talk.hub.world().fault(merge, Fault::Status(503), 3);
     assert_eq!(talk.shop.world.loops(["approve", &talk.id]).await.code, 0);
     assert_eq!(state(&talk).await, "approved");
     {
@@ -126,7 +126,9 @@ async fn a_merge_that_was_given_up_is_said_and_can_be_approved_again() {
 
     let again = talk.shop.world.loops(["approve", &talk.id]).await;
     assert_eq!(again.code, 0, "{again}");
-    talk.look().await;
+    for _ in 0..3 {
+        talk.look().await;
+    }
     assert_eq!(state(&talk).await, "merged");
     let status = talk.shop.world.loops(["status"]).await.stdout;
     assert!(!status.contains("does not work"), "{status}");

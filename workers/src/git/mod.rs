@@ -14,6 +14,10 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use tokio::{io::AsyncReadExt as _, io::AsyncWriteExt as _, process::Command};
 
 pub use mirror::Mirror;
@@ -220,6 +224,7 @@ impl Git {
         most: usize,
     ) -> Result<Vec<u8>, GitError> {
         let mut child = self.command(args).spawn().map_err(GitError::NotStarted)?;
+        let mut group = Group(child.id());
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
             if let Some(mut input) = input {
@@ -238,6 +243,7 @@ impl Git {
             });
         }
         let status = child.wait().await.map_err(GitError::NotStarted)?;
+        group.0 = None;
         if status.success() {
             return Ok(output);
         }
@@ -282,8 +288,23 @@ impl Git {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true);
         command
+    }
+}
+
+/// The processes of one git, which ends them all if nobody waits for it any more: over HTTP, git's helper does the waiting,
+/// and would outlive it.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = self.0.and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = group {
+            // It may have ended by itself.
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
     }
 }
 

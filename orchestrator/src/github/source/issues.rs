@@ -9,6 +9,7 @@ use std::{
 };
 
 use loops::{
+    board::MARK,
     signal::Signal,
     spec::{GithubIssues, IssueState},
     time::Timestamp,
@@ -51,6 +52,11 @@ struct Cursor {
     /// The page at which a sweep goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sweep: Option<u32>,
+}
+
+/// Whether this is a dashboard of ours: what is said under it is an answer to us, and no report.
+fn is_board(body: Option<&str>) -> bool {
+    body.is_some_and(|body| body.contains(MARK))
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,7 +169,8 @@ impl Reading<'_> {
                     continue;
                 };
                 last = Some(issue.updated_at);
-                self.matches.insert(issue.number, issue.pull_request.is_none());
+                let asked = issue.pull_request.is_none() && !is_board(issue.body.as_deref());
+                self.matches.insert(issue.number, asked);
                 let said = digestible(
                     &issue.title,
                     issue.body.as_deref(),
@@ -325,6 +332,7 @@ impl Reading<'_> {
                 };
                 let labels = &self.source.labels;
                 !issue.is_pull
+                    && !is_board(Some(&issue.body))
                     && (self.source.states.is_empty() || self.source.states.contains(&state))
                     && labels
                         .iter()

@@ -83,6 +83,15 @@ pub(super) fn jobs(call: &mut Call<'_>) -> Answer {
     Ok(call.page_in("jobs", list))
 }
 
+pub(super) fn jobs_of_attempt(call: &mut Call<'_>) -> Answer {
+    let (run, attempt) = (one(call)?, call.number("attempt_number")?);
+    let jobs = run.jobs.iter().filter(|job| job.attempt == attempt);
+    let list = jobs
+        .map(|job| call.world.job_json(call.at, run.id, job))
+        .collect();
+    Ok(call.page_in("jobs", list))
+}
+
 pub(super) fn job(call: &mut Call<'_>) -> Answer {
     let id = call.number("job_id")?;
     let runs = call.world.repositories[call.at].runs.values();

@@ -350,6 +350,11 @@ pub(super) const ROUTES: &[Route] = &[
         actions::jobs,
     ),
     get(
+        "/repos/{owner}/{repo}/actions/runs/{run_id}/attempts/{attempt_number}/jobs",
+        ACTIONS,
+        actions::jobs_of_attempt,
+    ),
+    get(
         "/repos/{owner}/{repo}/actions/jobs/{job_id}",
         ACTIONS,
         actions::job,
