@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
     net::{TcpListener, UdpSocket},
     os::unix::{
         fs::{MetadataExt as _, PermissionsExt as _},
