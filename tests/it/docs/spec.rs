@@ -137,6 +137,7 @@ fn kind(schema: &Value) -> String {
             (Some(least), None) => format!("{least} or more"),
             _ => "a number".to_owned(),
         },
+        Some("number") => "a number".to_owned(),
         Some("boolean") => "`true` or `false`".to_owned(),
         Some("string") => match schema["examples"][0].as_str() {
             Some(example) => format!(

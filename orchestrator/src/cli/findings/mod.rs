@@ -33,7 +33,7 @@ struct List {
     #[arg(value_name = "LOOP")]
     name: Option<String>,
     /// In this state only: open, working, proposed, fixed, refused, merged
-    #[arg(long = "in", alias = "state", id = "in_state", value_name = "STATE", value_parser = state)]
+    #[arg(long = "in", id = "in_state", value_name = "STATE", value_parser = state)]
     state: Option<FindingState>,
     /// Reported by people, or by machines alone
     #[arg(long, value_enum)]
