@@ -50,7 +50,7 @@ impl Outcome {
     pub(super) async fn of(story: &Story) -> Self {
         let world = &story.world;
         let findings = world.loops(["findings", "--format", "json"]).await.json();
-        let findings = findings.as_array().unwrap().iter().map(|row| &row["finding"]);
+        let findings = findings.as_array().unwrap().iter();
         let mut findings: Vec<String> = findings
             .map(|row| format!("{} {}", row["signals"], row["state"].as_str().unwrap()))
             .collect();

@@ -15,8 +15,11 @@ use loops::{
     spec::{self, Boundaries, Known},
 };
 
+/// What reads the bytes of a case.
+pub type Target = fn(&[u8]);
+
 /// The targets, by the name of their folder of the corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("diff", diff),
     ("spec", spec),
     ("streams", streams),

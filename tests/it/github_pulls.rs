@@ -266,25 +266,26 @@ async fn an_app_carries_the_evidence_as_one_check_run_and_a_token_as_a_status() 
     );
     run(&shop.world).await;
     assert_eq!(hub.world().hits(fault), 1);
-    let mut there = hub.world();
-    let head = there
-        .repo(SHOP)
-        .issues
-        .values()
-        .find_map(|issue| Some(issue.pull.as_ref()?.head_sha.clone()));
-    let repo = there.repo(SHOP);
-    let checks: Vec<_> = repo.checks.values().collect();
-    assert_eq!((checks.len(), repo.statuses.len()), (1, 0), "{checks:#?}");
-    let check = checks[0];
-    assert_eq!(
-        (check.name.as_str(), Some(&check.sha)),
-        ("loops/fix", head.as_ref())
-    );
-    assert_eq!(check.conclusion.as_deref(), Some("success"));
-    assert!(check.external_id.as_ref().unwrap().starts_with("loops:"));
-    let summary = check.output[1].clone().unwrap();
-    assert!(summary.contains("reproduc"), "the evidence: {summary}");
-    drop(there);
+    {
+        let mut there = hub.world();
+        let head = there
+            .repo(SHOP)
+            .issues
+            .values()
+            .find_map(|issue| Some(issue.pull.as_ref()?.head_sha.clone()));
+        let repo = there.repo(SHOP);
+        let checks: Vec<_> = repo.checks.values().collect();
+        assert_eq!((checks.len(), repo.statuses.len()), (1, 0), "{checks:#?}");
+        let check = checks[0];
+        assert_eq!(
+            (check.name.as_str(), Some(&check.sha)),
+            ("loops/fix", head.as_ref())
+        );
+        assert_eq!(check.conclusion.as_deref(), Some("success"));
+        assert!(check.external_id.as_ref().unwrap().starts_with("loops:"));
+        let summary = check.output[1].clone().unwrap();
+        assert!(summary.contains("reproduc"), "the evidence: {summary}");
+    }
     hub.check();
     shop.world.close().await;
 }

@@ -102,13 +102,10 @@ pub(super) fn is_address(text: &str) -> bool {
         (None, None) => return false,
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let name = host.split_once(':').map_or(host, |(name, _)| name);
-    let here = matches!(name, "localhost" | "127.0.0.1");
     !text.chars().any(|c| c.is_control() || c.is_whitespace())
         && !rest.contains('#')
         && !host.starts_with('*')
-        && is_host(host)
-        && (here || !only_here)
+        && (here_on_a_port(host) || (!only_here && is_host(host)))
 }
 
 /// Whether an entry of hosts (`registry.example.com`, `*.example.com:8443`) allows all that another one does. Without a
@@ -126,6 +123,12 @@ pub(super) fn host_covers(wide: &str, narrow: &str) -> bool {
         None => wide.eq_ignore_ascii_case(narrow),
     };
     same && port == wanted
+}
+
+/// This machine itself, with or without a port.
+fn here_on_a_port(host: &str) -> bool {
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    matches!(name, "localhost" | "127.0.0.1") && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// A Slack channel: its name with its `#`, or its id.

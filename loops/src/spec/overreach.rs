@@ -299,7 +299,6 @@ mod tests {
             ("sandbox: { disk: 21GiB }\n", "sandbox.disk"),
             ("sandbox: { cpus: 3 }\n", "sandbox.cpus"),
             ("sandbox: { image: evil }\n", "sandbox.image"),
-            ("sandbox: { engine: docker }\n", "sandbox.engine"),
             (
                 "triage: { trust: { members: 1, names: [eve] } }\n",
                 "triage.trust.names",

@@ -149,12 +149,12 @@ async fn once(
     told: &mut Told,
 ) -> Result<(), engine::EngineError> {
     if home.slack.is_some() {
-        if round % HEAR_EVERY == 0 {
+        if round.is_multiple_of(HEAR_EVERY) {
             for heard in engine::hear_answers(home).await? {
                 out.note(format!("{}  {}", clock::now(), answered(&heard)));
             }
         }
-        if round % ANNOUNCE_EVERY == 0 {
+        if round.is_multiple_of(ANNOUNCE_EVERY) {
             engine::announce(home).await?;
         }
     }

@@ -240,6 +240,7 @@ async fn begin(
         definition: definition.clone(),
         id,
         base,
+        repository: place.to_string(),
         mirror,
         watchers: watchers.clone(),
         cancel: cancel.clone(),

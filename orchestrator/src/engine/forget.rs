@@ -60,7 +60,7 @@ pub async fn erase(store: &Store, all: &[signals::Kept]) -> Result<Erased, Engin
         let (count, touched) = take_away(&mut tx, &old, By::Person).await?;
         tx.commit().await?;
         erased.signals += count;
-        findings.extend(touched.into_iter().map(|(finding, _)| finding));
+        findings.extend(touched.into_keys());
     }
     let (mut ended, mut pages) = (BTreeSet::new(), BTreeSet::new());
     for finding in &findings {

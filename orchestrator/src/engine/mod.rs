@@ -276,6 +276,8 @@ pub(crate) struct Running {
     pub(crate) id: RunId,
     /// The base commit that everything of the run is made against.
     pub(crate) base: String,
+    /// Where the repository was when the run was taken up: its mirror goes by this name, also when it moves away.
+    pub(crate) repository: String,
     pub(crate) mirror: PathBuf,
     pub(crate) watchers: Watchers,
     pub(crate) cancel: CancellationToken,

@@ -100,7 +100,7 @@ impl Running {
         let spec = self.spec();
         let commands = spec.checks.commands.clone();
         let key = baseline_key(spec, &commands);
-        let repository = self.definition.place().to_string();
+        let repository = self.repository.clone();
         let known: Option<Vec<Baseline>> =
             baselines::get(&self.engine.home.store, &repository, &self.base, &key).await?;
         let fresh = known.is_none();

@@ -196,7 +196,7 @@ async fn said(door: &Door, request: &str, token: &str) -> String {
     let mut all = String::new();
     let mut piece = [0; 4096];
     // A refusal of CONNECT leaves the connection open for another try.
-    while !all.contains(JEWELS) && !(all.starts_with("HTTP/1.1 4") && all.contains("\r\n\r\n")) {
+    while !(all.contains(JEWELS) || all.starts_with("HTTP/1.1 4") && all.contains("\r\n\r\n")) {
         match tokio::time::timeout(Duration::from_secs(20), stream.read(&mut piece))
             .await
             .unwrap()

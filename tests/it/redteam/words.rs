@@ -54,7 +54,7 @@ fn refers(text: &str) -> bool {
     let pairs = text.as_bytes().windows(2);
     let hash = |pair: &[u8]| pair[0] == b'#' && pair[1].is_ascii_digit();
     let lower = text.to_ascii_lowercase();
-    text.as_bytes().len() > 1 && (pairs.into_iter().any(hash) || lower.contains("gh-1"))
+    text.len() > 1 && (pairs.into_iter().any(hash) || lower.contains("gh-1"))
 }
 
 fn html(text: &str) -> bool {

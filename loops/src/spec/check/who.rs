@@ -54,7 +54,7 @@ fn labels(path: &str, needs: &[String], finds: &mut Finds<'_>) {
     finds.each(
         path,
         needs,
-        |label| forms::is_worker(label),
+        forms::is_worker,
         "a label has lower-case letters, digits, hyphens and underscores, at most 63, like `gpu`",
     );
 }

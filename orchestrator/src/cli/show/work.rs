@@ -97,10 +97,9 @@ pub(super) async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Resu
         out.json(&json!({ "task": kept.task, "run": kept.run, "state": kept.state, "why": kept.why, "evidence": found }));
         return Ok(());
     }
-    if let Some(plan) = plans::get(store, id).await?
-        && plan.state == PlanState::Waiting
-    {
-        return crate::cli::plans::print(store, out, &plan).await;
+    let plan = plans::get(store, id).await?;
+    if let Some(plan) = plan.as_ref().filter(|plan| plan.state == PlanState::Waiting) {
+        return crate::cli::plans::print(store, out, plan).await;
     }
     out.line(format!(
         "{}  T{} of {}  {}",
@@ -118,6 +117,10 @@ pub(super) async fn task(store: &Store, out: Out, id: loops::id::TaskId) -> Resu
         out.line(format!("  - {}", plain(line)));
     }
     out.line(format!("may change: {}", plain(&kept.task.write.join(", "))));
+    if let Some(who) = plan.as_ref().and_then(|plan| plan.who.as_deref()) {
+        let state = plan.as_ref().map_or("", |plan| plan.state.as_str());
+        out.line(format!("its plan was {state} by {}", plain(who)));
+    }
     for attempt in all {
         let summary = attempt.ended.summary.as_deref().unwrap_or_default();
         let (role, state) = (attempt.begun.role.as_str(), attempt.state.as_str());

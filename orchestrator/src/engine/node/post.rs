@@ -94,7 +94,7 @@ impl Running {
             };
         let order = self.order(attempt, task, ask.start, ask.timeout, ask.job);
         let body = Body {
-            repository: self.definition.place().to_string(),
+            repository: self.repository.clone(),
             hosts: Hosts::of(self.spec(), &order),
             order,
             guest: ask.guest,

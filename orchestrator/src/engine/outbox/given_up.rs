@@ -108,7 +108,7 @@ async fn record(tx: &mut Tx, proposal: &Proposal, kind: &str) -> Result<(), Engi
 }
 
 async fn proposal_of(from: impl Reader, key: &str) -> Result<Option<Proposal>, EngineError> {
-    match key.splitn(3, ':').nth(1).map(str::parse) {
+    match key.split(':').nth(1).map(str::parse) {
         Some(Ok(id)) if !key.starts_with(BOARD) => Ok(proposals::get(from, id).await?),
         _ => Ok(None),
     }

@@ -238,7 +238,7 @@ async fn write(
     attempts::finish(&mut tx, attempt, AttemptState::Done, &ended, now).await?;
     evidence_rows::put(&mut tx, attempt, proposal.task, attempt, &proven.evidence).await?;
     let revision = Revision {
-        attempt: attempt,
+        attempt,
         base: proven.base.clone(),
         head: head.clone(),
         title: proposal.title.clone(),
@@ -266,7 +266,7 @@ async fn write(
     talk.ci = None;
     talk.tell(format!("The base had moved: {how}, as {}.", news::short(&head)));
     let now_proposal = Proposal {
-        attempt: attempt,
+        attempt,
         base: proven.base.clone(),
         head: head.clone(),
         ..proposal.clone()
