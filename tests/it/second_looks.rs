@@ -334,7 +334,7 @@ async fn only_the_closers_own_words_about_the_closing_are_the_reason() {
         .loops(["findings", "--format", "json"])
         .await
         .json();
-    let finding = findings[0]["finding"]["id"].as_str().unwrap().to_owned();
+    let finding = findings[0]["id"].as_str().unwrap().to_owned();
     let shown = talk
         .shop
         .world
