@@ -56,7 +56,7 @@ pub(super) fn system<E: Into<std::io::Error>>(what: impl Into<String>) -> impl F
     }
 }
 
-/// `loops sandbox-launch PLAN`, `loops sandbox-launch --inside …` and the two stages of [`forward`].
+/// `loops sandbox-launch PLAN`, `loops sandbox-launch --inside …` and the two stages of `forward`.
 #[must_use]
 pub fn launch_main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().skip(2).collect();

@@ -1,7 +1,7 @@
 //! Channels as signals: messages and what was answered to them, within a look-back that counts from a thread's first
 //! message. What we wrote ourselves is none.
 //!
-//! A batch says of which stretches it is all that there is ([`Stretch`]), so that whoever keeps signals can tell what
+//! A batch says of which stretches it is all that there is ([`crate::source::Stretch`]), so that whoever keeps signals can tell what
 //! was deleted: Slack does not.
 
 mod cursor;
