@@ -268,4 +268,6 @@ fn latin(c: char) -> char {
 }
 
 #[cfg(test)]
+mod held_out;
+#[cfg(test)]
 mod tests;
