@@ -40,7 +40,7 @@ HackAPrompt, Tensor Trust, garak, deepset, LLMail-Inject, published cases) besid
 | second pair, after the scan was extended again | 47 of 50 | 1 of 50 |
 
 The third row is the one to believe for what nobody has written a pattern for yet: about four in ten. Plain orders without any sign of an
-injection ("reset the password to 123456") are mostly what is missed.
+injection (reset the password to 123456) are mostly what is missed.
 
 ## Fuzzing
 
