@@ -71,6 +71,7 @@ impl Running {
                 brief: brief::review(&task.task, &signals, &diff, &known),
                 max_turns: MAX_TURNS,
                 deny_commands: Vec::new(),
+                hosts: Vec::new(),
                 advisor: None,
                 gateway: Body::no_gateway(),
             },

@@ -75,6 +75,7 @@ impl Running {
                 brief: brief::work(&task.task, &signals, words.as_deref(), start.is_some()),
                 max_turns: MAX_TURNS,
                 deny_commands: self.spec().boundaries.commands.deny.clone(),
+                hosts: self.spec().boundaries.network.clone(),
                 advisor: worker.advisor.clone(),
                 gateway: Body::no_gateway(),
             },

@@ -68,7 +68,9 @@ impl Doctor {
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
                 looks.extend(github::looks(&config.github, &worked_on(context, &config)).await);
-                looks.extend(slack::looks(&config.slack, &defined_here(&config, context)).await);
+                let here = defined_here(&config, context);
+                looks.extend(sandbox::engines(&here).await);
+                looks.extend(slack::looks(&config.slack, &here).await);
                 looks.extend(credentials::looks(&config.credentials));
             }
         }
