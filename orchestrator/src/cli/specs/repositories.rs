@@ -195,8 +195,8 @@ impl Judge<'_> {
                 && !taken.contains(&row.name)
                 && Path::new(&row.path).file_name() == file.path.file_name()
         })?;
-        let mut good = SpecFile::read_as(Path::new(&row.path), file.shown.clone(), self.known).ok()?;
-        good.repository = Some(key);
+        let path = Path::new(&row.path);
+        let good = SpecFile::read_as(path, file.shown.clone(), Some(key), self.known).ok()?;
         let spec = good.spec.as_ref().ok().filter(|spec| spec.name == row.name)?;
         let over = spec::overreach(spec, &self.name.to_string(), self.allowance, spent);
         let day = spec.budget.day.0;
@@ -214,8 +214,7 @@ impl Judge<'_> {
         for path in paths {
             let file = path.file_name().unwrap_or_default().to_string_lossy();
             let shown = format!("{}/{FOLDER}/{file}", self.name);
-            let mut file = SpecFile::read_as(&path, shown, self.known)?;
-            file.repository = Some(self.name.key());
+            let file = SpecFile::read_as(&path, shown, Some(self.name.key()), self.known)?;
             add(&mut all, file);
         }
         Ok(all)
