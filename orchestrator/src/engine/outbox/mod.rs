@@ -114,6 +114,7 @@ pub(crate) enum Outward {
 
 pub(crate) use self::{
     given_up::{failures, not_sent},
+    end::goes_elsewhere,
     pull::with,
 };
 

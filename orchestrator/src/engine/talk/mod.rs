@@ -79,6 +79,7 @@ pub(super) async fn look(
     if proposal.state != ProposalState::Open && turn.is_asked(&heard) {
         // A worker is on it, or it is about to be merged: what was asked is read again when it is open.
         turn.wait();
+        turn.take_back(&heard);
     }
     if open && !turn.left_alone() {
         let ci = ci::look(repository, proposal).await?;
