@@ -1,7 +1,10 @@
 //! The end of a round: each thread is answered once, and the updating comment says what came of it.
 
 use loops::{
-    screen::clean::{self, Allowed},
+    screen::{
+        clean::{self, Allowed},
+        private,
+    },
     text::one_line,
 };
 use serde_json::json;
@@ -31,12 +34,14 @@ pub(crate) async fn begun(tx: &mut Tx, proposal: &Proposal, who: &str) -> Result
     Ok(())
 }
 
-/// A round has left a new change: `proposal` has it already. Nothing, if it was no round.
-pub(crate) async fn done(tx: &mut Tx, proposal: &Proposal) -> Result<(), EngineError> {
+/// A round has left a new change: `proposal` has it already. Nothing, if it was no round. What its worker says of it is
+/// told without what it repeats of `in_private`.
+pub(crate) async fn done(tx: &mut Tx, proposal: &Proposal, in_private: &[String]) -> Result<(), EngineError> {
     let summary = attempts::get(&mut *tx, proposal.attempt)
         .await?
         .and_then(|attempt| attempt.ended.summary)
         .unwrap_or_default();
+    let summary = private::hold(&summary, in_private);
     let words = clean::inline(&one_line(&summary, 200), &Allowed::default());
     let commit = news::short(&proposal.head).to_owned();
     let words = if words.is_empty() {
