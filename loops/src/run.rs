@@ -160,14 +160,15 @@ impl RunState {
         }
     }
 
-    /// After the end only a person's words count: they open the task, and with it the run, once more. A refused plan
-    /// opens nothing.
+    /// After the end only a person's words count, and that a proposal was made anew: they open the task, and with it the
+    /// run, once more. A refused plan opens nothing.
     fn apply_after_the_end(&mut self, event: &Event) {
         let Some(entry) = event.task().and_then(|task| self.tasks.get_mut(&task)) else {
             return;
         };
         let comes_back = match event {
             Event::SentBack { .. } => entry.step.takes_words(),
+            Event::ProvenAnew { .. } => entry.takes_anew(),
             Event::PlanApproved { .. } => entry.step.waits_for_a_yes(),
             Event::PlanRefused { .. } => {
                 entry.apply(event);

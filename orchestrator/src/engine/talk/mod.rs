@@ -37,7 +37,7 @@ pub(crate) use self::{
     heard::closing_words,
     merge::{Unmerged, note_unmerged},
     news::marker,
-    rebuild::Rebuilds,
+    rebuild::{Rebuilds, definition},
 };
 use super::{EngineError, Home, News, Running, answer};
 use crate::{
