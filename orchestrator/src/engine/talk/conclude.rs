@@ -69,6 +69,29 @@ pub(crate) async fn wrote(tx: &mut Tx, proposal: &Proposal, wrote: [String; 2]) 
     Ok(())
 }
 
+/// Which comment the updating one is now. `left`: the one before it is another login's, and stays as it is.
+pub(crate) async fn commented(
+    tx: &mut Tx,
+    proposal: &Proposal,
+    comment: u64,
+    left: bool,
+) -> Result<(), EngineError> {
+    let Some(row) = pulls::get(&mut *tx, proposal.id).await? else {
+        return Ok(());
+    };
+    let mut talk: Talk = row.talk();
+    if talk.comment != Some(comment) {
+        talk.comment = Some(comment);
+        pulls::set_talk(tx, proposal.id, &talk).await?;
+    }
+    if left {
+        let words = "We have another login at GitHub than before: our earlier comment of this kind stays as it is, and \
+                     only this one is kept up.";
+        told(tx, proposal, words.to_owned()).await?;
+    }
+    Ok(())
+}
+
 /// The description was edited there, and is left as it is: said once.
 pub(crate) async fn page_is_theirs(tx: &mut Tx, proposal: &Proposal) -> Result<(), EngineError> {
     let words = "The description was edited here and stays as it is; `/loops explain` has what was proven.";
