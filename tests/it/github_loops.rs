@@ -198,6 +198,27 @@ async fn a_name_that_another_repositorys_loop_had_is_not_for_taking() {
 }
 
 #[tokio::test]
+async fn a_loop_of_the_operators_is_not_for_its_repository_to_take_over() {
+    let (world, hub) = world(&[]).await;
+    world.set_up(&hub, LISTED);
+    world.define(&Ratings::file().on_github(SHOP));
+    assert_eq!(world.loops(["run", "fix"]).await.code, 0);
+    hub.world()
+        .commit(SHOP, "main", "carol", &[(SPEC, Some(&spec(&[])))], "Take it over");
+    // The operator's file is broken for a moment.
+    std::fs::write(world.path(".loops/fix.yaml"), "name: fix\nkind: [\n").unwrap();
+    let told = world.loops(["run", "fix"]).await;
+    assert_eq!(told.code, 2, "{told}");
+    let validated = world.loops(["validate"]).await;
+    assert!(
+        format!("{told}{validated}").contains("was a loop of the operator's own folder"),
+        "{told}\n{validated}"
+    );
+    hub.check();
+    world.close().await;
+}
+
+#[tokio::test]
 async fn the_service_follows_the_base_branch_and_keeps_the_last_good_form() {
     let often = spec(&[("every: 10m", "every: 1s")]);
     let (world, hub) = world(&[("README.md", "shop")]).await;

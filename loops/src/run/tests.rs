@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -404,13 +406,38 @@ fn any_event() -> impl Strategy<Value = Event> {
         ids().prop_map(|(task, attempt)| Event::Lost { task, attempt }),
         ids().prop_map(|(task, _)| Event::TaskCancelled { task }),
         any::<bool>().prop_map(|well| Event::LeadEnded { well }),
-        Just(Event::Stopped {
-            end: End::OutOfBudget
-        }),
+        prop_oneof![
+            3 => Just(End::OutOfBudget),
+            1 => Just(End::Cancelled),
+            1 => Just(End::Failed)
+        ]
+        .prop_map(|end| Event::Stopped { end }),
     ]
 }
 
 proptest! {
+    #[test]
+    fn a_step_changes_what_it_says_and_what_is_newly_due_is_what_was_not_due_before(
+        events in prop::collection::vec(any_event(), 0..60),
+    ) {
+        let mut state = RunState::default();
+        for event in &events {
+            let before = state.clone();
+            let next = state.weigh(event);
+            let undo = state.take(&next);
+            let changed: Vec<TaskId> =
+                state.tasks.iter().filter(|(id, task)| before.tasks.get(id) != Some(task)).map(|(id, _)| *id).collect();
+            prop_assert_eq!(next.tasks.keys().copied().collect::<Vec<_>>(), changed);
+            let was_due: BTreeSet<Action> = before.due().into_iter().collect();
+            let due: Vec<Action> = state.due().into_iter().filter(|action| !was_due.contains(action)).collect();
+            prop_assert_eq!(next.actions, due);
+            let after = state.clone();
+            state.undo(undo);
+            prop_assert_eq!(&state, &before);
+            state = after;
+        }
+    }
+
     #[test]
     fn no_order_of_events_proposes_what_was_not_proven(events in prop::collection::vec(any_event(), 0..60)) {
         let mut state = RunState::default();

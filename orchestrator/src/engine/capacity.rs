@@ -25,7 +25,7 @@ use crate::{
         Store, decisions, findings, handed, loops as loop_rows, outbox, plans,
         plans::PlanState,
         proposals::{self, Proposal, ProposalState},
-        runs,
+        pulls, runs,
     },
 };
 
@@ -96,6 +96,11 @@ pub(super) async fn waiting(home: &Home) -> Result<Vec<Waiting>, EngineError> {
     use ProposalState::{Approved, Open, Preparing, Revising};
     for state in [Preparing, Open, Revising, Approved] {
         for proposal in proposals::list(store, None, Some(state)).await? {
+            // What people took over waits for nobody whom we asked.
+            let pull = pulls::get(store, proposal.id).await?;
+            if pull.is_some_and(|pull| pull.hands_off.is_some()) {
+                continue;
+            }
             let asked = asked(store, &proposal).await?;
             all.push(Waiting {
                 since: answered_last(store, &proposal).await?,

@@ -38,12 +38,11 @@ impl Running {
         let tree = self.tree_of(of).await?;
         let attempt = clock::id(AttemptId::new);
         let diff = self.diff(&tree).await?;
-        let mut found = vec![
-            self.judge_boundaries(task, &diff).await?,
-            self.judge_screens(task, of, &diff).await?,
-        ];
+        let mut found = vec![self.judge_boundaries(task, &diff).await?];
         let mut caveats = Vec::new();
+        // What is refused already costs no further look.
         if found[0].verdict == Verdict::Passed {
+            found.push(self.judge_screens(task, of, diff).await?);
             let (evidence, said) = self.check(task, attempt, tree).await?;
             found.extend(evidence);
             caveats = said;
@@ -157,19 +156,27 @@ impl Running {
         &self,
         task: TaskId,
         of: AttemptId,
-        diff: &Result<Diff, String>,
+        diff: Result<Diff, String>,
     ) -> Result<Evidence, EngineError> {
         let diff = match diff {
             Ok(diff) => diff,
-            Err(why) => return Ok(screen::could_not_run(why)),
+            Err(why) => return Ok(screen::could_not_run(&why)),
         };
         let title = self.task(task).await?.task.title;
         let account = attempts::get(&self.engine.home.store, of)
             .await?
             .and_then(|worked| worked.ended.summary)
             .unwrap_or_default();
-        let texts = [("title", title.as_str()), ("account", account.as_str())];
-        Ok(screen::judge(Leaving { diff, texts: &texts }))
+        let judged = tokio::task::spawn_blocking(move || {
+            let texts = [("title", title.as_str()), ("account", account.as_str())];
+            screen::judge(Leaving {
+                diff: &diff,
+                texts: &texts,
+            })
+        });
+        Ok(judged
+            .await
+            .unwrap_or_else(|error| screen::could_not_run(&format!("the screens broke off: {error}"))))
     }
 
     async fn judge_boundaries(

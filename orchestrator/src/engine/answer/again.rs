@@ -163,10 +163,18 @@ async fn there(
         Err(_) => return Ok(Err(No::Conflicts)),
     };
     let screened = match workers::checks::diff(&git, base, &tree).await {
-        Ok(diff) => screen::judge(Leaving {
-            diff: &diff,
-            texts: &[("title", &proposal.title)],
-        }),
+        Ok(diff) => {
+            let title = proposal.title.clone();
+            let judged = tokio::task::spawn_blocking(move || {
+                screen::judge(Leaving {
+                    diff: &diff,
+                    texts: &[("title", &title)],
+                })
+            });
+            judged
+                .await
+                .unwrap_or_else(|error| screen::could_not_run(&format!("the screens broke off: {error}")))
+        }
         Err(error) => screen::could_not_run(&format!("the change could not be read: {error}")),
     };
     let mut evidence = prove_tree(home, definition, proposal, mirror, base, &tree, room).await?;
@@ -200,7 +208,7 @@ async fn prove_tree(
             Sandbox::Limits(limits) => Some(limits.clone()),
         },
         setup: spec.setup.clone(),
-        setup_cache: home.setup_cache(),
+        setup_cache: home.setup_cache(mirror),
         ways_out: WaysOut::default(),
         timeout: longest(&spec.checks.commands),
         job: Job::Prove(Prove {

@@ -246,11 +246,14 @@ async fn a_pull_request_is_known_by_its_proposal_as_long_as_that_is_open() {
             .unwrap();
         pulls::one_more_round(&mut tx, page.id).await.unwrap();
         pulls::one_more_rebuild(&mut tx, page.id).await.unwrap();
+        let loop_name = &page.loop_name;
+        assert_eq!(proposals::open_count(&mut tx, loop_name).await.unwrap(), 1);
         assert!(
             pulls::leave_alone(&mut tx, page.id, "it is theirs")
                 .await
                 .unwrap()
         );
+        assert_eq!(proposals::open_count(&mut tx, loop_name).await.unwrap(), 0);
         assert!(!pulls::leave_alone(&mut tx, page.id, "again").await.unwrap());
         pulls::put(
             &mut tx,
