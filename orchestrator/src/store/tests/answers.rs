@@ -139,6 +139,17 @@ async fn an_effect_is_decided_once_and_carried_out_once() {
             ),
             (1, json!({"push": "a"}))
         );
+        assert!(
+            outbox::refused(&mut tx, "b", "a check is missing", at(9))
+                .await
+                .unwrap()
+        );
+        let counted = async |tx: &mut Tx, key: &str| {
+            let effect = outbox::get(tx, key).await.unwrap().unwrap();
+            (effect.tries, effect.refusals)
+        };
+        assert_eq!(counted(&mut tx, "a").await, (1, 0), "an outage is no refusal");
+        assert_eq!(counted(&mut tx, "b").await, (1, 1));
         assert!(outbox::done(&mut tx, "a", at(2)).await.unwrap());
         assert!(!outbox::done(&mut tx, "a", at(3)).await.unwrap());
         assert!(outbox::failed(&mut tx, "b", "refused", at(3)).await.unwrap());
