@@ -13,6 +13,7 @@ mod follow;
 mod history;
 mod import;
 mod init;
+mod lean;
 mod logs;
 mod nodes;
 mod out;
@@ -199,6 +200,9 @@ pub fn main() -> ExitCode {
         out.text(OVERVIEW);
         return ExitCode::SUCCESS;
     };
+    if let Command::Serve(_) | Command::Worker(_) = command {
+        lean::settle();
+    }
     let context = Context {
         global: cli.global,
         out,
