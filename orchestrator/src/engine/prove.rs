@@ -103,11 +103,7 @@ impl Running {
         let known: Option<Vec<Baseline>> =
             baselines::get(&self.engine.home.store, &repository, &self.base, &key).await?;
         let fresh = known.is_none();
-        let total = commands
-            .iter()
-            .map(|check| check.timeout.0)
-            .sum::<std::time::Duration>()
-            * 4;
+        let timeout = longest(&commands);
         let job = Job::Prove(Prove {
             change: Change {
                 tree,
@@ -118,7 +114,6 @@ impl Running {
             weakened_tests: spec.checks.weakened_tests,
             baseline: known,
         });
-        let timeout = Span(total + std::time::Duration::from_secs(600));
         let ask = Ask {
             verb: "checks",
             kind: PROVE.to_owned(),
@@ -314,4 +309,10 @@ fn could_not_run(name: &str, why: &str) -> Evidence {
         words: one_line(why, 400),
         detail: String::new(),
     }
+}
+
+/// How long a proof with these commands may take at most, with and without the change.
+pub(super) fn longest(commands: &[CheckCommand]) -> Span {
+    let all: std::time::Duration = commands.iter().map(|check| check.timeout.0).sum();
+    Span(all * 4 + std::time::Duration::from_secs(600))
 }

@@ -38,6 +38,15 @@ impl Mirror {
         .await
     }
 
+    /// The commit that a branch was at when it was fetched last; none: the mirror has none, or says so elsewhere than
+    /// where a fetch writes it. Starts no process.
+    pub fn known(at: &Path, branch: &str) -> Option<String> {
+        let branch = Branch::read(branch).ok()?;
+        let text = std::fs::read_to_string(at.join(branch.ours)).ok()?;
+        let commit = text.trim_end();
+        checked(commit).ok().map(str::to_owned)
+    }
+
     /// Takes a commit with its tree, as [`Git::pack_commit`] packs it, into the mirror at `at` (made if it is not there).
     /// The mirror's history ends there: what the commit names as its parents is not asked for.
     ///

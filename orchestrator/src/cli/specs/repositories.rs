@@ -114,11 +114,16 @@ impl Judge<'_> {
         let mut all = self.read().unwrap_or_default();
         // Which repository a name's findings, runs and proposals came from: they are not for another one to see.
         let rows = loop_rows::list(&self.home.store).await?;
-        let owners: BTreeMap<String, String> = rows
+        let key = self.name.key();
+        let owners: BTreeMap<&str, String> = rows
             .iter()
+            .filter(|row| row.repository.as_ref() != Some(&key))
             .map(|row| {
-                let repo = row.spec["repo"].as_str().unwrap_or_default();
-                (row.name.clone(), repo.to_owned())
+                let owner = match &row.repository {
+                    Some(repository) => format!("`{repository}`"),
+                    None => "the operator's own folder".to_owned(),
+                };
+                (row.name.as_str(), owner)
             })
             .collect();
         let (mut spent, mut good) = (Money::ZERO, 0_u32);
@@ -129,13 +134,10 @@ impl Judge<'_> {
             for over in spec::overreach(spec, &self.name.to_string(), self.allowance, spent) {
                 file.add(&over.path, over.words);
             }
-            if let Some(owner) = owners
-                .get(&loop_name)
-                .filter(|owner| **owner != self.name.to_string())
-            {
+            if let Some(owner) = owners.get(loop_name.as_str()) {
                 file.add(
                     "name",
-                    format!("`{loop_name}` was a loop of `{owner}`, and what it knows stays there; take another name"),
+                    format!("`{loop_name}` was a loop of {owner}, and what it knows stays there; take another name"),
                 );
             }
             if good >= self.allowance.loops {

@@ -11,7 +11,7 @@ use loops::{
     evidence::{Evidence, Verdict, verdict},
     id::AttemptId,
     screen::{self, Leaving},
-    spec::{Sandbox, Span},
+    spec::Sandbox,
 };
 use tokio::sync::mpsc;
 use workers::{
@@ -23,7 +23,7 @@ use workers::{
 use super::Answered;
 use crate::{
     clock,
-    engine::{Definition, EngineError, Home, ways_out},
+    engine::{Definition, EngineError, Home, prove::longest, ways_out},
     gateway::Gateway,
     store::proposals::Proposal,
 };
@@ -210,7 +210,7 @@ async fn prove_tree(
         setup: spec.setup.clone(),
         setup_cache: home.setup_cache(mirror),
         ways_out: WaysOut::default(),
-        timeout: Span(Duration::from_secs(3600)),
+        timeout: longest(&spec.checks.commands),
         job: Job::Prove(Prove {
             change: Change {
                 tree: tree.to_owned(),
