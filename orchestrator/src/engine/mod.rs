@@ -226,7 +226,8 @@ impl Home {
         crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
         // What attempts of that process lay in is nobody's any more.
-        let _ = tokio::fs::remove_dir_all(self.folder.join("attempts")).await;
+        let attempts = self.folder.join("attempts");
+        let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&attempts)).await;
         Ok(())
     }
 

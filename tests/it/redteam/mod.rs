@@ -17,6 +17,7 @@ pub(crate) mod page;
 mod reading;
 mod resources;
 mod service;
+mod sharing;
 mod signals;
 mod smuggling;
 mod supply;
@@ -56,6 +57,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         asking::family(),
         budget::family(),
         git::family(),
+        sharing::family(),
         supply::family(),
         smuggling::family(),
         words::family(),
