@@ -172,7 +172,10 @@ impl<'s> Draft<'s> {
             return Vec::new();
         }
         let was_over = matches!(self.before.phase, Phase::Ended(_));
-        let of_run = self.phase.due().filter(|due| self.before.phase.due() != Some(*due));
+        let of_run = self
+            .phase
+            .due()
+            .filter(|due| self.before.phase.due() != Some(*due));
         let of_tasks = self.changed.iter().filter_map(|(id, task)| {
             let before = self.before.tasks.get(id).filter(|_| !was_over);
             task.due(*id)
