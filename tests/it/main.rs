@@ -15,6 +15,7 @@ mod dependencies;
 mod docs;
 mod emulate;
 mod fake_github;
+mod fan;
 mod findings;
 mod five_bugs;
 mod gateway;

@@ -80,7 +80,7 @@ pub use self::{
     trouble::troubles,
 };
 pub(crate) use self::{
-    propose::{AUTHOR, move_finding, repository_of},
+    propose::{AUTHOR, move_findings, repository_of},
     trust::held_back,
 };
 use crate::{
@@ -89,7 +89,7 @@ use crate::{
     gateway::Gateway,
     github::Hub,
     slack::Slack,
-    store::Store,
+    store::{Store, orders},
 };
 
 /// What stands on this machine, whether or not a model can be asked.
@@ -109,6 +109,8 @@ pub struct Home {
     pub review: Review,
     /// This process as one that carries out orders.
     pub(crate) node: Arc<node::Node>,
+    /// Where orders that were carried out here are ended.
+    pub(crate) desk: Arc<orders::Desk>,
     /// Who reads sources that are documents; none: nobody has said with which logins.
     pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
@@ -135,6 +137,7 @@ impl Home {
     pub fn new(store: Store, machine: Arc<Machine>, folder: PathBuf, hub: Option<Hub>) -> Self {
         let node = node::Node::new(&folder, config::Node::default());
         Self {
+            desk: Arc::new(orders::Desk::new(store.clone())),
             store,
             machine,
             folder,
@@ -210,7 +213,7 @@ impl Home {
     pub async fn leave(&self) -> Result<(), EngineError> {
         let mut tx = self.store.begin_beside().await?;
         crate::store::nodes::leave(&mut tx, self.node.id()).await?;
-        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -223,7 +226,7 @@ impl Home {
     pub async fn take_over_our_own(&self) -> Result<(), EngineError> {
         self.node.leads();
         let mut tx = self.store.begin_beside().await?;
-        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
         // What attempts of that process lay in is nobody's any more.
         let attempts = self.folder.join("attempts");
