@@ -20,6 +20,7 @@ mod service;
 mod signals;
 mod smuggling;
 mod supply;
+mod trust;
 mod words;
 mod writing;
 
@@ -64,6 +65,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         signals::family(),
         service::family(),
         resources::family(),
+        trust::family(),
     ]
 }
 
