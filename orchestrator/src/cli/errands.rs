@@ -45,8 +45,8 @@ async fn tell(home: &Home, out: Out) -> Result<(), CliError> {
         for told in engine::hear_answers(home).await? {
             out.note(answered(&told));
         }
-        engine::announce(home).await?;
     }
+    engine::announce(home).await?;
     for waiting in engine::send(home, true).await? {
         out.note(waits(&waiting));
     }
@@ -64,9 +64,7 @@ pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliE
     };
     match free {
         Ok(_lock) => {
-            if home.slack.is_some() {
-                engine::announce(home).await?;
-            }
+            engine::announce(home).await?;
             for waiting in engine::send(home, true).await? {
                 context.out.note(waits(&waiting));
             }
@@ -148,15 +146,13 @@ async fn once(
     watch: bool,
     told: &mut Told,
 ) -> Result<(), engine::EngineError> {
-    if home.slack.is_some() {
-        if round.is_multiple_of(HEAR_EVERY) {
-            for heard in engine::hear_answers(home).await? {
-                out.note(format!("{}  {}", clock::now(), answered(&heard)));
-            }
+    if home.slack.is_some() && round.is_multiple_of(HEAR_EVERY) {
+        for heard in engine::hear_answers(home).await? {
+            out.note(format!("{}  {}", clock::now(), answered(&heard)));
         }
-        if round.is_multiple_of(ANNOUNCE_EVERY) {
-            engine::announce(home).await?;
-        }
+    }
+    if round.is_multiple_of(ANNOUNCE_EVERY) {
+        engine::announce(home).await?;
     }
     if watch && home.hub.is_some() {
         for news in news_of(home).await? {

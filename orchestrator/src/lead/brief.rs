@@ -43,6 +43,11 @@ pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError>
         ));
         text.push_str(&library::untrusted("the finding's title", &finding.title));
         text.push('\n');
+        if let Some(asked) = running.question_about(id).await? {
+            text.push_str("its reporters were asked, once and for all; their answer is among its signals:\n");
+            text.push_str(&library::untrusted("what was asked", &asked));
+            text.push('\n');
+        }
         if let Some(first) = signals::of_finding(store, id, 1).await?.first() {
             let words: String = first.signal.text.chars().take(QUOTED).collect();
             text.push_str(&warning(first));

@@ -62,6 +62,13 @@ pub(super) struct Dismiss {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Ask {
+    pub(super) finding: String,
+    pub(super) question: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Spawn {
     pub(super) findings: Vec<String>,
     pub(super) worker: String,
@@ -133,8 +140,8 @@ fn tool(name: &str, description: &str, properties: Value, required: &[&str]) -> 
     }
 }
 
-/// What the model is told of the tools; `spawns`: whether it may have work done.
-pub(super) fn definitions(spawns: bool) -> Vec<ToolDefinition> {
+/// What the model is told of the tools; `spawns`: whether it may have work done; `asks`: whether it may ask reporters.
+pub(super) fn definitions(spawns: bool, asks: bool) -> Vec<ToolDefinition> {
     let text = || json!({ "type": "string" });
     let texts = || json!({ "type": "array", "items": { "type": "string" } });
     let number = || json!({ "type": "integer", "minimum": 0 });
@@ -182,6 +189,14 @@ pub(super) fn definitions(spawns: bool) -> Vec<ToolDefinition> {
             &["report"],
         ),
     ];
+    if asks {
+        tools.push(tool(
+            "ask",
+            "Ask whoever reported a finding one clear question, in the thread where they did, and set it aside until they answer. Once a finding; only where no report and no file can tell.",
+            json!({ "finding": text(), "question": text() }),
+            &["finding", "question"],
+        ));
+    }
     if spawns {
         tools.extend([
             tool(

@@ -89,7 +89,7 @@ impl LeadTools {
     async fn answer(&self, call_id: &str, name: &str, input: Value) -> Answer {
         let changes = matches!(
             name,
-            "spawn" | "spawn_all" | "cancel" | "send_back" | "merge" | "dismiss"
+            "spawn" | "spawn_all" | "cancel" | "send_back" | "merge" | "dismiss" | "ask"
         );
         let _turn = if changes {
             Some(self.turn.lock().await)
@@ -114,6 +114,7 @@ impl LeadTools {
             }
             "merge" => self.merge(input::read(input)?).await,
             "dismiss" => self.dismiss(input::read(input)?).await,
+            "ask" if self.running.may_ask() => self.ask(input::read(input)?).await,
             "spawn" if self.spawns() => self.spawn(call_id, input::read(input)?).await,
             "spawn_all" if self.spawns() => self.spawn_all(call_id, input::read(input)?).await,
             "cancel" if self.spawns() => self.cancel(input::read(input)?).await,
@@ -135,7 +136,7 @@ impl LeadTools {
 
 impl Tools for LeadTools {
     fn definitions(&self) -> Vec<ToolDefinition> {
-        input::definitions(self.spawns())
+        input::definitions(self.spawns(), self.running.may_ask())
     }
 
     async fn call(&self, call_id: &str, name: &str, input: Value) -> ToolAnswer {

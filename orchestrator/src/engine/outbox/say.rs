@@ -23,6 +23,7 @@ impl Sending<'_> {
             return Ok(Tried::Obsolete("a later word took its place".to_owned()));
         }
         let marker = talk::marker(&self.proposal);
+        let body = &self.held(body).await?;
         match self.repository.find_comment(row.number, &marker).await? {
             Some(there) if there.body.replace("\r\n", "\n").trim_end() == body.trim_end() => {}
             Some(there) => drop(self.repository.edit_comment(there.id, body).await?),
@@ -56,7 +57,7 @@ impl Sending<'_> {
             }
         }
         let marker = format!("<!-- loops:{} -->", self.key);
-        let body = format!("{}\n\n{marker}\n", secrets::mask(words));
+        let body = format!("{}\n\n{marker}\n", secrets::mask(&self.held(words).await?));
         match thread {
             None => {
                 if self.repository.find_comment(row.number, &marker).await?.is_none() {
