@@ -35,6 +35,7 @@ mod prove;
 mod pull_requests;
 mod redteam;
 mod replicas;
+mod reporters;
 mod run_json;
 mod sandbox;
 mod sandbox_attacks;

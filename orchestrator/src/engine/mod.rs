@@ -23,6 +23,7 @@ mod notify;
 mod outbox;
 mod place;
 mod plan;
+mod private;
 mod progress;
 mod propose;
 mod prove;
@@ -54,6 +55,7 @@ use workers::{Machine, git::Git};
 
 pub use self::capacity::Burden;
 pub use self::collect::{Read, import};
+pub(crate) use self::notify::LONGEST_QUESTION;
 pub(crate) use self::place::Place;
 pub(crate) use self::triage::recount;
 pub use self::{
@@ -69,7 +71,7 @@ pub use self::{
     hear::{hear, last_heard},
     news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     node::{NodeWord, PROTOCOL, work},
-    notify::{Told, announce, hear_answers, mute},
+    notify::{Told, announce, hear_answers, mute, says_in_slack},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},

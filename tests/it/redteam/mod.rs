@@ -21,6 +21,7 @@ mod sharing;
 mod signals;
 mod smuggling;
 mod supply;
+mod trust;
 mod words;
 mod writing;
 
@@ -66,6 +67,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         signals::family(),
         service::family(),
         resources::family(),
+        trust::family(),
     ]
 }
 
