@@ -10,6 +10,7 @@ mod error;
 mod findings;
 mod folder;
 mod follow;
+mod harden;
 mod history;
 mod import;
 mod init;
@@ -188,6 +189,7 @@ pub fn grammar() -> clap::Command {
 
 /// Parses the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
+    harden::harden();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -277,7 +279,7 @@ fn telemetry(verbose: u8, color: bool) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| out::Logs)
         .with_target(verbose > 1)
         .with_ansi(color)
         .init();

@@ -81,6 +81,7 @@ impl Running {
                 ),
                 max_turns: MAX_TURNS,
                 deny_commands: self.spec().boundaries.commands.deny.clone(),
+                hosts: self.spec().boundaries.network.clone(),
                 advisor: worker.advisor.clone(),
                 gateway: Body::no_gateway(),
             },

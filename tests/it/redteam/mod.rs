@@ -13,6 +13,7 @@ mod git;
 mod jail;
 mod marks;
 mod network;
+mod ordinary;
 pub(crate) mod page;
 mod reading;
 mod resources;
