@@ -181,8 +181,10 @@ async fn prepared(repository: &Repository, name: &str, cache: &Path) -> String {
         .await
         .unwrap();
     let script = "cat node_modules/lib.js";
-    let ran = sandbox().run(&policy, script, Duration::from_secs(60), 1 << 20);
-    ran.await.unwrap().output
+    let ran = sandbox()
+        .run(&policy, script, Duration::from_secs(60), 1 << 20)
+        .await;
+    ran.unwrap().output
 }
 
 #[tokio::test]
