@@ -101,14 +101,16 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// After the end only a person's words count: they open the task, and with it the run, once more. A refused plan
-    /// opens nothing.
+    /// After the end only a person's words count, and that a proposal was made anew: they open the task, and with it the
+    /// run, once more. A refused plan opens nothing.
     fn apply_after_the_end(&mut self, event: &Event) {
-        let Some((id, step)) = event.task().and_then(|id| Some((id, self.task(id)?.step))) else {
+        let Some((id, task)) = event.task().and_then(|id| Some((id, self.task(id)?))) else {
             return;
         };
+        let step = task.step;
         let comes_back = match event {
             Event::SentBack { .. } => step.takes_words(),
+            Event::ProvenAnew { .. } => task.takes_anew(),
             Event::PlanApproved { .. } => step.waits_for_a_yes(),
             Event::PlanRefused { .. } => {
                 self.change(id, |task| task.apply(event));

@@ -166,6 +166,42 @@ fn a_person_may_send_a_proposal_back_after_the_run_has_ended() {
 }
 
 #[test]
+fn what_is_proven_anew_after_the_end_is_reviewed_and_stands_whatever_the_reviewer_says() {
+    let (task, first, anew) = (task(1), attempt(1), attempt(2));
+    let passed = Verdict::Passed;
+    let mut events = leading();
+    events.extend(worked(1, Left::Change));
+    events.push(Event::Proved {
+        task,
+        attempt: first,
+        verdict: passed,
+    });
+    let reviewed = |attempt, verdict| Event::Reviewed {
+        task,
+        attempt,
+        verdict,
+    };
+    events.push(reviewed(first, passed));
+    let not_yet = events.clone();
+    events.push(Event::Proposed { task, attempt: first });
+    events.push(Event::LeadEnded { well: true });
+    events.push(Event::ProvenAnew { task, attempt: anew });
+    assert_eq!(after(&events).due(), [Action::Review { task, attempt: anew }]);
+    for verdict in [passed, Verdict::Failed, Verdict::CouldNotRun] {
+        let state = after(&[&events[..], &[reviewed(anew, verdict)]].concat());
+        assert_eq!(state.end(), Some(End::Done), "{verdict:?}");
+        assert_eq!(state.tasks[&task].step, Step::Proposed(anew), "{verdict:?}");
+    }
+    let early = Event::ProvenAnew { task, attempt: anew };
+    let state = after(&[&not_yet[..], &[early]].concat());
+    assert_eq!(
+        state.due(),
+        after(&not_yet).due(),
+        "what is not before people cannot be made anew"
+    );
+}
+
+#[test]
 fn a_stopped_run_begins_nothing_and_lets_running_attempts_end() {
     let mut events = leading();
     events.push(Event::WorkStarted {
@@ -366,6 +402,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         ids().prop_map(|(task, attempt)| Event::Proposed { task, attempt }),
         ids().prop_map(|(task, attempt)| Event::ProposalRefused { task, attempt }),
         ids().prop_map(|(task, _)| Event::SentBack { task }),
+        ids().prop_map(|(task, attempt)| Event::ProvenAnew { task, attempt }),
         ids().prop_map(|(task, attempt)| Event::Lost { task, attempt }),
         ids().prop_map(|(task, _)| Event::TaskCancelled { task }),
         any::<bool>().prop_map(|well| Event::LeadEnded { well }),
@@ -418,6 +455,11 @@ proptest! {
             }
             if let Event::Proved { task, attempt, verdict: Verdict::Passed } = event
                 && before.tasks.get(task).is_some_and(|run| run.step == Step::Proving(*attempt))
+            {
+                proven.insert((*task, *attempt));
+            }
+            if let Event::ProvenAnew { task, attempt } = event
+                && before.tasks.get(task).is_some_and(|run| run.proposed.is_some() && run.step.is_over())
             {
                 proven.insert((*task, *attempt));
             }

@@ -354,7 +354,8 @@ async fn recover(running: &Running) -> Result<Vec<(TaskId, AttemptId)>, EngineEr
         orders::lease::close(&mut step.tx, order.attempt).await?;
     }
     for attempt in attempts::lose_running(&mut step.tx, running.id, clock::now()).await? {
-        let _ = tokio::fs::remove_dir_all(running.engine.home.scratch(attempt)).await;
+        let scratch = running.engine.home.scratch(attempt);
+        let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&scratch)).await;
     }
     step.tx.commit().await?;
     Ok(elsewhere)

@@ -23,6 +23,7 @@ mod notify;
 mod outbox;
 mod place;
 mod plan;
+mod private;
 mod progress;
 mod propose;
 mod prove;
@@ -38,7 +39,10 @@ mod trust;
 mod ways_out;
 mod work;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use loops::{
     id::{AttemptId, RunId},
@@ -51,6 +55,7 @@ use workers::{Machine, git::Git};
 
 pub use self::capacity::Burden;
 pub use self::collect::{Read, import};
+pub(crate) use self::notify::LONGEST_QUESTION;
 pub(crate) use self::place::Place;
 pub(crate) use self::triage::recount;
 pub use self::{
@@ -66,7 +71,7 @@ pub use self::{
     hear::{hear, last_heard},
     news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     node::{NodeWord, PROTOCOL, work},
-    notify::{Told, announce, hear_answers, mute},
+    notify::{Told, announce, hear_answers, mute, says_in_slack},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -226,7 +231,8 @@ impl Home {
         orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
         // What attempts of that process lay in is nobody's any more.
-        let _ = tokio::fs::remove_dir_all(self.folder.join("attempts")).await;
+        let attempts = self.folder.join("attempts");
+        let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&attempts)).await;
         Ok(())
     }
 
@@ -240,9 +246,11 @@ impl Home {
         self.folder.join("rebuilds")
     }
 
-    /// Where results of `setup` are kept.
-    pub(crate) fn setup_cache(&self) -> PathBuf {
-        self.folder.join("setup")
+    /// Where results of `setup` are kept of the repository that has this mirror. Each has its own folder: what one
+    /// repository's commands leave is never brought into another's workspaces.
+    pub(crate) fn setup_cache(&self, mirror: &Path) -> PathBuf {
+        let name = mirror.file_stem().unwrap_or(mirror.as_os_str());
+        self.folder.join("setup").join(name)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         EngineError, Running,
         brief::{SAID_IN_PRIVATE, warning},
     },
-    store::{Store, findings, handed, signals},
+    store::{findings, handed, signals},
 };
 
 /// How many bytes of a finding's first report stand in the brief; the rest is there for the asking.
@@ -24,7 +24,7 @@ pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError>
     let spec = running.spec();
     let handed = handed::of_run(store, running.id).await?;
     let mut text = format!("The loop `{}` has run. Its findings, best first:\n", spec.name);
-    text.push_str(&page(store, &handed, 0).await?);
+    text.push_str(&page(running, &handed, 0).await?);
     text.push_str(&format!(
         "\nKinds of workers: {}. Budget of the run: {}.",
         spec.workers.keys().cloned().collect::<Vec<_>>().join(", "),
@@ -45,7 +45,12 @@ pub(super) async fn brief(running: &Arc<Running>) -> Result<String, EngineError>
 }
 
 /// Findings with their names F1, F2 …, from the one after `offset`; and where the rest is to be read.
-pub(super) async fn page(store: &Store, handed: &[FindingId], offset: usize) -> Result<String, EngineError> {
+pub(super) async fn page(
+    running: &Running,
+    handed: &[FindingId],
+    offset: usize,
+) -> Result<String, EngineError> {
+    let store = &running.engine.home.store;
     let mut text = String::new();
     for (at, id) in handed.iter().enumerate().skip(offset).take(PAGE) {
         let Some(kept) = findings::get(store, *id).await? else {
@@ -70,6 +75,11 @@ pub(super) async fn page(store: &Store, handed: &[FindingId], offset: usize) -> 
         ));
         text.push_str(&library::untrusted("the finding's title", &finding.title));
         text.push('\n');
+        if let Some(asked) = running.question_about(*id).await? {
+            text.push_str("its reporters were asked, once and for all; their answer is among its signals:\n");
+            text.push_str(&library::untrusted("what was asked", &asked));
+            text.push('\n');
+        }
         if let Some(first) = signals::of_finding(store, *id, 1).await?.first() {
             let words: String = first.signal.text.chars().take(QUOTED).collect();
             text.push_str(&warning(first));

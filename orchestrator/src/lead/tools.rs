@@ -41,10 +41,7 @@ impl LeadTools {
     pub(super) async fn new(running: &Arc<Running>, report: Option<String>) -> Result<Self, EngineError> {
         Ok(Self {
             running: Arc::clone(running),
-            repository: Repository {
-                git: running.git(),
-                commit: running.base.clone(),
-            },
+            repository: Repository::new(running.git(), running.base.clone()),
             findings: handed::of_run(&running.engine.home.store, running.id).await?,
             report: Mutex::new(report),
             known: Mutex::new(Known::of(running).await?),
@@ -107,7 +104,7 @@ impl LeadTools {
     async fn answer(&self, call_id: &str, name: &str, input: Value) -> Answer {
         let changes = matches!(
             name,
-            "spawn" | "spawn_all" | "cancel" | "send_back" | "merge" | "dismiss"
+            "spawn" | "spawn_all" | "cancel" | "send_back" | "merge" | "dismiss" | "ask"
         );
         let _turn = if changes {
             Some(self.turn.lock().await)
@@ -117,8 +114,7 @@ impl LeadTools {
         match name {
             "findings" if self.pages() => {
                 let asked: input::Findings = input::read(input)?;
-                let store = &self.running.engine.home.store;
-                let page = brief::page(store, &self.findings, asked.offset).await;
+                let page = brief::page(&self.running, &self.findings, asked.offset).await;
                 page.map_err(|error| one_line(&error.to_string(), 300))
             }
             "signals" => self.signals(input::read(input)?).await,
@@ -138,6 +134,7 @@ impl LeadTools {
             }
             "merge" => self.merge(input::read(input)?).await,
             "dismiss" => self.dismiss(input::read(input)?).await,
+            "ask" if self.running.may_ask() => self.ask(input::read(input)?).await,
             "spawn" if self.spawns() => self.spawn(call_id, input::read(input)?).await,
             "spawn_all" if self.spawns() => self.spawn_all(call_id, input::read(input)?).await,
             "cancel" if self.spawns() => self.cancel(input::read(input)?).await,
@@ -159,7 +156,7 @@ impl LeadTools {
 
 impl Tools for LeadTools {
     fn definitions(&self) -> Vec<ToolDefinition> {
-        input::definitions(self.spawns(), self.pages())
+        input::definitions(self.spawns(), self.running.may_ask(), self.pages())
     }
 
     async fn call(&self, call_id: &str, name: &str, input: Value) -> ToolAnswer {

@@ -82,7 +82,7 @@ async fn carry_in(engine: &Engine, claim: &Claim, stop: &Stop) -> Option<Result<
     let passes = ways_out::let_out(&engine.gateway, &claim.loop_name, &body.hosts, &mut body.order);
     let scratch = body.order.scratch.clone();
     // What a lost worker of ours may have left there.
-    let _ = tokio::fs::remove_dir_all(&scratch).await;
+    remove(&home.node, &scratch).await;
     let (reports, inbox) = mpsc::unbounded_channel();
     let keeper = tokio::spawn(keep(
         engine.clone(),
@@ -98,7 +98,7 @@ async fn carry_in(engine: &Engine, claim: &Claim, stop: &Stop) -> Option<Result<
     drop((guest, passes));
     let kept = keeper.await;
     // What it left is in the outcome; what it lay in is nobody's any more.
-    let _ = tokio::fs::remove_dir_all(&scratch).await;
+    remove(&home.node, &scratch).await;
     let outcome = outcome?;
     match kept {
         Ok(Ok(())) => Some(Ok(outcome)),
@@ -106,6 +106,18 @@ async fn carry_in(engine: &Engine, claim: &Claim, stop: &Stop) -> Option<Result<
         Err(panic) => Some(Err(EngineError::Record(format!(
             "reports could not be kept: {panic}"
         )))),
+    }
+}
+
+/// Removes an attempt's folder; what stays is told, for it takes up the disk until a person looks.
+async fn remove(node: &Node, scratch: &std::path::Path) {
+    let folder = scratch.to_owned();
+    let removed = tokio::task::spawn_blocking(move || workers::sandbox::remove(&folder)).await;
+    if let Err(error) = removed.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+        let folder = scratch.display();
+        node.word(NodeWord::Trouble(format!(
+            "`{folder}` cannot be removed, and takes up the disk: {error}"
+        )));
     }
 }
 

@@ -155,6 +155,7 @@ pub(super) fn signal(external_id: &str, text: &str) -> Signal {
         reactions: [("+1".to_owned(), 2)].into(),
         labels: vec!["bug".to_owned()],
         thread: None,
+        account: None,
         private: false,
     }
 }
