@@ -1,16 +1,26 @@
 //! A run of many tasks: spawned together, waited for (any, a while, all), stopped, and read of in pages; on both engines.
 //!
-//! `LOOPS_FAN=10000 cargo nextest run -p tests --run-ignored only fan` does it with as many as a run may have, and prints
-//! what each part took.
+//! `LOOPS_FAN=10000 cargo nextest run -p tests --run-ignored only --no-capture fan` does it with as many as a run may have,
+//! and prints what each part took.
+
+use std::time::{Duration, Instant};
 
 use harness::{
     model::Recorded,
     postgres,
     world::{LoopFile, Said, World},
 };
+use loops::{
+    id::RunId,
+    run::{Event, RunState},
+};
+use orchestrator::store::{Store, ledger, runs};
 use serde_json::{Value, json};
 
 use crate::small_story::{FILES, RUN};
+
+/// Models are not waited for, and one person may have all of it to review.
+const SETTINGS: &str = "  patience: 2s\nreview: { per_reviewer: 1000 }\n";
 
 /// How many tasks the lead agent makes in one call.
 const AT_ONCE: usize = 500;
@@ -102,8 +112,36 @@ fn answers(world: &World) -> Vec<String> {
         .collect()
 }
 
+/// The events that the ledger has of a run, played once more, give the state that is stored.
+pub(crate) async fn replays(world: &World, run: &Value, on_postgres: bool) {
+    let store = if on_postgres {
+        Store::connect(world.database()).await.unwrap()
+    } else {
+        Store::open(&world.state()).await.unwrap()
+    };
+    let id: RunId = run["id"].as_str().unwrap().parse().unwrap();
+    let (mut state, mut seq, mut count) = (RunState::default(), 0, 0);
+    loop {
+        let rows = ledger::rows_of_run(&store, id, seq, 1_000).await.unwrap();
+        let Some(last) = rows.last() else { break };
+        seq = last.seq;
+        for row in rows {
+            if let Ok(event) = serde_json::from_value::<Event>(row.data)
+                && event.kind() == row.kind
+            {
+                state = state.decide(&event).0;
+                count += 1;
+            }
+        }
+    }
+    let kept = runs::get(&store, id).await.unwrap().unwrap();
+    assert!(count > 1, "{count} events");
+    assert_eq!(state, kept.state::<RunState>().unwrap());
+    store.close().await;
+}
+
 async fn story(many: usize, on_postgres: bool) -> World {
-    let world = world(many, "  patience: 2s\n", on_postgres).await;
+    let world = world(many, SETTINGS, on_postgres).await;
     lead(&world, many);
     let ran = world.loops(RUN).await;
     assert_eq!(ran.code, 0, "{ran}\n{:#?}", world.model().complaints());
@@ -130,9 +168,10 @@ async fn story(many: usize, on_postgres: bool) -> World {
     let count: usize = stopped.split(' ').next().unwrap().parse().unwrap();
     assert!(count > 0 && count < many, "{stopped}");
     assert!(all.contains(&format!("{count} cancelled")), "{all}");
-    assert!(all.contains("`outcome` with `offset` 100 goes on"), "{all}");
+    assert!(all.contains("`outcome` with `offset` tells of all"), "{all}");
     assert_eq!(page.lines().count(), 50, "{page}");
     assert!(page.contains(&format!("T{many} cancelled")), "{page}");
+    replays(&world, run, on_postgres).await;
     world
 }
 
@@ -151,14 +190,69 @@ async fn two_hundred_tasks_are_spawned_waited_for_stopped_and_read_of_in_pages_o
     world.close().await;
 }
 
+/// Kills a run while all of its tasks are open; how long it takes until it works on one of them again, from the start of the
+/// process.
+async fn killed_and_gone_on_with(many: usize) -> Duration {
+    let world = world(many, SETTINGS, true).await;
+    lead(&world, many);
+    world.model().hold("# Task: Part ");
+    let ask = |sql: &str| postgres::sql(world.database(), sql);
+    let mut run = world.spawn(RUN);
+    assert!(run.says(" begins").await, "it begins");
+    let end = Instant::now() + Duration::from_secs(600);
+    while ask("SELECT count(*) FROM orders WHERE state = 'held'") == "0"
+        || ask("SELECT count(*) FROM tasks") != many.to_string()
+    {
+        assert!(Instant::now() < end, "it never came to its tasks");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    run.kill();
+    world.end(run).await;
+    let since = Instant::now();
+    let mut again = world.spawn(RUN);
+    assert!(again.says(" working").await, "it goes on");
+    let took = since.elapsed();
+    assert_eq!(
+        ask("SELECT count(*) FROM tasks"),
+        many.to_string(),
+        "none was spawned twice"
+    );
+    let cancelled = world.loops(["cancel", &ask("SELECT id FROM runs")]).await;
+    assert_eq!(cancelled.code, 0, "{cancelled}");
+    world.end(again).await;
+    let open = "SELECT count(*) FROM tasks WHERE state <> 'cancelled'";
+    assert_eq!(ask(open), "0");
+    world.model().release("# Task: Part ");
+    world.close().await;
+    took
+}
+
+#[tokio::test]
+async fn a_run_that_is_killed_with_two_hundred_open_tasks_goes_on_with_them() {
+    eprintln!("it worked again after {:?}", killed_and_gone_on_with(200).await);
+}
+
+/// How many tasks a recipe has.
+fn many() -> usize {
+    let said = std::env::var("LOOPS_FAN").ok();
+    said.and_then(|many| many.parse().ok()).unwrap_or(1_000)
+}
+
+#[tokio::test]
+#[ignore = "a recipe: see the head of this file"]
+async fn a_run_that_is_killed_with_as_many_open_tasks_as_one_likes_goes_on_with_them() {
+    eprintln!(
+        "{} tasks: it worked again after {:?}",
+        many(),
+        killed_and_gone_on_with(many()).await
+    );
+}
+
 #[tokio::test]
 #[ignore = "a recipe: see the head of this file"]
 async fn a_fan_of_as_many_as_one_likes() {
-    let many = std::env::var("LOOPS_FAN")
-        .ok()
-        .and_then(|many| many.parse().ok())
-        .unwrap_or(1_000);
-    let since = std::time::Instant::now();
+    let many = many();
+    let since = Instant::now();
     let world = story(many, true).await;
     let took = |what: &str| {
         let sql = format!("SELECT max(at) - min(at) FROM ledger WHERE kind = '{what}'");

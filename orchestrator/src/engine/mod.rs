@@ -297,6 +297,9 @@ pub(crate) struct Running {
     actions: mpsc::UnboundedSender<loops::run::Action>,
     /// How many of each worker kind work at once.
     working: std::collections::BTreeMap<String, Arc<Semaphore>>,
+    /// Held by who looks up which place it waits for: when thousands are due at once, they do not stand before those who
+    /// have theirs.
+    reading: Semaphore,
     /// Whether a person started it, or goes on with it by hand.
     by_hand: bool,
     /// Why it started nothing although there was something, once that is known.

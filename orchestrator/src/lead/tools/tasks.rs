@@ -81,7 +81,7 @@ impl LeadTools {
     }
 
     pub(super) async fn wait(&self, input: input::Wait) -> Answer {
-        let wanted = self.wanted(&input.tasks)?;
+        let mut wanted = self.wanted(&input.tasks)?;
         if wanted.is_empty() {
             return Err("there is no task to wait for".to_owned());
         }
@@ -103,18 +103,25 @@ impl LeadTools {
         } else {
             "the time is up\n".to_owned()
         };
-        if !input.tasks.is_empty() {
-            for name in input.tasks.iter().take(PAGE) {
-                self.line(&self.task(name).await?, &mut text);
-            }
-            let left = input.tasks.len().saturating_sub(PAGE);
-            if left > 0 {
-                text.push_str(&format!("{left} more; `outcome` tells of each\n"));
-            }
-            return Ok(text);
-        }
         text.push_str(&self.sum());
-        text.push_str(&self.page(0).await?);
+        if input.any {
+            // What has ended is what it waited for.
+            let ended = |state: &RunState, id| state.tasks.get(id).is_none_or(|task| task.step.is_over());
+            self.running
+                .look(|state| wanted.sort_by_key(|(_, id)| !ended(state, id)));
+        }
+        let store = &self.running.engine.home.store;
+        for (_, id) in wanted.iter().take(PAGE) {
+            if let Some(kept) = tasks::get(store, *id).await.map_err(words)? {
+                self.line(&kept, &mut text);
+            }
+        }
+        let left = wanted.len().saturating_sub(PAGE);
+        if left > 0 {
+            text.push_str(&format!(
+                "{left} more; `outcome` with `offset` tells of all, a hundred at a time\n"
+            ));
+        }
         Ok(text)
     }
 
