@@ -10,7 +10,7 @@ use loops::{
 };
 use serde::Deserialize as _;
 
-use super::{EngineError, Home, settle::findings_of};
+use super::{EngineError, settle::findings_of};
 use crate::store::{Store, loops as loop_rows, proposals::Proposal, signals};
 
 /// So many signals of a finding are looked at.
@@ -47,12 +47,12 @@ impl Private {
     }
 
     /// Of what a proposal is for. Of a loop that is not known any more, all is held back.
-    pub(crate) async fn of_proposal(home: &Home, proposal: &Proposal) -> Result<Self, EngineError> {
-        let row = loop_rows::get(&home.store, &proposal.loop_name).await?;
+    pub(crate) async fn of_proposal(store: &Store, proposal: &Proposal) -> Result<Self, EngineError> {
+        let row = loop_rows::get(store, &proposal.loop_name).await?;
         let spec = row.and_then(|row| LoopSpec::deserialize(&row.spec).ok());
         let withhold = spec.map_or(PrivateWords::Withhold, |spec| spec.proposal.private);
-        let findings = findings_of(&home.store, proposal).await?;
-        Self::of(&home.store, withhold, &findings).await
+        let findings = findings_of(store, proposal).await?;
+        Self::of(store, withhold, &findings).await
     }
 
     /// And of others.

@@ -263,17 +263,23 @@ pub(crate) fn branch_name(loop_name: &str, title: &str, id: ProposalId) -> Strin
 
 /// Moves a finding on, if the event fits its state.
 pub(crate) async fn move_finding(tx: &mut Tx, id: FindingId, event: FindingEvent) -> Result<(), EngineError> {
-    let Some(kept) = findings::get(&mut *tx, id).await? else {
-        return Ok(());
-    };
-    let before = kept.finding.state;
-    if let Some(after) = before
-        .after(event)
-        .filter(|after| *after != before && *after != FindingState::Merged)
-    {
-        findings::set_state(tx, id, after, clock::now()).await?;
+    move_findings(tx, &[id], event).await
+}
+
+/// The same for many.
+pub(crate) async fn move_findings(
+    tx: &mut Tx,
+    ids: &[FindingId],
+    event: FindingEvent,
+) -> Result<(), EngineError> {
+    let mut moved = Vec::new();
+    for (id, before) in findings::states(tx, ids).await? {
+        let after = before.after(event);
+        if let Some(after) = after.filter(|after| *after != before && *after != FindingState::Merged) {
+            moved.push((id, after));
+        }
     }
-    Ok(())
+    Ok(findings::set_states(tx, &moved, clock::now()).await?)
 }
 
 #[cfg(test)]

@@ -14,6 +14,12 @@ pub(super) struct Signals {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Findings {
+    pub(super) offset: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Read {
     pub(super) path: String,
     #[serde(default = "first")]
@@ -140,8 +146,9 @@ fn tool(name: &str, description: &str, properties: Value, required: &[&str]) -> 
     }
 }
 
-/// What the model is told of the tools; `spawns`: whether it may have work done; `asks`: whether it may ask reporters.
-pub(super) fn definitions(spawns: bool, asks: bool) -> Vec<ToolDefinition> {
+/// What the model is told of the tools; `spawns`: whether it may have work done, `asks`: whether it may ask reporters,
+/// `pages`: whether there are more findings than its brief tells of.
+pub(super) fn definitions(spawns: bool, asks: bool, pages: bool) -> Vec<ToolDefinition> {
     let text = || json!({ "type": "string" });
     let texts = || json!({ "type": "array", "items": { "type": "string" } });
     let number = || json!({ "type": "integer", "minimum": 0 });
@@ -166,7 +173,7 @@ pub(super) fn definitions(spawns: bool, asks: bool) -> Vec<ToolDefinition> {
         ),
         tool(
             "search",
-            "Search the base commit with an extended regular expression, below `path`.",
+            "Search the base commit with a regular expression, line by line, below `path`.",
             json!({ "pattern": text(), "path": text() }),
             &["pattern"],
         ),
@@ -189,6 +196,15 @@ pub(super) fn definitions(spawns: bool, asks: bool) -> Vec<ToolDefinition> {
             &["report"],
         ),
     ];
+    if pages {
+        let description = "Read more of the run's findings, best first, as the brief has the first.";
+        tools.push(tool(
+            "findings",
+            description,
+            json!({ "offset": number() }),
+            &["offset"],
+        ));
+    }
     if asks {
         tools.push(tool(
             "ask",

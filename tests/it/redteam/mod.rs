@@ -13,10 +13,12 @@ mod git;
 mod jail;
 mod marks;
 mod network;
+mod ordinary;
 pub(crate) mod page;
 mod reading;
 mod resources;
 mod service;
+mod sharing;
 mod signals;
 mod smuggling;
 mod supply;
@@ -57,6 +59,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         asking::family(),
         budget::family(),
         git::family(),
+        sharing::family(),
         supply::family(),
         smuggling::family(),
         words::family(),

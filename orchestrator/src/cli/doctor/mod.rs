@@ -69,7 +69,9 @@ impl Doctor {
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
                 looks.extend(github::looks(&config.github, &worked_on(context, &config)).await);
-                looks.extend(slack::looks(&config.slack, &defined_here(&config, context)).await);
+                let here = defined_here(&config, context);
+                looks.extend(sandbox::engines(&here).await);
+                looks.extend(slack::looks(&config.slack, &here).await);
                 looks.extend(credentials::looks(&config.credentials));
                 looks.extend(words::looks(config.retention, &defined_here(&config, context)));
             }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     clock,
     engine::{
-        EngineError, Home, capacity,
+        EngineError, Home, Place, capacity,
         outbox::{Outward, key, not_sent},
         private::Private,
         trouble::troubles,
@@ -137,7 +137,8 @@ impl Gather<'_> {
 
     async fn proposal(&mut self, proposal: &Proposal) -> Result<Line, EngineError> {
         let store = &self.home.store;
-        self.private.and(Private::of_proposal(self.home, proposal).await?);
+        self.private
+            .and(Private::of_proposal(&self.home.store, proposal).await?);
         let title = words(&proposal.title, 120);
         let pull = pulls::get(store, proposal.id).await?;
         let mut text = match &pull {
@@ -230,7 +231,8 @@ impl Gather<'_> {
         let mirror = self.home.mirror(self.repository);
         let base = commit.as_deref().map(|commit| (mirror.as_path(), commit));
         // A mirror that is not there says nothing about reviewers.
-        let Ok(Some(room)) = capacity::room(self.home, spec, base).await else {
+        let Ok(Some(room)) = capacity::room(self.home, spec, &Place::parse(self.repository), base).await
+        else {
             return Ok(None);
         };
         Ok((room.start == 0).then(|| (waiting, room.load.words(&self.home.review.limits))))

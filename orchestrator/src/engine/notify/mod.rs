@@ -102,7 +102,7 @@ pub async fn announce(home: &Home) -> Result<(), EngineError> {
             if proposal.state.is_over() && clock::now().since(proposal.updated_at) > OLD {
                 continue;
             }
-            let private = Private::of_proposal(home, &proposal).await?;
+            let private = Private::of_proposal(&home.store, &proposal).await?;
             if let Some(channel) = channel {
                 tell_of(home, channel, &proposal, &private).await?;
             }
