@@ -183,6 +183,7 @@ fn signal(id: &str, text: String) -> Signal {
         reactions: BTreeMap::new(),
         labels: Vec::new(),
         thread: None,
+        account: None,
         private: false,
     }
 }

@@ -6,6 +6,7 @@
 
 mod disguise;
 mod forms;
+mod lean;
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -99,15 +100,16 @@ pub fn injections(text: &str) -> Vec<Flag> {
     let text = &text[..text.floor_char_boundary(LOOKED_AT)];
     let folded = Folded::of(text);
     let mut flags = hidden_runs(text);
-    for (form, regex) in forms::each() {
-        let found = regex.find_iter(&folded.text).take(3);
-        let found = found.filter(|hit| *form != Form::Image || !forms::is_upload(hit.as_str()));
-        flags.extend(found.map(|hit| flag(*form, folded.place(hit.range()))));
+    for (form, pattern) in forms::each() {
+        let found = pattern.places(&folded.text, 3).into_iter();
+        let found =
+            found.filter(|place| *form != Form::Image || !forms::is_upload(&folded.text[place.clone()]));
+        flags.extend(found.map(|place| flag(*form, folded.place(place))));
     }
     for run in BASE64.find_iter(text).take(50) {
         if let Some(decoded) = disguise::decoded(run.as_str()) {
             let plain = Folded::of(&decoded).text;
-            let worse = forms::each().iter().any(|(_, regex)| regex.is_match(&plain));
+            let worse = forms::each().iter().any(|(_, pattern)| pattern.is_in(&plain));
             let is_words = decoded.split_whitespace().count() >= 4;
             if worse || is_words {
                 flags.push(flag(Form::Encoded, run.range()));

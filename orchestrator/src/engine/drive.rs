@@ -109,7 +109,7 @@ pub async fn run(
                 }
                 running.take_answers().await?;
                 let stopped = running.drop_what_is_left_alone().await?;
-                if stopped && running.state().await.end().is_some() {
+                if stopped && running.look(RunState::end).is_some() {
                     dropped = true;
                     break;
                 }
@@ -120,7 +120,7 @@ pub async fn run(
                     tracing::info!(run = %running.id, %error, "the run stops");
                     running.happen(Event::Stopped { end: End::Failed }).await?;
                     trouble.get_or_insert(error);
-                    if running.state().await.end().is_none() {
+                    if running.look(RunState::end).is_none() {
                         // Attempts that are under way end by themselves.
                         continue;
                     }
@@ -138,7 +138,7 @@ pub async fn run(
     }
     Ok(Finished {
         id: running.id,
-        end: running.state().await.end(),
+        end: running.look(RunState::end),
         trouble,
         held: running.held.get().cloned(),
     })
@@ -349,7 +349,8 @@ async fn recover(running: &Running) -> Result<Vec<(TaskId, AttemptId)>, EngineEr
         orders::lease::close(&mut step.tx, order.attempt).await?;
     }
     for attempt in attempts::lose_running(&mut step.tx, running.id, clock::now()).await? {
-        let _ = tokio::fs::remove_dir_all(running.engine.home.scratch(attempt)).await;
+        let scratch = running.engine.home.scratch(attempt);
+        let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&scratch)).await;
     }
     step.tx.commit().await?;
     Ok(elsewhere)

@@ -93,8 +93,8 @@ fn plain_words(folded: &Folded) -> Option<Range<usize>> {
         return None;
     }
     let mut hits = forms::each().iter().filter(|(form, _)| PLAIN.contains(form));
-    hits.find_map(|(_, regex)| regex.find(&folded.text))
-        .map(|hit| folded.place(hit.range()))
+    hits.find_map(|(_, pattern)| pattern.places(&folded.text, 1).pop())
+        .map(|place| folded.place(place))
 }
 
 fn says(text: &str) -> bool {

@@ -3,10 +3,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
-
-use super::Form;
-use crate::change::pattern;
+use super::{Form, lean::Lean};
 
 /// Where a sentence begins that tells somebody to do something: reports say what happened, orders begin with a verb.
 macro_rules! order {
@@ -120,11 +117,15 @@ const FORMS: &[(Form, &str)] = forms! {
         r"(?m)^\s*\[//\]:\s*#";
 };
 
-static EACH: LazyLock<Vec<(Form, Regex)>> =
-    LazyLock::new(|| FORMS.iter().map(|(form, text)| (*form, pattern(text))).collect());
+static EACH: LazyLock<Vec<(Form, Lean)>> = LazyLock::new(|| {
+    FORMS
+        .iter()
+        .map(|(form, text)| (*form, Lean::new(text)))
+        .collect()
+});
 
 /// Every form with its pattern.
-pub(super) fn each() -> &'static [(Form, Regex)] {
+pub(super) fn each() -> &'static [(Form, Lean)] {
     &EACH
 }
 
