@@ -106,7 +106,8 @@ impl LeadTools {
         text.push_str(&self.sum());
         if input.any {
             // What has ended is what it waited for.
-            let ended = |state: &RunState, id| state.tasks.get(id).is_none_or(|task| task.step.is_over());
+            let ended =
+                |state: &RunState, id: &TaskId| state.tasks.get(id).is_none_or(|task| task.step.is_over());
             self.running
                 .look(|state| wanted.sort_by_key(|(_, id)| !ended(state, id)));
         }
