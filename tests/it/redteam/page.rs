@@ -61,7 +61,7 @@ injection (reset the password to 123456) are mostly what is missed.
 What reads bytes from outside (diffs, specs, streams of models, text that is marked and cleaned, names of trees, reports of tests, what Slack sends) is fed
 with the files of `fuzz/corpus`, each of their beginnings, and thousands of turns of them, in the ordinary tests. `./x fuzz TARGET` goes
 on with cargo-fuzz, where that and a nightly compiler are installed; where they are not, `./x fuzz` says so and turns the corpus for three
-minutes.
+minutes a target.
 ";
 
 /// The whole page.
