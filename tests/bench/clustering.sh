@@ -14,4 +14,5 @@ fi
 cargo build --locked --release --quiet -p tests --bin bench-clustering
 # One thread each, ours as well.
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+"$peers/bin/python" tests/bench/clustering_sets.py
 exec target/release/bench-clustering --peers "$peers/bin/python" "$@"
