@@ -14,6 +14,7 @@ mod harden;
 mod history;
 mod import;
 mod init;
+mod lean;
 mod logs;
 mod nodes;
 mod out;
@@ -201,6 +202,9 @@ pub fn main() -> ExitCode {
         out.text(OVERVIEW);
         return ExitCode::SUCCESS;
     };
+    if let Command::Serve(_) | Command::Worker(_) = command {
+        lean::settle();
+    }
     let context = Context {
         global: cli.global,
         out,

@@ -77,6 +77,7 @@ impl Net {
                 dialled.lock().unwrap().push(address);
                 Box::pin(TcpStream::connect(server))
             }),
+            is_ours: |_| false,
             idle: Duration::from_secs(60),
         }
     }

@@ -18,9 +18,11 @@ pub(crate) mod page;
 mod reading;
 mod resources;
 mod service;
+mod sharing;
 mod signals;
 mod smuggling;
 mod supply;
+mod trust;
 mod words;
 mod writing;
 
@@ -57,6 +59,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         asking::family(),
         budget::family(),
         git::family(),
+        sharing::family(),
         supply::family(),
         smuggling::family(),
         words::family(),
@@ -65,6 +68,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         signals::family(),
         service::family(),
         resources::family(),
+        trust::family(),
     ]
 }
 

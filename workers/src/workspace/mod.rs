@@ -298,12 +298,7 @@ fn lay_out(git_dir: &Path, mirror: &Path, objects: &[PathBuf], config: &str) -> 
 
 /// Makes an empty folder of ours, in place of what an earlier attempt left there.
 fn fresh(folder: &Path) -> Result<(), WorkspaceError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(WorkspaceError::file(folder)(error));
-        }
-        _ => {}
-    }
+    crate::sandbox::remove(folder).map_err(WorkspaceError::file(folder))?;
     fs::create_dir_all(folder).map_err(WorkspaceError::file(folder))?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(WorkspaceError::file(folder))
 }

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     order::Gateway,
-    sandbox::{Policy, Sandbox, user},
+    sandbox::{Policy, Sandbox, remove, user},
     way_out::WayOut,
 };
 
@@ -306,7 +306,7 @@ fn forget_unused(cache: &Path, newest: &Path) {
     results.sort_by(|one, other| other.cmp(one));
     let old = |used: &SystemTime| used.elapsed().is_ok_and(|unused| unused > UNUSED);
     for (_, path) in results.iter().skip(KEPT - 1).filter(|(used, _)| old(used)) {
-        let _ = fs::remove_dir_all(path);
+        let _ = remove(path);
     }
 }
 

@@ -186,8 +186,8 @@ fn end_of_key(text: &str, from: usize) -> usize {
 fn direct(text: &str, depth: Depth) -> Vec<Find> {
     let mut found: Vec<Find> = formats::find(text)
         .into_iter()
-        .filter(|(kind, place)| !is_stand_in(kind, &text[place.clone()]))
-        .map(|(kind, place)| at(text, kind, place))
+        .filter(|hit| !is_stand_in(hit.name, &text[hit.place.clone()], hit.least - hit.place.start))
+        .map(|hit| at(text, hit.name, hit.place))
         .collect();
     if depth == Depth::All {
         let others = [
@@ -237,8 +237,11 @@ fn at(text: &str, kind: &'static str, place: Range<usize>) -> Find {
     }
 }
 
-fn is_stand_in(kind: &str, secret: &str) -> bool {
-    if PUBLISHED.iter().any(|sign| secret.contains(sign)) {
+/// Whether a secret is none. `least`: a sign counts only if it begins within so many bytes, as many as a secret of that
+/// form has at least; else whatever is written behind a real one would make a stand-in of it.
+fn is_stand_in(kind: &str, secret: &str, least: usize) -> bool {
+    let begins_within = |sign: &&str| secret.find(*sign).is_some_and(|begin| begin < least);
+    if PUBLISHED.iter().any(begins_within) {
         return true;
     }
     let lower = secret.to_ascii_lowercase();

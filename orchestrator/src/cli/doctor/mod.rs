@@ -5,6 +5,7 @@ mod credentials;
 mod github;
 mod sandbox;
 mod slack;
+mod words;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -72,6 +73,7 @@ impl Doctor {
                 looks.extend(sandbox::engines(&here).await);
                 looks.extend(slack::looks(&config.slack, &here).await);
                 looks.extend(credentials::looks(&config.credentials));
+                looks.extend(words::looks(config.retention, &defined_here(&config, context)));
             }
         }
         for (program, argument) in TOOLCHAINS {
