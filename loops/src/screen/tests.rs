@@ -364,6 +364,12 @@ fn a_private_key_is_masked_to_its_foot() {
     assert_eq!(secrets::mask(&text), "see\n[masked: private key]\nthere");
     let cut = format!("-----BEGIN RSA PRIVATE KEY-----\n{body}");
     assert_eq!(secrets::mask(&cut), "[masked: private key]");
+    let token = format!("ghp_{}", "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1eF3hJ5");
+    let line = format!("commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b by {token}.");
+    assert_eq!(
+        secrets::mask_known(&line),
+        "commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b by [masked: token of GitHub]."
+    );
 }
 
 #[test]

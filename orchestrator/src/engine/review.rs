@@ -77,6 +77,7 @@ impl Running {
                 ),
                 max_turns: MAX_TURNS,
                 deny_commands: Vec::new(),
+                hosts: Vec::new(),
                 advisor: None,
                 gateway: Body::no_gateway(),
             },

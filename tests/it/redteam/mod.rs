@@ -13,6 +13,7 @@ mod git;
 mod jail;
 mod marks;
 mod network;
+mod ordinary;
 pub(crate) mod page;
 mod reading;
 mod resources;
@@ -21,6 +22,7 @@ mod sharing;
 mod signals;
 mod smuggling;
 mod supply;
+mod trust;
 mod words;
 mod writing;
 
@@ -66,6 +68,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         signals::family(),
         service::family(),
         resources::family(),
+        trust::family(),
     ]
 }
 

@@ -179,7 +179,7 @@ async fn play(attack: &Attack, scratch: &Path, off: Option<Off>) -> bool {
         kept = 16 << 20;
     }
     let sandbox = match off {
-        Some(Off::Sandbox) => Sandbox::without(env!("CARGO_BIN_EXE_sandbox-helper").into()),
+        Some(Off::Sandbox) => Sandbox::without(crate::programs::built("sandbox-helper")),
         _ => crate::sandbox::sandbox(),
     };
     let ran = sandbox

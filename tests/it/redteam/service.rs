@@ -25,7 +25,7 @@ pub(crate) fn family() -> Family {
     });
     Family {
         name: "The orchestrator",
-        how: "Hostile lead agents and workers through the real binary, on a real repository.",
+        how: "Words of hostile lead agents and workers, through the real binary, on a real repository.",
         rows: words.chain(stories).collect(),
     }
 }
@@ -383,21 +383,6 @@ async fn no_word_alone_in_a_title_breaks_what_it_is_put_into() {
 /// What the tests below tell: what is tried, what stops it, and the control.
 const STORIES: &[(&str, &str, &str)] = &[
     (
-        "a lead agent that spawns without end",
-        "one task a finding, and `max_open`",
-        "its first call is carried out: it spawns as asked",
-    ),
-    (
-        "a lead agent that widens what a task may write",
-        "a task's paths must lie within the loop's",
-        "the same within them is spawned",
-    ),
-    (
-        "inputs of tools that are no JSON, or another tool's",
-        "each is answered with words, and not carried out",
-        "the same as JSON is carried out",
-    ),
-    (
         "a pattern that takes gigabytes to search for",
         "a pattern has a size, and a search a while",
         "git's own search runs out of half a gigabyte",
@@ -457,6 +442,7 @@ fn a_repositorys_prompt_does_not_grow_in_our_memory() {
     assert_eq!(made.trim(), "65536", "NO HARM IN THE CONTROL");
 }
 
+/// Not in the table: what is off in its control is no wall of its own (the one call that is allowed is carried out).
 #[tokio::test]
 async fn a_lead_agent_that_spawns_without_end_ends() {
     let shop = Ratings::world().await;

@@ -170,17 +170,21 @@ async fn no_attempt_reads_what_another_one_wrote() {
 
 /// What `setup` brought into a workspace of the repository.
 async fn prepared(repository: &Repository, name: &str, cache: &Path) -> String {
-    let (workspace, policy) = repository.workspace(name).await;
+    let (workspace, mut policy) = repository.workspace(name).await;
     let setup = Setup {
         run: "sh install.sh".to_owned(),
         network: Vec::new(),
         timeout: Span(Duration::from_secs(60)),
     };
     workspace
-        .prepare(&setup, cache, &sandbox(), &policy)
+        .prepare(&setup, cache, &sandbox(), &mut policy)
         .await
         .unwrap();
-    fs::read_to_string(workspace.root().join("node_modules/lib.js")).unwrap()
+    let script = "cat node_modules/lib.js";
+    let ran = sandbox()
+        .run(&policy, script, Duration::from_secs(60), 1 << 20)
+        .await;
+    ran.unwrap().output
 }
 
 #[tokio::test]

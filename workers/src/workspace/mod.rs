@@ -126,7 +126,9 @@ type CheckedOut = BTreeMap<Name, (Entry, Option<Stamp>)>;
 struct Over {
     layers: Layers,
     /// Keeps the shared files where they are.
-    _checkout: Checkout,
+    checkout: Checkout,
+    /// What `setup` left, below the base's files: those win.
+    setup: std::sync::OnceLock<PathBuf>,
 }
 
 /// A file as a tree has it.
@@ -230,7 +232,11 @@ impl Workspace {
     /// What it is laid together from, for [`crate::sandbox::Policy::layers`].
     #[must_use]
     pub fn layers(&self) -> Option<Layers> {
-        self.over.as_ref().map(|over| over.layers.clone())
+        self.over.as_ref().map(|over| {
+            let mut layers = over.layers.clone();
+            layers.lower.extend(over.setup.get().cloned());
+            layers
+        })
     }
 
     /// The base's files.

@@ -113,7 +113,7 @@ pub fn holds_secret(text: &str) -> bool {
 /// `text` in which each secret is `[masked: …]`. A line with a secret that only stands there in parts is masked as a
 /// whole, and so is everything from the head of a private key to its end.
 pub fn mask(text: &str) -> String {
-    let mut masked = mask_direct(text);
+    let mut masked = mask_direct(text, Depth::All);
     if find(&masked, Depth::All).is_empty() {
         return masked;
     }
@@ -135,10 +135,19 @@ fn line_end(line: &str) -> &'static str {
     if line.ends_with('\n') { "\n" } else { "" }
 }
 
-fn mask_direct(text: &str) -> String {
+/// `text` in which each secret of a known form is `[masked: …]`, and nothing that only looks random: for what is kept
+/// and shown of work, where commits and digests are to be read.
+pub fn mask_known(text: &str) -> Cow<'_, str> {
+    if direct(text, Depth::Forms).is_empty() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(mask_direct(text, Depth::Forms))
+}
+
+fn mask_direct(text: &str, depth: Depth) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    let mut found = direct(text, Depth::All);
+    let mut found = direct(text, depth);
     found.sort_by_key(|find| {
         find.place
             .as_ref()
