@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Sources in which anyone may write, by how their names begin.
-const PUBLIC: [&str; 3] = ["github:", "json:", "rss:"];
+const PUBLIC: [&str; 4] = ["github:", "json:", "rss:", "webhook:"];
 
 /// How many authors of one finding are asked about, newest words first.
 const ASKED: usize = 50;

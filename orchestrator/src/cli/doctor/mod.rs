@@ -3,6 +3,7 @@
 
 mod credentials;
 mod github;
+mod hooks;
 mod sandbox;
 mod slack;
 
@@ -68,7 +69,9 @@ impl Doctor {
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
                 looks.extend(github::looks(&config.github, &worked_on(context, &config)).await);
-                looks.extend(slack::looks(&config.slack, &defined_here(&config, context)).await);
+                let loops = defined_here(&config, context);
+                looks.extend(slack::looks(&config.slack, &loops).await);
+                looks.extend(hooks::looks(&config, &loops));
                 looks.extend(credentials::looks(&config.credentials));
             }
         }
