@@ -176,6 +176,7 @@ mod tests {
             reactions: BTreeMap::new(),
             labels: Vec::new(),
             thread: None,
+            account: None,
             private: false,
         }
     }

@@ -25,7 +25,7 @@ use orchestrator::{
 pub type Target = fn(&[u8]);
 
 /// The targets, by the name of their folder of the corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("diff", diff),
     ("spec", spec),
     ("streams", streams),
@@ -33,6 +33,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("tree", tree),
     ("reports", reports),
     ("webhooks", webhooks),
+    ("slack", slack),
 ];
 
 /// The reader of diffs, and the screens that judge what it read.
@@ -176,5 +177,24 @@ pub fn webhooks(bytes: &[u8]) {
                 .all(|signal| signal.source == "webhook:desk" && !signal.external_id.is_empty())
         );
         assert!(batch.skipped.iter().all(|skipped| !skipped.why.is_empty()));
+    }
+}
+
+/// The readers of Slack's events and of its answers. What is kept of an event is bounded, whatever it says.
+pub fn slack(bytes: &[u8]) {
+    let (heard, texts) = orchestrator::slack::read_bytes(bytes);
+    match heard {
+        Some(orchestrator::slack::Heard::Challenge(words)) => assert!(words.chars().count() <= 500),
+        Some(orchestrator::slack::Heard::Event { id, kind, channel }) => {
+            assert!(!id.is_empty() && id.chars().count() <= 100, "{id:?}");
+            assert!(kind.chars().count() <= 60 && channel.chars().count() <= 40);
+        }
+        Some(orchestrator::slack::Heard::Nothing) | None => {}
+    }
+    for text in texts {
+        assert!(
+            text.len() <= bytes.len() * 8 + 4_096,
+            "no text is much longer than what it came in"
+        );
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod agent;
+mod approvals;
 mod bad_feedback;
 mod bad_models;
 mod bad_repositories;
@@ -14,6 +15,7 @@ mod dependencies;
 mod docs;
 mod emulate;
 mod fake_github;
+mod fan;
 mod findings;
 mod five_bugs;
 mod gateway;
@@ -30,10 +32,13 @@ mod noise;
 mod on_postgres;
 mod one_at_a_time;
 mod plans;
+mod programs;
 mod prove;
 mod pull_requests;
+mod quiet;
 mod redteam;
 mod replicas;
+mod reporters;
 mod run_json;
 mod sandbox;
 mod sandbox_attacks;

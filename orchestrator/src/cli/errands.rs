@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use loops::text::plain;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Context, Out};
@@ -47,8 +48,8 @@ async fn tell(home: &Home, out: Out) -> Result<(), CliError> {
         for told in engine::hear_answers(home).await? {
             out.note(answered(&told));
         }
-        engine::announce(home).await?;
     }
+    engine::announce(home).await?;
     for waiting in engine::send(home, true).await? {
         out.note(waits(&waiting));
     }
@@ -66,9 +67,7 @@ pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliE
     };
     match free {
         Ok(_lock) => {
-            if home.slack.is_some() {
-                engine::announce(home).await?;
-            }
+            engine::announce(home).await?;
             for waiting in engine::send(home, true).await? {
                 context.out.note(waits(&waiting));
             }
@@ -126,9 +125,14 @@ pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
             out.note(format!("{}  trouble   {error}", clock::now()));
         }
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             () = tokio::time::sleep(SEND) => {}
         }
+    }
+    if let Some(hearing) = told.hearing {
+        // What was not written down is heard again.
+        hearing.abort();
+        let _ = hearing.await;
     }
 }
 
@@ -147,6 +151,9 @@ struct Told {
     stays: BTreeSet<String>,
     /// GitHub told of something that nobody has looked at since.
     by_github: bool,
+    /// Answers in Slack are heard beside all else: an approval on a base that has moved is proven first, which takes as long
+    /// as the loop's checks do.
+    hearing: Option<JoinHandle<Result<Vec<engine::Told>, engine::EngineError>>>,
 }
 
 async fn once(
@@ -157,14 +164,19 @@ async fn once(
     told: &mut Told,
 ) -> Result<(), engine::EngineError> {
     if home.slack.is_some() {
-        if round.is_multiple_of(HEAR_EVERY) {
-            for heard in engine::hear_answers(home).await? {
+        if let Some(heard) = told.hearing.take_if(|hearing| hearing.is_finished()) {
+            let broke = |_| engine::EngineError::Record("hearing answers in Slack broke off".to_owned());
+            for heard in heard.await.map_err(broke)?? {
                 out.note(format!("{}  {}", clock::now(), answered(&heard)));
             }
         }
-        if round.is_multiple_of(ANNOUNCE_EVERY) {
-            engine::announce(home).await?;
+        if told.hearing.is_none() && round.is_multiple_of(HEAR_EVERY) {
+            let home = home.clone();
+            told.hearing = Some(tokio::spawn(async move { engine::hear_answers(&home).await }));
         }
+    }
+    if round.is_multiple_of(ANNOUNCE_EVERY) {
+        engine::announce(home).await?;
     }
     if watch && home.hub.is_some() {
         for news in news_of(home).await? {

@@ -23,6 +23,7 @@ mod notify;
 mod outbox;
 mod place;
 mod plan;
+mod private;
 mod progress;
 mod propose;
 mod prove;
@@ -39,7 +40,7 @@ mod ways_out;
 mod work;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -54,6 +55,7 @@ use workers::{Machine, git::Git};
 
 pub use self::capacity::Burden;
 pub use self::collect::{Read, import};
+pub(crate) use self::notify::LONGEST_QUESTION;
 pub(crate) use self::place::Place;
 pub(crate) use self::triage::recount;
 pub use self::{
@@ -69,7 +71,7 @@ pub use self::{
     hear::{Came, Sent, Teller, Took, hear, hear_hook, is_told, last_heard, take_sent},
     news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     node::{NodeWord, PROTOCOL, work},
-    notify::{Told, announce, hear_answers, mute},
+    notify::{Told, announce, hear_answers, mute, says_in_slack},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -80,7 +82,7 @@ pub use self::{
     trouble::troubles,
 };
 pub(crate) use self::{
-    propose::{AUTHOR, move_finding, repository_of},
+    propose::{AUTHOR, move_findings, repository_of},
     trust::held_back,
 };
 use crate::{
@@ -89,7 +91,7 @@ use crate::{
     gateway::Gateway,
     github::Hub,
     slack::Slack,
-    store::Store,
+    store::{Store, orders},
 };
 
 /// What stands on this machine, whether or not a model can be asked.
@@ -109,6 +111,8 @@ pub struct Home {
     pub review: Review,
     /// This process as one that carries out orders.
     pub(crate) node: Arc<node::Node>,
+    /// Where orders that were carried out here are ended.
+    pub(crate) desk: Arc<orders::Desk>,
     /// Who reads sources that are documents; none: nobody has said with which logins.
     pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
@@ -137,6 +141,7 @@ impl Home {
     pub fn new(store: Store, machine: Arc<Machine>, folder: PathBuf, hub: Option<Hub>) -> Self {
         let node = node::Node::new(&folder, config::Node::default());
         Self {
+            desk: Arc::new(orders::Desk::new(store.clone())),
             store,
             machine,
             folder,
@@ -213,7 +218,7 @@ impl Home {
     pub async fn leave(&self) -> Result<(), EngineError> {
         let mut tx = self.store.begin_beside().await?;
         crate::store::nodes::leave(&mut tx, self.node.id()).await?;
-        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -226,10 +231,11 @@ impl Home {
     pub async fn take_over_our_own(&self) -> Result<(), EngineError> {
         self.node.leads();
         let mut tx = self.store.begin_beside().await?;
-        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
         // What attempts of that process lay in is nobody's any more.
-        let _ = tokio::fs::remove_dir_all(self.folder.join("attempts")).await;
+        let attempts = self.folder.join("attempts");
+        let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&attempts)).await;
         Ok(())
     }
 
@@ -243,9 +249,11 @@ impl Home {
         self.folder.join("rebuilds")
     }
 
-    /// Where results of `setup` are kept.
-    pub(crate) fn setup_cache(&self) -> PathBuf {
-        self.folder.join("setup")
+    /// Where results of `setup` are kept of the repository that has this mirror. Each has its own folder: what one
+    /// repository's commands leave is never brought into another's workspaces.
+    pub(crate) fn setup_cache(&self, mirror: &Path) -> PathBuf {
+        let name = mirror.file_stem().unwrap_or(mirror.as_os_str());
+        self.folder.join("setup").join(name)
     }
 }
 
@@ -292,6 +300,9 @@ pub(crate) struct Running {
     actions: mpsc::UnboundedSender<loops::run::Action>,
     /// How many of each worker kind work at once.
     working: std::collections::BTreeMap<String, Arc<Semaphore>>,
+    /// Held by who looks up which place it waits for: when thousands are due at once, they do not stand before those who
+    /// have theirs.
+    reading: Semaphore,
     /// Whether a person started it, or goes on with it by hand.
     by_hand: bool,
     /// Why it started nothing although there was something, once that is known.

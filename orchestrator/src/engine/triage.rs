@@ -254,7 +254,7 @@ impl Running {
                 continue;
             }
             let said = signals::of_finding(store, kept.finding.id, MAX_OF_FINDING).await?;
-            if let Some(why) = held_back(&self.engine.home, &spec.triage, &said).await {
+            if let Some(why) = held_back(&self.engine.home, spec, &said).await {
                 self.note(format!("{}: {why}", kept.finding.id.short()));
                 continue;
             }
@@ -320,7 +320,7 @@ impl Running {
         if ready.is_empty() {
             return Ok(None);
         }
-        let Some(room) = capacity::room(home, self.spec(), base).await? else {
+        let Some(room) = capacity::room(home, self.spec(), &self.definition.place(), base).await? else {
             return Ok(None);
         };
         let (all, start) = (ready.len(), room.start as usize);

@@ -5,6 +5,7 @@
 //! ever run, and who does not sign rightly learns nothing from the answer.
 
 mod body;
+mod connections;
 mod github;
 mod server;
 mod signals;

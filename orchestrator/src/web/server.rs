@@ -10,7 +10,7 @@ use axum::{
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{github, signals, slack};
+use super::{connections, github, signals, slack};
 use crate::{
     config::{Secret, Web},
     engine::Home,
@@ -95,12 +95,7 @@ impl Server {
             });
         let ending = stop.clone();
         let serving = tokio::spawn(async move {
-            let served = axum::serve(listener, router)
-                .with_graceful_shutdown(async move { ending.cancelled().await })
-                .await;
-            if let Err(error) = served {
-                tracing::warn!(%error, "nothing can come in any more");
-            }
+            connections::serve(listener, router, connections::BOUNDS, ending).await;
         });
         Ok(Self {
             address,

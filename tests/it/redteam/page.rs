@@ -25,9 +25,40 @@ counted above: links that are swapped in while a change is read, forged marks of
 once, crashes between two steps, cut streams (`orchestrator/src/gateway/tests`); models that fail, lie and wander
 (`tests/it/bad_models.rs`); secrets and reports as a whole story (`tests/it/screens.rs`).
 
+## Who plays them
+
+The tests play every attack as whoever starts them. Started by root, they play those on the sandbox once more as an ordinary user, and
+`./x redteam --user` plays all of them so. Where less is allowed than it seems, the sandbox comes up and holds, or does not and says why:
+
+| who starts it | what becomes of it |
+|---|---|
+| root | holds |
+| an ordinary user | holds |
+| root in a container, without the right to mount (what Docker leaves to root) | holds; a tool in a folder that only root may enter is refused by name |
+| a user in another sandbox (bubblewrap) | holds |
+| a user in another sandbox that forbids more of them | does not start: no namespaces |
+| root of a user namespace that has no other user | does not start: the sandbox would be root as well |
+
+## The scan of reports
+
+A cheap scan flags known forms of injection in reports, for people to see and for a loop to hold back (`triage`). It is not a wall: what it
+does not see reaches a model as marked data, like everything else. How much it sees is counted over texts that were frozen before it was
+changed (`loops/src/signal/injection/held_out`), attacks in the forms of public sets (InjecAgent, AgentDojo, BIPIA, PromptInject,
+HackAPrompt, Tensor Trust, garak, deepset, LLMail-Inject, published cases) beside ordinary reports, some of which talk of keys, rules and agents:
+
+| | attacks flagged | ordinary reports flagged |
+|---|---|---|
+| first pair, the scan as it was | 44 of 97 | 9 of 80 |
+| first pair, after it was extended by somebody who knew the pair | 96 of 97 | 0 of 80 |
+| second pair, written after that and judged once | 21 of 50 | 1 of 50 |
+| second pair, after the scan was extended again | 47 of 50 | 1 of 50 |
+
+The third row is the one to believe for what nobody has written a pattern for yet: about four in ten. Plain orders without any sign of an
+injection (reset the password to 123456) are mostly what is missed.
+
 ## Fuzzing
 
-What reads bytes from outside (diffs, specs, streams of models, text that is marked and cleaned, names of trees, reports of tests) is fed
+What reads bytes from outside (diffs, specs, streams of models, text that is marked and cleaned, names of trees, reports of tests, what Slack sends) is fed
 with the files of `fuzz/corpus`, each of their beginnings, and thousands of turns of them, in the ordinary tests. `./x fuzz TARGET` goes
 on with cargo-fuzz, where that and a nightly compiler are installed; where they are not, `./x fuzz` says so and turns the corpus for three
 minutes.

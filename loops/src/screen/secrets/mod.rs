@@ -10,7 +10,7 @@ mod formats;
 
 pub(crate) use decode::decoded;
 
-use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::LazyLock};
+use std::{borrow::Cow, collections::HashSet, ops::Range, sync::LazyLock};
 
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization as _;
@@ -41,6 +41,8 @@ pub(crate) struct Find {
 /// A string that ends and one that begins, with what languages write between them to put both together.
 static SEAM: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"['"`]\s*(?:\+|\.\.?|,|&|<>|\|\||~)?\s*\\?\s*[rbuf]?['"`]"#));
+/// How often one text may have a find compared with all others of it; what is found beyond is taken for another one.
+const LOOKS: usize = 400;
 /// The stand-ins that issuers publish in their own documents.
 const PUBLISHED: &[&str] = &[
     "EXAMPLE",
@@ -83,20 +85,21 @@ pub(crate) fn find(text: &str, depth: Depth) -> Vec<Find> {
             .as_ref()
             .map(|place| (place.start, usize::MAX - place.end))
     });
-    let known: BTreeSet<String> = found.iter().map(|find| find.secret.clone()).collect();
-    let is_new = |find: &Find| {
-        !known
-            .iter()
-            .any(|secret| secret.contains(&find.secret) || find.secret.contains(secret))
-    };
-    let mut hidden = Vec::new();
+    let mut known: HashSet<String> = found.iter().map(|find| find.secret.clone()).collect();
+    let shown = found.len();
+    let mut looks = 0;
     for other in views(text) {
         // A joined or decoded text has seams of its own that look random: known forms only.
-        hidden.extend(direct(&other, Depth::Forms).into_iter().filter(is_new));
-    }
-    for find in hidden {
-        if !found.iter().any(|known| known.secret == find.secret) {
-            found.push(Find { place: None, ..find });
+        for find in direct(&other, Depth::Forms) {
+            if known.contains(&find.secret) {
+                continue;
+            }
+            looks += 1;
+            let is_part = |one: &Find| one.secret.contains(&find.secret) || find.secret.contains(&one.secret);
+            if looks > LOOKS || !found[..shown].iter().any(is_part) {
+                known.insert(find.secret.clone());
+                found.push(Find { place: None, ..find });
+            }
         }
     }
     found
@@ -110,7 +113,7 @@ pub fn holds_secret(text: &str) -> bool {
 /// `text` in which each secret is `[masked: …]`. A line with a secret that only stands there in parts is masked as a
 /// whole, and so is everything from the head of a private key to its end.
 pub fn mask(text: &str) -> String {
-    let mut masked = mask_direct(text);
+    let mut masked = mask_direct(text, Depth::All);
     if find(&masked, Depth::All).is_empty() {
         return masked;
     }
@@ -132,10 +135,19 @@ fn line_end(line: &str) -> &'static str {
     if line.ends_with('\n') { "\n" } else { "" }
 }
 
-fn mask_direct(text: &str) -> String {
+/// `text` in which each secret of a known form is `[masked: …]`, and nothing that only looks random: for what is kept
+/// and shown of work, where commits and digests are to be read.
+pub fn mask_known(text: &str) -> Cow<'_, str> {
+    if direct(text, Depth::Forms).is_empty() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(mask_direct(text, Depth::Forms))
+}
+
+fn mask_direct(text: &str, depth: Depth) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    let mut found = direct(text, Depth::All);
+    let mut found = direct(text, depth);
     found.sort_by_key(|find| {
         find.place
             .as_ref()
@@ -174,30 +186,47 @@ fn end_of_key(text: &str, from: usize) -> usize {
 fn direct(text: &str, depth: Depth) -> Vec<Find> {
     let mut found: Vec<Find> = formats::find(text)
         .into_iter()
-        .filter(|(kind, place)| !is_stand_in(kind, &text[place.clone()]))
-        .map(|(kind, place)| at(text, kind, place))
+        .filter(|hit| !is_stand_in(hit.name, &text[hit.place.clone()], hit.least - hit.place.start))
+        .map(|hit| at(text, hit.name, hit.place))
         .collect();
     if depth == Depth::All {
-        let others = entropy::named(text)
-            .into_iter()
-            .map(|place| ("password or key, by its name", place))
-            .chain(
-                entropy::random(text)
-                    .into_iter()
-                    .map(|place| ("string that looks random", place)),
-            );
-        for (kind, place) in others {
-            let overlaps = |find: &Find| {
-                find.place
-                    .as_ref()
-                    .is_some_and(|known| known.start < place.end && place.start < known.end)
-            };
-            if !found.iter().any(overlaps) {
-                found.push(at(text, kind, place));
-            }
+        let others = [
+            ("password or key, by its name", entropy::named(text)),
+            ("string that looks random", entropy::random(text)),
+        ];
+        for (kind, places) in others {
+            let taken = Taken::by(&found);
+            let free = places.into_iter().filter(|place| !taken.overlaps(place));
+            let free: Vec<Find> = free.map(|place| at(text, kind, place)).collect();
+            found.extend(free);
         }
     }
     found
+}
+
+/// Where finds stand, to be asked many times.
+struct Taken(Vec<(usize, usize)>);
+
+impl Taken {
+    /// By where they begin, each with the furthest end of all up to it.
+    fn by(found: &[Find]) -> Self {
+        let mut spans: Vec<(usize, usize)> = found
+            .iter()
+            .filter_map(|find| find.place.as_ref().map(|place| (place.start, place.end)))
+            .collect();
+        spans.sort_unstable();
+        let mut furthest = 0;
+        for (_, end) in &mut spans {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+        Self(spans)
+    }
+
+    fn overlaps(&self, place: &Range<usize>) -> bool {
+        let before = self.0.partition_point(|(start, _)| *start < place.end);
+        before > 0 && self.0[before - 1].1 > place.start
+    }
 }
 
 fn at(text: &str, kind: &'static str, place: Range<usize>) -> Find {
@@ -208,8 +237,11 @@ fn at(text: &str, kind: &'static str, place: Range<usize>) -> Find {
     }
 }
 
-fn is_stand_in(kind: &str, secret: &str) -> bool {
-    if PUBLISHED.iter().any(|sign| secret.contains(sign)) {
+/// Whether a secret is none. `least`: a sign counts only if it begins within so many bytes, as many as a secret of that
+/// form has at least; else whatever is written behind a real one would make a stand-in of it.
+fn is_stand_in(kind: &str, secret: &str, least: usize) -> bool {
+    let begins_within = |sign: &&str| secret.find(*sign).is_some_and(|begin| begin < least);
+    if PUBLISHED.iter().any(begins_within) {
         return true;
     }
     let lower = secret.to_ascii_lowercase();

@@ -6,6 +6,7 @@ mod github;
 mod hooks;
 mod sandbox;
 mod slack;
+mod words;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -69,10 +70,12 @@ impl Doctor {
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
                 looks.extend(github::looks(&config.github, &worked_on(context, &config)).await);
-                let loops = defined_here(&config, context);
-                looks.extend(slack::looks(&config.slack, &loops).await);
-                looks.extend(hooks::looks(&config, &loops));
+                let here = defined_here(&config, context);
+                looks.extend(sandbox::engines(&here).await);
+                looks.extend(slack::looks(&config.slack, &here).await);
+                looks.extend(hooks::looks(&config, &here));
                 looks.extend(credentials::looks(&config.credentials));
+                looks.extend(words::looks(config.retention, &defined_here(&config, context)));
             }
         }
         for (program, argument) in TOOLCHAINS {

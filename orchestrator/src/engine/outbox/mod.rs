@@ -12,6 +12,7 @@ mod given_up;
 mod pull;
 mod say;
 mod slack;
+mod tell;
 mod warn;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -22,7 +23,7 @@ use loops::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Home, Place, error::Remedy, notify::SLACK, propose::PutBranch};
+use super::{EngineError, Home, Place, error::Remedy, notify::SLACK, private::Private, propose::PutBranch};
 use crate::{
     clock,
     github::{GitHubError, Repository},
@@ -40,7 +41,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(15);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// How often it is looked in one go for what may have been done.
 const LOOKS: u32 = 3;
-/// How often what GitHub does not take is tried before it is given up: things there may change.
+/// How often what GitHub does not take is tried before it is given up: things there may change. An outage counts for
+/// nothing here.
 const GIVE_UP_AFTER: u32 = 12;
 /// How many effects are looked at in one go.
 const AT_ONCE: u32 = 1000;
@@ -105,6 +107,15 @@ pub(crate) enum Outward {
         /// When, and what keeps it.
         words: String,
     },
+    /// Whoever reported something in an issue is to read this there. It is no proposal's.
+    Tell {
+        /// `owner/name`.
+        repository: String,
+        /// The issue.
+        number: u64,
+        /// The words, Markdown.
+        words: String,
+    },
     /// The dashboard issue of a repository is to be there, with this text. It is no proposal's.
     Board {
         /// Its text.
@@ -113,6 +124,7 @@ pub(crate) enum Outward {
 }
 
 pub(crate) use self::{
+    end::goes_elsewhere,
     given_up::{failures, not_sent},
     pull::with,
 };
@@ -122,6 +134,9 @@ pub(crate) const BOARD: &str = "board:";
 
 /// How the keys of answers under a dashboard begin; the repository and the comment follow: `board_say:owner/name:7`.
 pub(crate) const BOARD_SAY: &str = "board_say:";
+
+/// How the keys of words under people's issues begin.
+pub(crate) const ISSUE: &str = "issue:";
 
 /// The key of an effect of a proposal: `what:P…:attempt`.
 pub(crate) fn key(what: &str, proposal: ProposalId, which: &impl std::fmt::Display) -> String {
@@ -182,7 +197,7 @@ pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineErro
                 Ok(Some(Tried::GivenUp(why))) => given_up::give_up(home, &effect, &why).await?,
                 Ok(Some(Tried::Obsolete(why))) => given_up::drop(home, &effect, &why).await?,
                 Err(error @ EngineError::Store(_)) => return Err(error),
-                Err(error) if error.remedy() == Remedy::GiveUp && effect.tries >= GIVE_UP_AFTER => {
+                Err(error) if is_hopeless(&effect, &error) => {
                     given_up::give_up(home, &effect, &error.to_string()).await?;
                 }
                 Err(error) => {
@@ -205,17 +220,30 @@ pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineErro
     }
 }
 
+/// Whether it was refused so often that it is not tried any more. However often GitHub could not be asked before says
+/// nothing of that.
+fn is_hopeless(effect: &Effect, error: &EngineError) -> bool {
+    error.remedy() == Remedy::GiveUp && effect.refusals >= GIVE_UP_AFTER
+}
+
 async fn put_off(home: &Home, effect: &Effect, error: &EngineError) -> Result<Waiting, EngineError> {
     let (now, why) = (clock::now(), error.to_string());
+    let refused = error.remedy() == Remedy::GiveUp;
     let next_at = match error {
         EngineError::GitHub(GitHubError::RateLimited { until, .. })
         | EngineError::Slack(SlackError::RateLimited { until, .. }) => *until,
         // A person has to mend it, who does not do so within seconds.
         error if error.remedy() == Remedy::AskHuman => after(now, effect.tries.max(4)),
+        // Whoever answers again after an outage is not asked as seldom as during it.
+        _ if refused => after(now, effect.refusals),
         _ => after(now, effect.tries),
     };
     let mut tx = home.store.begin().await?;
-    outbox::tried(&mut tx, &effect.key, &why, next_at).await?;
+    if refused {
+        outbox::refused(&mut tx, &effect.key, &why, next_at).await?;
+    } else {
+        outbox::tried(&mut tx, &effect.key, &why, next_at).await?;
+    }
     tx.commit().await?;
     tracing::info!(key = effect.key, why, %next_at, "an effect waits");
     Ok(Waiting {
@@ -243,6 +271,17 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
             return Ok(None);
         };
         return board::board(home, &effect.key, name, &body).await;
+    }
+    if effect.key.starts_with(ISSUE) {
+        let Outward::Tell {
+            repository,
+            number,
+            words,
+        } = effect.effect()?
+        else {
+            return Ok(None);
+        };
+        return tell::tell(home, &effect.key, &repository, number, &words).await;
     }
     if effect.key.starts_with(SLACK) {
         return slack::say(home, effect).await;
@@ -292,7 +331,7 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         Outward::News { number, body } => sending.news(number, &body).await?,
         Outward::Say { thread, words, after } => sending.say(thread, &words, after).await?,
         Outward::Warn { words } => sending.warn(&words).await?,
-        Outward::Board { .. } => return Ok(None),
+        Outward::Board { .. } | Outward::Tell { .. } => return Ok(None),
     };
     Ok(Some(tried))
 }
@@ -319,6 +358,13 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
+    /// Words as they may leave: without what was said in private.
+    async fn held(&self, words: &str) -> Result<String, EngineError> {
+        Ok(Private::of_proposal(&self.home.store, &self.proposal)
+            .await?
+            .hold(words))
+    }
+
     /// A transaction in which the effect is done.
     async fn done(&self) -> Result<Tx, EngineError> {
         let mut tx = self.home.store.begin().await?;
@@ -336,5 +382,32 @@ mod tests {
         let wait = |tries| after(Timestamp(0), tries).0 / 1000;
         assert_eq!([wait(0), wait(1), wait(2)], [15, 30, 60]);
         assert_eq!([wait(12), wait(400)], [3600, 3600]);
+    }
+
+    #[test]
+    fn a_night_without_github_does_not_make_the_first_refusal_the_last_one() {
+        let effect = |tries, refusals| Effect {
+            key: "merge:P".to_owned(),
+            effect: serde_json::Value::Null,
+            state: outbox::EffectState::Pending,
+            tries,
+            refusals,
+            why: None,
+            next_at: Timestamp(0),
+            decided_at: Timestamp(0),
+            done_at: None,
+        };
+        let refused = EngineError::GitHub(GitHubError::Conflict {
+            doing: "merge it".to_owned(),
+            message: "a check is missing".to_owned(),
+        });
+        let outage = EngineError::GitHub(GitHubError::Unreachable {
+            doing: "merge it".to_owned(),
+            why: "502".to_owned(),
+        });
+        assert!(!is_hopeless(&effect(400, 0), &refused));
+        assert!(!is_hopeless(&effect(400, GIVE_UP_AFTER - 1), &refused));
+        assert!(is_hopeless(&effect(12, GIVE_UP_AFTER), &refused));
+        assert!(!is_hopeless(&effect(12, GIVE_UP_AFTER), &outage));
     }
 }

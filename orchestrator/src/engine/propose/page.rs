@@ -9,7 +9,7 @@ use loops::{
 };
 
 use crate::{
-    engine::{EngineError, Place, Running},
+    engine::{EngineError, Place, Running, private::Private},
     store::{attempts, calls, evidence, findings, signals},
 };
 
@@ -108,19 +108,13 @@ impl Running {
     }
 
     /// What was said in private of a task's findings, where it is not to leave.
-    pub(super) async fn in_private(&self, findings: &[FindingId]) -> Result<Vec<String>, EngineError> {
-        let mut words = Vec::new();
-        if self.withholds() {
-            for id in findings {
-                let all = signals::of_finding(&self.engine.home.store, *id, 10_000).await?;
-                words.extend(
-                    all.into_iter()
-                        .filter(|kept| kept.signal.private)
-                        .map(|kept| kept.signal.text),
-                );
-            }
-        }
-        Ok(words)
+    pub(super) async fn in_private(&self, findings: &[FindingId]) -> Result<Private, EngineError> {
+        let withhold = if self.withholds() {
+            PrivateWords::Withhold
+        } else {
+            PrivateWords::Quote
+        };
+        Private::of(&self.engine.home.store, withhold, findings).await
     }
 
     async fn problem(&self, id: FindingId) -> Result<Option<Problem>, EngineError> {

@@ -19,6 +19,7 @@ mod words;
 
 use loops::{
     command::{self, Command},
+    id::TaskId,
     spec::{LoopSpec, Rounds},
     text::one_line,
 };
@@ -32,12 +33,12 @@ use self::{
     turn::Turn,
 };
 pub(crate) use self::{
-    conclude::{begun, came_to_nothing, done, page_is_theirs, told, wrote},
+    conclude::{begun, came_to_nothing, commented, done, page_is_theirs, told, wrote},
     ends::{closed, closing_key, reopened, reopened_at, reverted},
     heard::closing_words,
     merge::{Unmerged, note_unmerged},
     news::marker,
-    rebuild::Rebuilds,
+    rebuild::{Rebuilds, definition},
 };
 use super::{EngineError, Home, News, Running, answer};
 use crate::{
@@ -77,8 +78,9 @@ pub(super) async fn look(
     turn.answer(&heard, ours).await?;
     let open = proposal.state == ProposalState::Open && ours;
     if proposal.state != ProposalState::Open && turn.is_asked(&heard) {
-        // A worker is on it, or it is about to be merged: what was asked is read again when it is open.
+        // A worker is on it, or it was about to be merged: what was asked is read again when it is open.
         turn.wait();
+        turn.take_back(&heard);
     }
     if open && !turn.left_alone() {
         let ci = ci::look(repository, proposal).await?;
@@ -154,6 +156,11 @@ pub(crate) fn last_said(row: &PullRow) -> u32 {
     row.talk::<Talk>().said
 }
 
+/// Which comment the updating one was last.
+pub(crate) fn comment_of(row: &PullRow) -> Option<u64> {
+    row.talk::<Talk>().comment
+}
+
 /// Which title and page (as digests) we wrote to it last; empty: not known.
 pub(crate) fn wrote_last(row: &PullRow) -> [String; 2] {
     row.talk::<Talk>().wrote
@@ -178,14 +185,17 @@ pub(crate) fn refusal(words: &str) -> (String, bool) {
 impl Running {
     /// Stops what is under way for pull requests that are left alone or refused since; true: something was.
     pub(crate) async fn drop_what_is_left_alone(&self) -> Result<bool, EngineError> {
-        let state = self.state().await;
+        let again: Vec<TaskId> = self.look(|state| {
+            let under_way = state
+                .tasks
+                .iter()
+                .filter(|(_, run)| run.proposed.is_some() && !run.step.is_over());
+            under_way.map(|(task, _)| *task).collect()
+        });
         let mut dropped = false;
-        for (task, run) in &state.tasks {
-            if run.proposed.is_none() || run.step.is_over() {
-                continue;
-            }
+        for task in again {
             let store = &self.engine.home.store;
-            let Some(proposal) = proposals::of_task(store, *task).await? else {
+            let Some(proposal) = proposals::of_task(store, task).await? else {
                 continue;
             };
             let alone = match pulls::get(store, proposal.id).await? {
@@ -193,8 +203,7 @@ impl Running {
                 None => false,
             };
             if alone {
-                self.happen(loops::run::Event::TaskCancelled { task: *task })
-                    .await?;
+                self.happen(loops::run::Event::TaskCancelled { task }).await?;
                 dropped = true;
             }
         }

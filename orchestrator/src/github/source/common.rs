@@ -158,6 +158,7 @@ impl<'a> Common<'a> {
             reactions: counted(reactions),
             labels: vec![],
             thread: None,
+            account: None,
             private: false,
         }
     }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 statements! { "signals":
-    ERASE = "UPDATE signals SET text = '', author = NULL, url = NULL, salt = '', flags = '[]', erased_at = $3
+    ERASE = "UPDATE signals SET text = '', author = NULL, account = NULL, url = NULL, salt = '', flags = '[]', erased_at = $3
         WHERE loop = $1 AND id = $2 AND erased_at IS NULL";
     BURY = "INSERT INTO signals (loop, id, source, external_id, edition, at, author, voice, text, url, reactions,
         labels, thread, salt, read_at, flags, private, erased_at)

@@ -53,9 +53,9 @@ impl Kind {
         }
     }
 
-    fn tools(self) -> Vec<ToolDefinition> {
+    fn tools(self, hosts: &[String]) -> Vec<ToolDefinition> {
         match self {
-            Self::Work => tools::definitions(false)
+            Self::Work => tools::definitions_for(false, hosts)
                 .into_iter()
                 .chain([todo::definition()])
                 .collect(),
@@ -75,7 +75,7 @@ pub fn opening(kind: Kind, instructions: &str, notes: Option<String>, brief: &st
         .to_owned();
     Conversation::new(
         system,
-        kind.tools(),
+        kind.tools(&[]),
         notes.into_iter().collect(),
         brief.to_owned(),
     )
@@ -125,6 +125,7 @@ impl Bench<'_> {
             reports: self.reports,
             list: Mutex::default(),
             advice,
+            hosts: &self.agent.hosts,
         };
         let mut ended = self.session(Kind::Work, &tools).await?;
         if let Some(advice) = &tools.advice {
@@ -208,6 +209,7 @@ struct Working<'a> {
     reports: &'a UnboundedSender<Report>,
     list: Mutex<Vec<TodoItem>>,
     advice: Option<Advice<'a>>,
+    hosts: &'a [String],
 }
 
 impl Tools for Working<'_> {
@@ -216,7 +218,7 @@ impl Tools for Working<'_> {
             .advice
             .iter()
             .map(|advice| advisor::definition(advice.advisor));
-        Kind::Work.tools().into_iter().chain(advisor).collect()
+        Kind::Work.tools(self.hosts).into_iter().chain(advisor).collect()
     }
 
     async fn call(&self, _call_id: &str, name: &str, input: Value) -> ToolAnswer {
@@ -255,7 +257,7 @@ struct Reviewing<'a> {
 
 impl Tools for Reviewing<'_> {
     fn definitions(&self) -> Vec<ToolDefinition> {
-        Kind::Review.tools()
+        Kind::Review.tools(&[])
     }
 
     async fn call(&self, _call_id: &str, name: &str, input: Value) -> ToolAnswer {
@@ -290,7 +292,7 @@ mod tests {
 
     #[test]
     fn prompt_and_tools_stay_under_three_thousand_tokens() {
-        for (prompt, tools) in [Kind::Work, Kind::Review].map(|kind| (kind.prompt(), kind.tools())) {
+        for (prompt, tools) in [Kind::Work, Kind::Review].map(|kind| (kind.prompt(), kind.tools(&[]))) {
             let bytes = prompt.len() + serde_json::to_string(&tools).unwrap().len();
             let tokens = estimate_tokens(bytes);
             // What is left is for the instructions of a kind of work.
@@ -313,7 +315,11 @@ mod tests {
 
     #[test]
     fn a_reviewer_has_no_tool_that_changes_anything() {
-        let names: Vec<_> = Kind::Review.tools().into_iter().map(|tool| tool.name).collect();
+        let names: Vec<_> = Kind::Review
+            .tools(&[])
+            .into_iter()
+            .map(|tool| tool.name)
+            .collect();
         assert_eq!(names, ["read", "search", "list", "verdict"]);
     }
 }
