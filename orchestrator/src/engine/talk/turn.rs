@@ -265,6 +265,14 @@ impl<'a> Turn<'a> {
     /// Sends it back to a worker, in one step with everything else of this look.
     pub(super) async fn send_back(mut self, wanted: Wanted, logs: &str) -> Result<Vec<News>, EngineError> {
         let ready = answer::ready(self.home, self.proposal).await?;
+        if let Some(why) = ready.why_not(self.proposal)? {
+            self.stick(format!("it cannot be sent back now: {why}"));
+            let mut tx = self.home.store.begin().await?;
+            if self.still(&mut tx).await? {
+                self.write(tx, None).await?;
+            }
+            return Ok(Vec::new());
+        }
         let files = if wanted.conflict {
             words::both_changed(
                 &self.home.mirror(&self.row.repository),
