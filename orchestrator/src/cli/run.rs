@@ -82,6 +82,12 @@ pub(super) async fn drive(
     cassette: Option<std::path::PathBuf>,
 ) -> Result<Exit, CliError> {
     let service = context.service(cassette).await?;
+    if let Some(short) = service.engine.home.disk.short() {
+        service.leave().await;
+        return Err(CliError::new(short.to_string()).todo(
+            "make room (`loops status` says what takes how much), or write a smaller `disk.keep_free`",
+        ));
+    }
     errands::look(&service.engine.home, context.out).await?;
     let wants = &definition.spec.notify;
     if service.engine.home.slack.is_none() && (wants.slack.is_some() || wants.reporters == spec::OnOff::On) {

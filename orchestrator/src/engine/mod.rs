@@ -11,6 +11,7 @@ pub(crate) mod brief;
 mod capacity;
 mod carry;
 mod collect;
+pub(crate) mod disk;
 mod drive;
 mod error;
 mod expiry;
@@ -58,6 +59,7 @@ pub use self::{
     approval::{PlanAnswered, answer_plan, expire_plan},
     board::keep_boards,
     capacity::burden,
+    disk::{Part, Short, Usage, rough, tidy, usage},
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
     expiry::expire,
@@ -66,7 +68,7 @@ pub use self::{
     hear::{hear, last_heard},
     news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     node::{NodeWord, PROTOCOL, work},
-    notify::{Told, announce, hear_answers, mute},
+    notify::{Told, announce, hear_answers, mute, silent_loops},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -110,6 +112,8 @@ pub struct Home {
     pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
+    /// The disk that `folder` is on.
+    pub(crate) disk: disk::Disk,
     /// Proofs of proposals whose bases have moved.
     rebuilds: talk::Rebuilds,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
@@ -131,16 +135,21 @@ impl Home {
     /// A home of these.
     pub fn new(store: Store, machine: Arc<Machine>, folder: PathBuf, hub: Option<Hub>) -> Self {
         let node = node::Node::new(&folder, config::Node::default());
+        let all_of_it = config::Disk {
+            keep_free: loops::spec::Bytes(0),
+            ..config::Disk::default()
+        };
         Self {
             store,
             machine,
-            folder,
             node: Arc::new(node),
             hub,
             slack: None,
             review: Review::default(),
             feeds: None,
             sending: Arc::default(),
+            disk: disk::Disk::of(&folder, all_of_it),
+            folder,
             rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
             owners: capacity::Known::default(),
@@ -157,6 +166,13 @@ impl Home {
     #[must_use]
     pub fn with_review(self, review: Review) -> Self {
         Self { review, ..self }
+    }
+
+    /// The same, where so much of the disk is left alone; else nothing is.
+    #[must_use]
+    pub fn with_disk(self, settings: config::Disk) -> Self {
+        let disk = disk::Disk::of(&self.folder, settings);
+        Self { disk, ..self }
     }
 
     /// The same, as a node with these settings. Before anything is carried out.
@@ -222,8 +238,10 @@ impl Home {
         let mut tx = self.store.begin_beside().await?;
         crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
-        // What attempts of that process lay in is nobody's any more.
-        let _ = tokio::fs::remove_dir_all(self.folder.join("attempts")).await;
+        // What attempts and proofs of that process lay in is nobody's any more.
+        for folder in [self.folder.join("attempts"), self.rebuild_folder()] {
+            let _ = tokio::fs::remove_dir_all(folder).await;
+        }
         Ok(())
     }
 

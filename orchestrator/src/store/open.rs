@@ -10,6 +10,7 @@ use std::{
 };
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use tracing::Instrument as _;
 
 use super::{
     StoreError, file, leader, r#move,
@@ -230,10 +231,16 @@ impl Tx {
     /// If a server goes away at this very moment, the error does not say whether it was done; whoever goes on looks.
     pub async fn commit(self) -> Result<(), StoreError> {
         let Self { inner, place } = self;
-        let done = match inner {
-            Inner::Sqlite(transaction) => transaction.commit().await,
-            Inner::Postgres(transaction) => transaction.commit().await,
+        let committing = async {
+            match inner {
+                Inner::Sqlite(transaction) => transaction.commit().await,
+                Inner::Postgres(transaction) => transaction.commit().await,
+            }
         };
-        done.map_err(|error| StoreError::from_sqlx(error, &place))
+        let span = tracing::debug_span!("query", table = "transaction", statement = "COMMIT");
+        committing
+            .instrument(span)
+            .await
+            .map_err(|error| StoreError::from_sqlx(error, &place))
     }
 }

@@ -2,10 +2,14 @@
 
 use std::{
     fs::File,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use super::{ATTRIBUTES, Git, GitError, Remote, objects::checked};
+
+/// More packs than this are put together.
+const MANY_PACKS: usize = 50;
 
 /// How long a fetch may take.
 const FETCH: std::time::Duration = std::time::Duration::from_secs(1800);
@@ -38,6 +42,34 @@ impl Mirror {
         .await
     }
 
+    /// Puts many small packs together, so that git stays quick; false: there are few. No object is lost, whether or not
+    /// anything names it: the store names trees that no ref does.
+    ///
+    /// # Errors
+    /// If git cannot do it; then all is as it was.
+    pub async fn tidy(at: &Path) -> Result<bool, GitError> {
+        let packs = std::fs::read_dir(at.join("objects/pack"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let packs = packs.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"));
+        if packs.count() <= MANY_PACKS {
+            return Ok(false);
+        }
+        let _lock = lock(at).await?;
+        Git::at(at)
+            .timeout(FETCH)
+            .run(&[
+                "repack",
+                "--geometric=2",
+                "-d",
+                "--quiet",
+                "--no-write-bitmap-index",
+            ])
+            .await?;
+        Ok(true)
+    }
+
     /// Takes a commit with its tree, as [`Git::pack_commit`] packs it, into the mirror at `at` (made if it is not there).
     /// The mirror's history ends there: what the commit names as its parents is not asked for.
     ///
@@ -53,13 +85,24 @@ impl Mirror {
             // Written before the commit is there: git would look for its parents.
             let all = format!("{known}{commit}\n");
             let new = at.join("shallow.new");
-            std::fs::write(&new, all).map_err(GitError::file(&new))?;
-            std::fs::rename(&new, &path).map_err(GitError::file(&path))?;
+            put_durably(&new, &path, &all).map_err(GitError::file(&path))?;
         }
         let git = Git::at(at).timeout(FETCH);
         git.run_with_stdin(&["index-pack", "--stdin", "--strict"], pack)
             .await?;
         git.tree_of(commit).await.map(drop)
+    }
+}
+
+/// Writes a file by way of another one, so that it is there whole or not at all, also after the machine's fall.
+fn put_durably(new: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = File::create(new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(new, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
     }
 }
 

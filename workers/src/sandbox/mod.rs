@@ -42,6 +42,7 @@ pub use error::SandboxError;
 pub use launch::launch_main;
 pub use layers::Layers;
 pub use policy::{Policy, Ran};
+pub use processes::DISK_LEFT;
 pub use shown::{File as ShownFile, Limit as ShownLimit, Shown};
 
 /// Where the socket to the gateway is seen inside.

@@ -25,7 +25,7 @@ const FIRST_WALK: Duration = Duration::from_secs(1);
 /// After a walk, so many times as long as it took no other.
 const WALK_SHARE: u32 = 20;
 /// With less than this left on the scratch folder's disk, the sandbox ends before the machine suffers, in bytes.
-const DISK_LEFT: u64 = 256 << 20;
+pub const DISK_LEFT: u64 = 256 << 20;
 
 /// A sandbox that is being watched.
 #[derive(Debug)]

@@ -105,6 +105,8 @@ impl Workspace {
             self.run_setup(setup, cache, &kept, (sandbox, policy), way_out)
                 .await?;
         }
+        // Who is used last is removed last; without this note it is only removed sooner.
+        let _ = fs::File::open(&kept).and_then(|kept| kept.set_modified(std::time::SystemTime::now()));
         self.bring(&kept).await
     }
 
