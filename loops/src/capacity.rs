@@ -156,8 +156,8 @@ pub fn loads(limits: &Limits, waiting: &[Waiting], now: Timestamp) -> Vec<Load> 
 pub enum Next {
     /// All of these.
     All(Vec<Reviewer>),
-    /// Some of these; who, depends on what is changed.
-    Some(Vec<Reviewer>),
+    /// Some of one of these groups, or of several; which, depends on what is changed.
+    Each(Vec<Vec<Reviewer>>),
 }
 
 /// How many findings may be started now.
@@ -169,8 +169,9 @@ pub struct Room {
     pub load: Load,
 }
 
-/// How many findings may be started of which `next` will see the proposals: as many as the most burdened bears where all
-/// are asked, and as many as the freest bears where some are. None: nobody is to look at them.
+/// How many findings may be started of which `next` will see the proposals: as many as the most burdened bears of those
+/// who are going to be asked. Of a group those are the freest; and which group it will be nobody knows, so each of them
+/// has to bear it: somebody who is idle makes no room for others. None: nobody is to look at them.
 pub fn room(limits: &Limits, waiting: &[Waiting], next: &Next, now: Timestamp) -> Option<Room> {
     let all = loads(limits, waiting, now);
     let of = |reviewer: &Reviewer| {
@@ -179,7 +180,15 @@ pub fn room(limits: &Limits, waiting: &[Waiting], next: &Next, now: Timestamp) -
     };
     let load = match next {
         Next::All(reviewers) => reviewers.iter().map(of).max_by_key(|load| load.weight),
-        Next::Some(reviewers) => reviewers.iter().map(of).min_by_key(|load| load.weight),
+        Next::Each(groups) => {
+            let asked = |group: &Vec<Reviewer>| {
+                let mut loads: Vec<Load> = group.iter().map(of).collect();
+                loads.sort_by_key(|load| load.weight);
+                loads.truncate(ASKED);
+                loads.pop()
+            };
+            groups.iter().filter_map(asked).max_by_key(|load| load.weight)
+        }
     }?;
     Some(Room {
         start: load.room(limits),

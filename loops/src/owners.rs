@@ -5,7 +5,10 @@
 
 mod pattern;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +181,14 @@ impl Owners {
         let mut all: Vec<(&Owner, usize)> = touched.into_iter().collect();
         all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         all.into_iter().map(|(owner, _)| owner.clone()).collect()
+    }
+}
+
+impl Owners {
+    /// The different sets of owners that these paths have, each once; the empty one, where a path is nobody's.
+    pub fn sets<P: AsRef<str>>(&self, paths: impl IntoIterator<Item = P>) -> Vec<Vec<Owner>> {
+        let all: BTreeSet<&[Owner]> = paths.into_iter().map(|path| self.of(path.as_ref())).collect();
+        all.into_iter().map(<[Owner]>::to_vec).collect()
     }
 }
 

@@ -6,14 +6,17 @@
 //! which is how a run goes on after a restart.
 
 mod event;
+mod next;
 mod task;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::next::Draft;
 pub use self::{
     event::{Action, Event, Left},
+    next::{Next, Undo},
     task::{Step, TaskRun, Terms, Why},
 };
 use crate::id::TaskId;
@@ -54,6 +57,15 @@ impl Phase {
             Self::Leading => "leading",
             Self::Draining => "draining",
             Self::Ended(end) => end.as_str(),
+        }
+    }
+
+    fn due(self) -> Option<Action> {
+        match self {
+            Self::Collecting => Some(Action::Collect),
+            Self::Triaging => Some(Action::Triage),
+            Self::Leading => Some(Action::Lead),
+            Self::Draining | Self::Ended(_) => None,
         }
     }
 }
@@ -100,29 +112,54 @@ impl Default for RunState {
 impl RunState {
     /// What the state becomes when `event` happens, and what is newly to be done.
     pub fn decide(mut self, event: &Event) -> (Self, Vec<Action>) {
-        let before: BTreeSet<Action> = self.due().into_iter().collect();
-        self.apply(event);
-        self.settle();
-        let after = self
-            .due()
-            .into_iter()
-            .filter(|action| !before.contains(action))
-            .collect();
-        (self, after)
+        let next = self.weigh(event);
+        self.take(&next);
+        (self, next.actions)
+    }
+
+    /// What `event` changes. It costs what it changes, not what the run has: ten thousand tasks are no hindrance.
+    pub fn weigh(&self, event: &Event) -> Next {
+        Draft::of(self).after(event)
+    }
+
+    /// The state becomes what was weighed. The answer undoes it, taken in its turn.
+    pub fn take(&mut self, next: &Next) -> Undo {
+        let undo = Undo {
+            phase: self.phase,
+            stopping: self.stopping,
+            tasks: next
+                .tasks
+                .keys()
+                .map(|id| (*id, self.tasks.get(id).cloned()))
+                .collect(),
+        };
+        self.phase = next.phase;
+        self.stopping = next.stopping;
+        for (id, task) in &next.tasks {
+            self.tasks.insert(*id, task.clone());
+        }
+        undo
+    }
+
+    /// The state is what it was before something was taken.
+    pub fn undo(&mut self, undo: Undo) {
+        self.phase = undo.phase;
+        self.stopping = undo.stopping;
+        for (id, task) in undo.tasks {
+            match task {
+                Some(task) => drop(self.tasks.insert(id, task)),
+                None => drop(self.tasks.remove(&id)),
+            }
+        }
     }
 
     /// What is to be done in this state. A working attempt is not among it: it is under way, or lost.
     pub fn due(&self) -> Vec<Action> {
-        let mut due = Vec::new();
-        match self.phase {
-            Phase::Collecting => due.push(Action::Collect),
-            Phase::Triaging => due.push(Action::Triage),
-            Phase::Leading => due.push(Action::Lead),
-            Phase::Draining => {}
-            Phase::Ended(_) => return due,
+        if self.end().is_some() {
+            return Vec::new();
         }
-        due.extend(self.tasks.iter().filter_map(|(id, task)| task.due(*id)));
-        due
+        let tasks = self.tasks.iter().filter_map(|(id, task)| task.due(*id));
+        self.phase.due().into_iter().chain(tasks).collect()
     }
 
     /// How it ended, if it did.
@@ -130,96 +167,6 @@ impl RunState {
         match self.phase {
             Phase::Ended(end) => Some(end),
             _ => None,
-        }
-    }
-
-    fn apply(&mut self, event: &Event) {
-        if self.end().is_some() {
-            return self.apply_after_the_end(event);
-        }
-        match *event {
-            Event::Collected if self.phase == Phase::Collecting => self.phase = Phase::Triaging,
-            Event::Triaged { ready } if self.phase == Phase::Triaging => {
-                self.phase = if ready == 0 {
-                    Phase::Ended(End::NothingToDo)
-                } else {
-                    Phase::Leading
-                };
-            }
-            Event::Spawned { task, terms } if self.phase == Phase::Leading && self.stopping.is_none() => {
-                self.tasks.entry(task).or_insert(TaskRun::new(terms));
-            }
-            Event::LeadEnded { well } if self.phase == Phase::Leading => {
-                self.phase = Phase::Draining;
-                if !well && self.tasks.is_empty() {
-                    self.stopping.get_or_insert(End::Failed);
-                }
-            }
-            Event::Stopped { end } => self.stop(end),
-            _ => self.apply_to_task(event),
-        }
-    }
-
-    /// After the end only a person's words count: they open the task, and with it the run, once more. A refused plan
-    /// opens nothing.
-    fn apply_after_the_end(&mut self, event: &Event) {
-        let Some(entry) = event.task().and_then(|task| self.tasks.get_mut(&task)) else {
-            return;
-        };
-        let comes_back = match event {
-            Event::SentBack { .. } => entry.step.takes_words(),
-            Event::PlanApproved { .. } => entry.step.waits_for_a_yes(),
-            Event::PlanRefused { .. } => {
-                entry.apply(event);
-                false
-            }
-            _ => false,
-        };
-        if comes_back {
-            entry.apply(event);
-            self.phase = Phase::Draining;
-            self.stopping = None;
-        }
-    }
-
-    fn apply_to_task(&mut self, event: &Event) {
-        let Some(id) = event.task() else { return };
-        let stopping = self.stopping.is_some();
-        if stopping && matches!(event, Event::PlanApproved { .. }) {
-            // It opens the run again once that has ended; now it would only be cancelled.
-            return;
-        }
-        if let Some(task) = self.tasks.get_mut(&id) {
-            task.apply(event);
-            if stopping && task.step == Step::Queued {
-                task.step = Step::Cancelled;
-            }
-        }
-    }
-
-    fn stop(&mut self, end: End) {
-        self.stopping.get_or_insert(end);
-        if end == End::Cancelled {
-            // Who cancels does not want to wait for what is under way.
-            self.stopping = Some(end);
-            self.tasks
-                .values_mut()
-                .filter(|task| !task.step.is_over())
-                .for_each(|task| task.step = Step::Cancelled);
-        }
-        for task in self.tasks.values_mut().filter(|task| task.step == Step::Queued) {
-            task.step = if end == End::OutOfBudget {
-                Step::Failed(Why::OutOfBudget)
-            } else {
-                Step::Cancelled
-            };
-        }
-        self.phase = Phase::Draining;
-    }
-
-    fn settle(&mut self) {
-        if self.phase == Phase::Draining && self.tasks.values().all(|task| task.step.is_over()) {
-            self.phase = Phase::Ended(self.stopping.unwrap_or(End::Done));
         }
     }
 }

@@ -44,7 +44,7 @@ impl Talk {
     }
 
     /// The same of a shop that stands already.
-    async fn of(shop: Ratings, hub: GitHub) -> Self {
+    pub(crate) async fn of(shop: Ratings, hub: GitHub) -> Self {
         let shop = shop.well_played();
         let id = proposal(&run(&shop.world).await).to_owned();
         let number = {
@@ -457,10 +457,11 @@ async fn a_base_that_was_forced_away_is_followed_and_the_change_is_proven_there(
     talk.close().await;
 }
 
-/// A shop with an open pull request, whose base's last commit was taken back for one that adds this file.
-async fn taken_back(file: &str, check: &str) -> (Talk, String) {
+/// A shop with an open pull request, whose base's last commit was taken back for one that adds this file. `more`: what
+/// else its loop says.
+async fn taken_back(file: &str, check: &str, more: &str) -> (Talk, String) {
     let (shop, hub) = Ratings::on_github().await;
-    let spec = Ratings::file().on_github(SHOP).yaml();
+    let spec = Ratings::file().on_github(SHOP).more(more).yaml();
     let spec = spec
         .replace(Ratings::CHECK, check)
         .replace("every: 10m", "every: 300d");
@@ -480,7 +481,7 @@ async fn taken_back(file: &str, check: &str) -> (Talk, String) {
 
 #[tokio::test]
 async fn a_change_that_holds_on_a_base_that_was_taken_back_is_pushed_anew_and_no_worker_is_asked() {
-    let (talk, moved) = taken_back("other", Ratings::CHECK).await;
+    let (talk, moved) = taken_back("other", Ratings::CHECK, "").await;
     let (before, worked) = (talk.head(), talk.worked());
     talk.look().await;
     let shown = talk.shop.shown(&talk.id).await;
@@ -498,10 +499,29 @@ async fn a_change_that_holds_on_a_base_that_was_taken_back_is_pushed_anew_and_no
 }
 
 #[tokio::test]
+async fn a_proof_on_a_moved_base_that_cannot_be_made_is_tried_once_a_day() {
+    let setup = "setup: { run: 'test ! -f heavy' }\n";
+    let (talk, _) = taken_back("heavy", Ratings::CHECK, setup).await;
+    let before = talk.head();
+    let look = async || talk.shop.world.loops(["run", "fix"]).await.all();
+    let first = look().await;
+    assert!(
+        first.contains("its base has moved to") && first.contains("could not run"),
+        "{first}"
+    );
+    for _ in 0..2 {
+        let later = look().await;
+        assert!(!later.contains("its base has moved to"), "{later}");
+    }
+    assert_eq!(talk.head(), before);
+    talk.close().await;
+}
+
+#[tokio::test]
 async fn while_a_change_is_proven_on_a_moved_base_the_rest_goes_on_and_after_a_kill_it_is_due_again() {
     // A proof on the new base takes longer than anybody waits; on the old one there is no `slow`.
     let check = "test ! -f slow || sleep 3000; python3 -m unittest -v";
-    let (talk, _) = taken_back("slow", check).await;
+    let (talk, _) = taken_back("slow", check, "").await;
     let world = &talk.shop.world;
     let begins = "its base has moved to";
     let mut child = world.spawn(["serve"]);

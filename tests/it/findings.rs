@@ -1,6 +1,6 @@
 //! What a person says of findings, and what becomes of people's words.
 
-use harness::world::{LoopFile, SHOP, Said, World};
+use harness::world::{BOT, LoopFile, SHOP, Said, World};
 use serde_json::{Value, json};
 
 use crate::cast::Ratings;
@@ -263,7 +263,13 @@ const PRIVATE: &str = "ZeroDivisionError: division by zero, the page of our secr
 async fn words_of_a_private_channel_stay_out_of_a_pull_request_unless_the_loop_lets_them() {
     for (private, is_quoted) in [("withhold", false), ("quote", true)] {
         let (shop, hub) = Ratings::on_github().await;
-        // The worker says in its account what it has read.
+        // The worker says what it has read when somebody asks for something else,
+        let content = format!("# Because\n{}", Ratings::MENDED);
+        shop.world.worker_told(Ratings::TITLE, "say why", |s| {
+            s.call("write", json!({"path": Ratings::FILE, "content": content}))
+                .say("It says why the page of our secret partner Umbrella Works crashes.")
+        });
+        // and before that in its account.
         shop.world.worker(Ratings::TITLE, |s| {
             s.calls([
                 (
@@ -299,6 +305,43 @@ async fn words_of_a_private_channel_stay_out_of_a_pull_request_unless_the_loop_l
             "a pull request was opened: {bodies}"
         );
         assert_eq!(bodies.contains("Umbrella"), is_quoted, "{private}: {bodies}");
+
+        // What is told of it later goes by the same rule.
+        {
+            let mut there = hub.world();
+            let pulls = there.repo(SHOP).issues.values();
+            let number = pulls
+                .filter(|issue| issue.pull.is_some())
+                .map(|issue| issue.number)
+                .next()
+                .unwrap();
+            there.review_comment(SHOP, number, "carol", (Ratings::FILE, 2), "Please say why");
+            there.comment(SHOP, number, "carol", "/loops explain");
+        }
+        for _ in 0..2 {
+            let ran = shop.world.loops(["run", "fix"]).await;
+            assert!(matches!(ran.code, 0 | 4), "{ran}");
+        }
+        let mut there = hub.world();
+        let there = there.repo(SHOP);
+        let comments = there.comments.values();
+        let comments = comments
+            .filter(|comment| comment.author == BOT)
+            .map(|comment| comment.body.clone());
+        let replies = there.review_comments.values();
+        let replies = replies
+            .filter(|comment| comment.author == BOT)
+            .map(|comment| comment.body.clone());
+        let (comments, replies): (Vec<String>, Vec<String>) = (comments.collect(), replies.collect());
+        let explains = comments.iter().find(|body| body.contains("**Tried**")).unwrap();
+        let news = comments
+            .iter()
+            .find(|body| body.contains("<!-- loops:news:"))
+            .unwrap();
+        assert!(news.contains("done in"), "{news}");
+        for said in [explains, news, &replies[0]] {
+            assert_eq!(said.contains("Umbrella"), is_quoted, "{private}: {said}");
+        }
         shop.world.close().await;
     }
 }

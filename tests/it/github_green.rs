@@ -112,6 +112,29 @@ async fn what_somebody_pushed_to_and_what_its_base_has_left_behind_is_not_merged
 }
 
 #[tokio::test]
+async fn an_outsiders_objection_is_told_on_the_pull_request_and_left_to_a_person() {
+    let (shop, hub, id, number) = proposed().await;
+    hub.world().protect(SHOP, "main", &["ci"]);
+    let sha = head(&hub, number);
+    hub.world().check(SHOP, &sha, "ci", "success");
+    hub.world()
+        .review(SHOP, number, "mallory", "CHANGES_REQUESTED", "I do not like it");
+    look(&shop).await;
+    assert_eq!(state(&shop, &id).await, "open");
+    look(&shop).await;
+    let said: String = {
+        let mut there = hub.world();
+        let all = there.repo(SHOP).comments.values();
+        all.map(|comment| comment.body.clone()).collect()
+    };
+    assert!(
+        said.contains("`mallory` has requested changes and has no write access"),
+        "{said}"
+    );
+    shop.world.close().await;
+}
+
+#[tokio::test]
 async fn a_loop_one_of_whose_merges_was_taken_back_only_proposes_until_its_record_is_better() {
     let (shop, hub, id, number) = proposed().await;
     hub.world().protect(SHOP, "main", &["ci"]);

@@ -198,6 +198,27 @@ async fn a_name_that_another_repositorys_loop_had_is_not_for_taking() {
 }
 
 #[tokio::test]
+async fn a_loop_of_the_operators_is_not_for_its_repository_to_take_over() {
+    let (world, hub) = world(&[]).await;
+    world.set_up(&hub, LISTED);
+    world.define(&Ratings::file().on_github(SHOP));
+    assert_eq!(world.loops(["run", "fix"]).await.code, 0);
+    hub.world()
+        .commit(SHOP, "main", "carol", &[(SPEC, Some(&spec(&[])))], "Take it over");
+    // The operator's file is broken for a moment.
+    std::fs::write(world.path(".loops/fix.yaml"), "name: fix\nkind: [\n").unwrap();
+    let told = world.loops(["run", "fix"]).await;
+    assert_eq!(told.code, 2, "{told}");
+    let validated = world.loops(["validate"]).await;
+    assert!(
+        format!("{told}{validated}").contains("was a loop of the operator's own folder"),
+        "{told}\n{validated}"
+    );
+    hub.check();
+    world.close().await;
+}
+
+#[tokio::test]
 async fn the_service_follows_the_base_branch_and_keeps_the_last_good_form() {
     let often = spec(&[("every: 10m", "every: 1s")]);
     let (world, hub) = world(&[("README.md", "shop")]).await;
@@ -365,7 +386,7 @@ async fn first_loops_are_proposed_once_updated_and_refused_for_good() {
     assert_eq!(opened["loops"][0]["loop"], "shop-issues", "{opened:#}");
     let body = hub.world().issue(SHOP, number).body.clone().unwrap();
     for words in [
-        "<!-- loops:start -->",
+        "<!-- loops:start ",
         "ratings",
         "Nothing runs here before it is merged",
         "shop-ci",
@@ -380,6 +401,22 @@ async fn first_loops_are_proposed_once_updated_and_refused_for_good() {
         (&again["done"], pulls(&hub).len()),
         (&Value::from("unchanged"), 1)
     );
+    // What the dry run finds changes each day; what it says of it is kept up.
+    let another = "The invoice PDF is in the wrong language, mine came in Danish";
+    hub.world()
+        .open_issue(SHOP, "carol", "Invoices in Danish", another);
+    let (_, kept_up, _) = init(&world, false).await;
+    assert_eq!(kept_up["done"], "updated");
+    let written = hub.world().issue(SHOP, number).body.clone().unwrap();
+    assert_ne!(written, body, "control: it says something else today");
+    // Until a maintainer writes into it.
+    let theirs = format!("{written}\nCarol: we merge this on Friday.\n");
+    hub.world().edit_body(SHOP, number, "carol", &theirs);
+    let text = "Searching for umlauts finds nothing since the last release";
+    hub.world().open_issue(SHOP, "carol", "No umlauts", text);
+    let (code, left, _) = init(&world, false).await;
+    assert_eq!((code, &left["done"]), (0, &Value::from("unchanged")));
+    assert_eq!(hub.world().issue(SHOP, number).body.as_deref(), Some(&*theirs));
     let before = world.loops(["run", "shop-issues", "--dry-run"]).await;
     assert!(
         before.all().contains("there is no loop"),

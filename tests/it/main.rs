@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod agent;
+mod approvals;
 mod bad_feedback;
 mod bad_models;
 mod bad_repositories;

@@ -159,6 +159,57 @@ async fn where_codeowners_decides_what_is_planned_counts_for_the_owners_over_all
 }
 
 #[tokio::test]
+async fn an_idle_owner_of_something_else_makes_no_room_for_who_has_enough_to_do() {
+    let (shop, hub) = Ratings::on_github().await;
+    let shop = shop.well_played();
+    review(&shop, &hub, "{ per_reviewer: 1 }");
+    let owners = "* @carol\ndocs/ @dave\n";
+    let files = [
+        (".github/CODEOWNERS", Some(owners)),
+        ("docs/a.md", Some("Of stars\n")),
+    ];
+    hub.world().commit(SHOP, "main", "carol", &files, "Owners");
+    for name in ["fix", "other"] {
+        let loop_file = LoopFile::new(name, Ratings::CHECK).write(["ratings/**", "tests/**", "docs/**"]);
+        shop.world
+            .write(&format!(".loops/{name}.yaml"), &loop_file.on_github(SHOP).yaml());
+    }
+    run(&shop.world).await;
+    let calls = shop.world.model().requests().len();
+    let held = shop.world.loops(["run", "other"]).await;
+    assert!(held.stderr.contains("1 thing waits for `carol`"), "{held}");
+    assert_eq!(
+        shop.world.model().requests().len(),
+        calls,
+        "nobody was asked anything"
+    );
+    shop.world.close().await;
+}
+
+#[tokio::test]
+async fn where_no_owner_can_be_asked_what_is_open_holds_the_loop_itself_back() {
+    for owners in ["* carol@example.com\n", "* @loops-bot\n"] {
+        let (shop, hub) = Ratings::on_github().await;
+        let shop = shop.well_played();
+        review(&shop, &hub, "{ per_reviewer: 1 }");
+        let files = [(".github/CODEOWNERS", Some(owners))];
+        hub.world().commit(SHOP, "main", "carol", &files, "Owners");
+        run(&shop.world).await;
+        let calls = shop.world.model().requests().len();
+        let text = "The invoice PDF is in the wrong language, mine came in Danish";
+        hub.world().open_issue(SHOP, "carol", "Invoices in Danish", text);
+        let held = shop.world.loops(["run", "fix"]).await;
+        assert!(
+            held.stderr
+                .contains("1 thing waits for whoever looks after `fix`"),
+            "{owners}: {held}"
+        );
+        assert_eq!(shop.world.model().requests().len(), calls, "{owners}");
+        shop.world.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_dashboard_is_one_issue_in_spite_of_lost_answers_and_is_edited_only_with_news() {
     let (shop, hub) = Ratings::on_github().await;
     let shop = shop.well_played();

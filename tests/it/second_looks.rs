@@ -69,7 +69,7 @@ async fn who_reopens_takes_an_old_never_back_and_it_is_not_heard_again() {
 }
 
 #[tokio::test]
-async fn a_command_that_comes_while_a_merge_is_under_way_is_taken_up_when_it_failed() {
+async fn who_asks_for_something_else_while_a_merge_waits_takes_the_approval_back() {
     let talk = Talk::begin(&["say why"]).await;
     let (number, before) = (talk.number, talk.head());
     let merge = Match::new("PUT", &format!("{PULLS}/{number}/merge"));
@@ -81,22 +81,97 @@ async fn a_command_that_comes_while_a_merge_is_under_way_is_taken_up_when_it_fai
         .world()
         .comment(SHOP, number, "carol", "/loops revise say why");
     talk.look().await;
+    assert_eq!(state(&talk).await, "open");
+    let news = talk.news();
+    assert!(
+        news.contains("It was approved, but is not merged: carol asked for something else"),
+        "{news}"
+    );
+    assert_eq!(talk.head(), before, "what was approved is taken back first");
     later(&talk);
     // Anybody may say anything; it moves nothing on.
     talk.hub.world().comment(SHOP, number, "mallory", "+1");
     talk.look().await;
-    assert_eq!(talk.head(), before);
-    {
-        let mut there = talk.hub.world();
-        there.commit(SHOP, "main", "carol", &[("NEWS", Some("more"))], "More");
-    }
-    // The base is not what was approved: the merge is given up, and what carol asked for is done.
-    for _ in 0..3 {
-        talk.look().await;
-    }
-    assert_ne!(talk.head(), before);
+    assert_ne!(talk.head(), before, "what carol asked for is done");
     assert!(talk.brief("say why").contains("> say why"));
     talk.close().await;
+}
+
+#[tokio::test]
+async fn a_stop_and_what_is_asked_after_it_count_in_the_order_in_which_they_were_said() {
+    for (said, is_done) in [
+        (["/loops stop", "/loops revise say why"], true),
+        (["/loops revise say why", "/loops stop"], false),
+    ] {
+        let talk = Talk::begin(&["say why"]).await;
+        let (number, before) = (talk.number, talk.head());
+        for words in said {
+            talk.hub.world().comment(SHOP, number, "carol", words);
+            later(&talk);
+        }
+        talk.hub.world().comment(SHOP, number, "dave", "Thanks!");
+        for _ in 0..3 {
+            talk.look().await;
+            later(&talk);
+        }
+        assert_eq!(talk.head() != before, is_done, "{said:?}: {}", talk.news());
+        assert_eq!(
+            talk.news().contains("It is left alone"),
+            !is_done,
+            "{said:?}: {}",
+            talk.news()
+        );
+        talk.close().await;
+    }
+}
+
+/// The updating comments, whoever wrote them.
+fn updating(talk: &Talk) -> Vec<(String, String)> {
+    let mut there = talk.hub.world();
+    let comments = there.repo(SHOP).comments.values();
+    comments
+        .filter(|comment| comment.body.contains("<!-- loops:news:"))
+        .map(|comment| (comment.author.clone(), comment.body.clone()))
+        .collect()
+}
+
+#[tokio::test]
+async fn another_login_keeps_the_updating_comment_up_or_says_once_what_became_of_it() {
+    for may in [true, false] {
+        let talk = Talk::begin(&["say why"]).await;
+        let number = talk.number;
+        talk.hub
+            .world()
+            .comment(SHOP, number, "carol", "/loops revise say why");
+        talk.look().await;
+        assert_eq!(updating(&talk).len(), 1);
+        let token = {
+            let mut there = talk.hub.world();
+            there.grant(SHOP, "other-bot", harness::github::Role::Write);
+            if !may {
+                let edit = Match::new("PATCH", "/repos/acme/shop/issues/comments/");
+                there.fault(edit, Fault::Status(403), 1);
+            }
+            there.classic_token("other-bot", &["repo"])
+        };
+        talk.shop.world.log_in(&talk.hub, &token, "");
+        later(&talk);
+        talk.hub.world().comment(SHOP, number, "carol", "/loops stop");
+        for _ in 0..3 {
+            talk.look().await;
+        }
+        let all = updating(&talk);
+        let (last_author, last) = all.last().unwrap();
+        assert!(last.contains("It is left alone"), "{all:#?}");
+        let said = last.matches("our earlier comment of this kind stays").count();
+        if may {
+            assert_eq!((all.len(), said), (1, 0), "{all:#?}");
+        } else {
+            assert_eq!((all.len(), said), (2, 1), "{all:#?}");
+            assert_eq!(last_author, "other-bot");
+        }
+        talk.close().await;
+    }
 }
 
 #[tokio::test]

@@ -37,12 +37,25 @@ fn what_waits_longer_counts_more_and_one_forgotten_proposal_stops_nobody() {
 }
 
 #[test]
-fn where_all_are_asked_the_most_burdened_decides_and_where_some_are_the_freest() {
-    let dave = Reviewer::named("dave");
-    let waiting = [waits(0, &[carol()]), waits(0, &[carol(), dave.clone()])];
-    let both = vec![carol(), dave];
-    assert_eq!(start(&waiting, &Next::All(both.clone())), 3);
-    assert_eq!(start(&waiting, &Next::Some(both)), 4);
+fn the_most_burdened_of_those_who_will_be_asked_decides_and_of_a_group_the_freest_are() {
+    let [dave, erin, idle] = ["dave", "erin", "idle"].map(Reviewer::named);
+    let waiting = [
+        waits(0, &[carol()]),
+        waits(0, &[carol(), dave.clone()]),
+        waits(0, &[carol(), erin.clone()]),
+    ];
+    let all = vec![carol(), dave.clone(), erin.clone()];
+    assert_eq!(start(&waiting, &Next::All(all.clone())), 2);
+    assert_eq!(start(&waiting, &Next::Each(vec![all])), 4, "two are asked");
+    let each = Next::Each(vec![vec![idle.clone()], vec![carol()], vec![dave.clone(), erin]]);
+    assert_eq!(
+        start(&waiting, &each),
+        2,
+        "who is idle makes no room for who is not"
+    );
+    let idle = Next::Each(vec![vec![idle, dave]]);
+    assert_eq!(start(&waiting, &idle), 4);
+    assert_eq!(room(&limits(), &waiting, &Next::Each(vec![vec![]]), NOW), None);
     assert_eq!(room(&limits(), &waiting, &Next::All(vec![]), NOW), None);
 }
 
@@ -90,8 +103,12 @@ fn things() -> impl Strategy<Value = Vec<Waiting>> {
 
 fn next() -> impl Strategy<Value = Next> {
     (proptest::collection::vec(0..3u8, 1..4), any::<bool>()).prop_map(|(who, all)| {
-        let who = who.iter().map(|n| Reviewer::named(&format!("r{n}"))).collect();
-        if all { Next::All(who) } else { Next::Some(who) }
+        let who: Vec<Reviewer> = who.iter().map(|n| Reviewer::named(&format!("r{n}"))).collect();
+        if all {
+            Next::All(who)
+        } else {
+            Next::Each(who.chunks(2).map(<[Reviewer]>::to_vec).collect())
+        }
     })
 }
 

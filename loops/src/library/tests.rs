@@ -123,3 +123,42 @@ proptest! {
         prop_assert!(marked.ends_with("\n</outside-text>"));
     }
 }
+
+/// A prompt of forty lines that makes a text of 2^40 letters, if anybody fills it in.
+fn bomb() -> String {
+    format!(
+        "{{% set x = 'a' %}}{}{{{{ x }}}}",
+        "{% set x = x ~ x %}\n".repeat(40)
+    )
+}
+
+#[test]
+fn a_repositorys_prompt_places_what_it_is_handed_and_computes_nothing() {
+    let context = context(&shipped("feedback-to-fix"));
+    let simple =
+        "Mend {{ name }}.{% for glob in write %} `{{ glob }}`{{ \", \" if not loop.last }}{% endfor %}";
+    assert_eq!(
+        render_foreign(simple, &context).unwrap(),
+        render(simple, &context).unwrap()
+    );
+    let error = render_foreign(&bomb(), &context).unwrap_err().to_string();
+    assert!(
+        error.contains("a repository's prompt may say `{{ name }}`") && error.contains("{% set x = 'a' %}"),
+        "{error}"
+    );
+    // The control: a smaller one of the same form, filled in without that rule.
+    let small = bomb().replacen("{% set x = x ~ x %}\n", "", 24);
+    assert!(render(&small, &context).unwrap().len() > 60_000);
+}
+
+#[test]
+fn a_prompt_that_makes_too_much_is_refused_as_soon_as_it_does() {
+    let context = context(&shipped("feedback-to-fix"));
+    let line = "a".repeat(1_000);
+    let much =
+        format!("{{% for a in range(90) %}}{{% for b in range(90) %}}{line}{{% endfor %}}{{% endfor %}}");
+    for text in [much, "a".repeat(MAX_PROMPT + 1)] {
+        let error = render(&text, &context).unwrap_err();
+        assert!(matches!(error, PromptError::TooLarge), "{error}");
+    }
+}

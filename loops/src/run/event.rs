@@ -96,6 +96,13 @@ pub enum Event {
         /// Which task.
         task: TaskId,
     },
+    /// What was proposed was made anew and proven without a worker; a reviewer is to look at it as it is now.
+    ProvenAnew {
+        /// Of which task.
+        task: TaskId,
+        /// What stands before people now.
+        attempt: AttemptId,
+    },
     /// The process that ran the attempt is gone; the attempt does not count.
     Lost {
         /// Which task.
@@ -191,6 +198,7 @@ impl Event {
             | Self::Proposed { task, .. }
             | Self::ProposalRefused { task, .. }
             | Self::SentBack { task }
+            | Self::ProvenAnew { task, .. }
             | Self::Lost { task, .. }
             | Self::TaskCancelled { task } => Some(task),
             Self::Collected | Self::Triaged { .. } | Self::LeadEnded { .. } | Self::Stopped { .. } => None,
@@ -213,6 +221,7 @@ impl Event {
             Self::Proposed { .. } => "task.proposed",
             Self::ProposalRefused { .. } => "task.proposal_refused",
             Self::SentBack { .. } => "task.sent_back",
+            Self::ProvenAnew { .. } => "task.proven_anew",
             Self::Lost { .. } => "attempt.lost",
             Self::TaskCancelled { .. } => "task.cancelled",
             Self::LeadEnded { .. } => "run.lead_ended",

@@ -197,6 +197,12 @@ impl TaskRun {
                 Verdict::Passed => Step::Proposing(attempt),
                 Verdict::Failed | Verdict::CouldNotRun => self.again_or(Why::NotProven),
             },
+            // It stands before people already: whatever the reviewer says, it stands beside it.
+            (Step::Reviewing(at), Event::Reviewed { attempt, .. })
+                if at == attempt && self.proposed == Some(at) =>
+            {
+                Step::Proposed(attempt)
+            }
             (Step::Reviewing(at), Event::Reviewed { attempt, verdict, .. }) if at == attempt => match verdict
             {
                 Verdict::Passed => Step::Proposing(attempt),
@@ -218,9 +224,18 @@ impl TaskRun {
                 self.send_back();
                 self.step
             }
+            (_, Event::ProvenAnew { attempt, .. }) if self.takes_anew() => {
+                self.proposed = Some(attempt);
+                Step::Reviewing(attempt)
+            }
             (step, Event::TaskCancelled { .. }) if !step.is_over() => Step::Cancelled,
             (step, _) => step,
         };
+    }
+
+    /// Whether what was proposed may be made anew: it is before people, and nothing is being done about it.
+    pub(super) fn takes_anew(&self) -> bool {
+        self.proposed.is_some() && self.step.takes_words()
     }
 
     fn again_or(&self, why: Why) -> Step {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -160,6 +162,42 @@ fn a_person_may_send_a_proposal_back_after_the_run_has_ended() {
         state.phase,
         Phase::Draining,
         "the lead agent is not started again"
+    );
+}
+
+#[test]
+fn what_is_proven_anew_after_the_end_is_reviewed_and_stands_whatever_the_reviewer_says() {
+    let (task, first, anew) = (task(1), attempt(1), attempt(2));
+    let passed = Verdict::Passed;
+    let mut events = leading();
+    events.extend(worked(1, Left::Change));
+    events.push(Event::Proved {
+        task,
+        attempt: first,
+        verdict: passed,
+    });
+    let reviewed = |attempt, verdict| Event::Reviewed {
+        task,
+        attempt,
+        verdict,
+    };
+    events.push(reviewed(first, passed));
+    let not_yet = events.clone();
+    events.push(Event::Proposed { task, attempt: first });
+    events.push(Event::LeadEnded { well: true });
+    events.push(Event::ProvenAnew { task, attempt: anew });
+    assert_eq!(after(&events).due(), [Action::Review { task, attempt: anew }]);
+    for verdict in [passed, Verdict::Failed, Verdict::CouldNotRun] {
+        let state = after(&[&events[..], &[reviewed(anew, verdict)]].concat());
+        assert_eq!(state.end(), Some(End::Done), "{verdict:?}");
+        assert_eq!(state.tasks[&task].step, Step::Proposed(anew), "{verdict:?}");
+    }
+    let early = Event::ProvenAnew { task, attempt: anew };
+    let state = after(&[&not_yet[..], &[early]].concat());
+    assert_eq!(
+        state.due(),
+        after(&not_yet).due(),
+        "what is not before people cannot be made anew"
     );
 }
 
@@ -364,16 +402,42 @@ fn any_event() -> impl Strategy<Value = Event> {
         ids().prop_map(|(task, attempt)| Event::Proposed { task, attempt }),
         ids().prop_map(|(task, attempt)| Event::ProposalRefused { task, attempt }),
         ids().prop_map(|(task, _)| Event::SentBack { task }),
+        ids().prop_map(|(task, attempt)| Event::ProvenAnew { task, attempt }),
         ids().prop_map(|(task, attempt)| Event::Lost { task, attempt }),
         ids().prop_map(|(task, _)| Event::TaskCancelled { task }),
         any::<bool>().prop_map(|well| Event::LeadEnded { well }),
-        Just(Event::Stopped {
-            end: End::OutOfBudget
-        }),
+        prop_oneof![
+            3 => Just(End::OutOfBudget),
+            1 => Just(End::Cancelled),
+            1 => Just(End::Failed)
+        ]
+        .prop_map(|end| Event::Stopped { end }),
     ]
 }
 
 proptest! {
+    #[test]
+    fn a_step_changes_what_it_says_and_what_is_newly_due_is_what_was_not_due_before(
+        events in prop::collection::vec(any_event(), 0..60),
+    ) {
+        let mut state = RunState::default();
+        for event in &events {
+            let before = state.clone();
+            let next = state.weigh(event);
+            let undo = state.take(&next);
+            let changed: Vec<TaskId> =
+                state.tasks.iter().filter(|(id, task)| before.tasks.get(id) != Some(task)).map(|(id, _)| *id).collect();
+            prop_assert_eq!(next.tasks.keys().copied().collect::<Vec<_>>(), changed);
+            let was_due: BTreeSet<Action> = before.due().into_iter().collect();
+            let due: Vec<Action> = state.due().into_iter().filter(|action| !was_due.contains(action)).collect();
+            prop_assert_eq!(next.actions, due);
+            let after = state.clone();
+            state.undo(undo);
+            prop_assert_eq!(&state, &before);
+            state = after;
+        }
+    }
+
     #[test]
     fn no_order_of_events_proposes_what_was_not_proven(events in prop::collection::vec(any_event(), 0..60)) {
         let mut state = RunState::default();
@@ -389,6 +453,11 @@ proptest! {
             }
             if let Event::Proved { task, attempt, verdict: Verdict::Passed } = event
                 && before.tasks.get(task).is_some_and(|run| run.step == Step::Proving(*attempt))
+            {
+                proven.insert((*task, *attempt));
+            }
+            if let Event::ProvenAnew { task, attempt } = event
+                && before.tasks.get(task).is_some_and(|run| run.proposed.is_some() && run.step.is_over())
             {
                 proven.insert((*task, *attempt));
             }

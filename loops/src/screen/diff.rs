@@ -1,7 +1,7 @@
 //! What a change adds, line by line: secrets that were not there before, and text that a reviewer does not see as it
 //! is. What is removed or was there already is not judged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{
     Objection, Weight, looks,
@@ -9,38 +9,68 @@ use super::{
 };
 use crate::change::{Diff, FileChange, Hunk, Line, Side};
 
-/// How many objections of one file are gathered; a file with so many is refused anyway.
+/// How many objections of one file are gathered; a file with so many is refused anyway, and is not looked at further.
 const MOST: usize = 50;
+/// How often one change may have a find sought through all that is known, which costs as much as the change is long. What
+/// is found beyond is taken for new.
+const LOOKS: usize = 400;
 
 /// What stands against the added lines and the paths of a change.
 pub(super) fn objections(diff: &Diff) -> Vec<Objection> {
-    let before = Before::of(diff);
+    let mut before = Before::of(diff);
     diff.files
         .iter()
-        .flat_map(|file| of_file(file, &before).into_iter().take(MOST))
+        .flat_map(|file| {
+            let mut list = Vec::new();
+            of_file(file, &mut before, &mut list);
+            list.truncate(MOST);
+            list
+        })
         .collect()
 }
 
 /// The text that stood on the base, as far as the diff shows it: a secret that only moves is not added.
-struct Before(Vec<String>);
+struct Before {
+    texts: Vec<String>,
+    /// What is found in its lines.
+    secrets: HashSet<String>,
+    looks: usize,
+}
 
 impl Before {
     fn of(diff: &Diff) -> Self {
         let lines = |file: &FileChange| {
             let side = |side| file.lines(side).map(|line| line.text.clone()).collect::<Vec<_>>();
-            [side(Side::Removed), side(Side::Context)].concat().join("\n")
+            [side(Side::Removed), side(Side::Context)].concat()
         };
-        Self(diff.files.iter().map(lines).collect())
+        let lines: Vec<Vec<String>> = diff.files.iter().map(lines).collect();
+        let secrets = lines
+            .iter()
+            .flatten()
+            .flat_map(|line| secrets::find(line, Depth::All))
+            .map(|find| find.secret)
+            .collect();
+        Self {
+            texts: lines.iter().map(|lines| lines.join("\n")).collect(),
+            secrets,
+            looks: LOOKS,
+        }
     }
 
-    fn has(&self, secret: &str) -> bool {
-        self.0.iter().any(|text| text.contains(secret))
+    fn has(&mut self, secret: &str) -> bool {
+        if self.secrets.contains(secret) {
+            return true;
+        }
+        if self.looks == 0 {
+            return false;
+        }
+        self.looks -= 1;
+        self.texts.iter().any(|text| text.contains(secret))
     }
 }
 
-fn of_file(file: &FileChange, before: &Before) -> Vec<Objection> {
+fn of_file(file: &FileChange, before: &mut Before, list: &mut Vec<Objection>) {
     let path = file.path();
-    let mut list = Vec::new();
     if let Some(new) = &file.new_path {
         let there = file.old_path.as_deref() == Some(new);
         for find in secrets::find(new, Depth::Forms).iter().filter(|_| !there) {
@@ -54,13 +84,17 @@ fn of_file(file: &FileChange, before: &Before) -> Vec<Objection> {
     };
     let mut seen = BTreeSet::new();
     for hunk in &file.hunks {
-        for (line, find) in added_secrets(hunk, depth) {
+        added_secrets(hunk, depth, &mut |line, find| {
             // The secret decides whether it is told once more; a key's head is the same for every key.
             if !before.has(&find.secret) && seen.insert((line, find.kind)) {
-                list.push(refusal(at(path, line), &secret_words(&find)));
+                list.push(refusal(at(path, line), &secret_words(find)));
             }
-        }
+            list.len() < MOST
+        });
         for line in hunk.lines.iter().filter(|line| line.side == Side::Added) {
+            if list.len() >= MOST {
+                return;
+            }
             for (weight, words) in looks::objections(path, &line.text, line.new == Some(1)) {
                 list.push(Objection {
                     weight,
@@ -77,7 +111,6 @@ fn of_file(file: &FileChange, before: &Before) -> Vec<Objection> {
             });
         }
     }
-    list
 }
 
 fn added(hunk: &Hunk) -> Vec<&Line> {
@@ -87,35 +120,36 @@ fn added(hunk: &Hunk) -> Vec<&Line> {
         .collect()
 }
 
-/// The secrets that a hunk adds: line by line, and then in its added lines as one text, for those that were taken
-/// apart over lines.
-fn added_secrets(hunk: &Hunk, depth: Depth) -> Vec<(Option<u32>, Find)> {
+/// Tells the secrets that a hunk adds, as long as `more` of them are wanted: line by line, and then in its added lines as
+/// one text, for those that were taken apart over lines.
+fn added_secrets(hunk: &Hunk, depth: Depth, more: &mut impl FnMut(Option<u32>, &Find) -> bool) {
     let lines = added(hunk);
-    let mut found: Vec<(Option<u32>, Find)> = lines
-        .iter()
-        .flat_map(|line| {
-            secrets::find(&line.text, depth)
-                .into_iter()
-                .map(|find| (line.new, find))
-        })
-        .collect();
-    if lines.len() > 1 {
-        let text = lines
-            .iter()
-            .map(|line| line.text.as_str())
-            .collect::<Vec<_>>()
-            .join("\n");
-        let across: Vec<Find> = secrets::find(&text, Depth::Forms)
-            .into_iter()
-            .filter(|find| {
-                !found
-                    .iter()
-                    .any(|(_, known)| known.secret == find.secret || known.secret.contains(&find.secret))
-            })
-            .collect();
-        found.extend(across.into_iter().map(|find| (lines[0].new, find)));
+    let mut found: HashSet<String> = HashSet::new();
+    for line in &lines {
+        for find in secrets::find(&line.text, depth) {
+            if !more(line.new, &find) {
+                return;
+            }
+            found.insert(find.secret);
+        }
     }
-    found
+    if lines.len() < 2 {
+        return;
+    }
+    let text = lines
+        .iter()
+        .map(|line| line.text.as_str())
+        .collect::<Vec<_>>()
+        .join("\n");
+    let across = secrets::find(&text, Depth::Forms)
+        .into_iter()
+        .filter(|find| !found.contains(&find.secret));
+    for (number, find) in across.enumerate() {
+        let known = number < LOOKS && found.iter().any(|known| known.contains(&find.secret));
+        if !known && !more(lines[0].new, &find) {
+            return;
+        }
+    }
 }
 
 fn secret_words(find: &Find) -> String {

@@ -297,6 +297,37 @@ fn a_secret_that_was_there_before_is_not_added() {
     assert_eq!(judged("a.py", Some(&old), &other).verdict, Verdict::Failed);
 }
 
+/// So many lines, each with another key.
+fn keys(count: usize) -> String {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let key = |number: usize| {
+        let letters = (0..16).map(|at| char::from(LETTERS[(number >> (at * 5).min(60)) % 32]));
+        format!("{}IA{}\n", "AK", letters.collect::<String>())
+    };
+    (0..count).map(key).collect()
+}
+
+#[test]
+fn a_change_of_very_many_secrets_is_refused_in_little_time() {
+    let many = keys(20_000);
+    let began = std::time::Instant::now();
+    // Each is new, and then each has only moved, and then each is hidden among other letters.
+    let spread = many.replace("IA", "I\u{200b}A");
+    for diff in [
+        testing::diff(&[("a.txt", None, Some(&many))]),
+        testing::diff(&[("a.txt", Some(&many), None), ("b.txt", None, Some(&many))]),
+        testing::diff(&[("a.txt", None, Some(&spread))]),
+    ] {
+        let list = objections(Leaving {
+            diff: &diff,
+            texts: &[],
+        });
+        assert!(list.len() <= 50, "{}", list.len());
+    }
+    // Two seconds where nothing else runs; what looks through everything for each takes many minutes.
+    assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+}
+
 #[test]
 fn a_private_key_is_masked_to_its_foot() {
     let body = filled("{b64:64}\n{b64:64}", 4);

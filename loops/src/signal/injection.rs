@@ -4,6 +4,10 @@
 //! A flag is for people to see and for a rule to hold back; nothing is safe because it has none. What keeps a model that
 //! believes such a text from doing harm is the containment, not this.
 
+mod disguise;
+mod forms;
+mod lean;
+
 use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
@@ -88,70 +92,6 @@ impl Flag {
     }
 }
 
-macro_rules! forms {
-    ($($form:ident: $($text:literal)+;)+) => { &[$($((Form::$form, $text)),+),+] };
-}
-
-/// The forms, over folded text: lower case, compatibility forms, without invisible characters. `.{0,n}` bounds what may
-/// stand between.
-const FORMS: &[(Form, &str)] = forms! {
-    IgnoreRules:
-        r"\b(?:ignore|disregard|forget|override|bypass|do not follow|don't follow|stop following|set aside|skip over)\b.{0,40}\b(?:previous|prior|above|earlier|preceding|all|any|your|the|these|system|other|existing)\b.{0,30}\b(?:instruction|prompt|rule|guideline|direction|message|context|constraint|polic|command|restriction|boundar|task)"
-        r"\b(?:ignora|olvida|omite|descarta)\w*\b.{0,40}\b(?:instruccion|regla|indicacion|orden|anterior)"
-        r"\b(?:ignorez?|oubliez?|neglige[zr]?)\b.{0,40}\b(?:instruction|consigne|regle|precedent)"
-        r"\b(?:ignorier|vergiss|missachte|beachte)\w*\b.{0,40}\b(?:anweisung|regel|vorgabe|befehl|vorherig|bisherig|instruktion)"
-        r"\b(?:ignore|ignora|esqueca|desconsidere|dimentica)\w*\b.{0,40}\b(?:instruc|instruco|regra|istruzion|regol|anterior|precedent)"
-        r"(?:игнорируи|забудь|не обращаи|проигнорируи).{0,60}(?:инструкц|правил|указан|предыдущ)"
-        r"(?:忽略|无视|無視|忘记|忘記|不要理会).{0,20}(?:指令|指示|规则|規則|提示|说明)"
-        r"(?:指示|命令|ルール|プロンプト).{0,16}(?:無視|忘れ)"
-        r"(?:지시|명령|규칙|프롬프트).{0,16}(?:무시|잊)"
-        r"(?:تجاهل|انس).{0,30}(?:التعليمات|القواعد|الاوامر|السابقة)"
-        r"(?:पिछले|सभी).{0,30}(?:निर्देश).{0,30}(?:अनदेखा|नजरअंदाज|भूल)"
-        r"(?:onceki|tum|butun).{0,20}(?:talimat|kural).{0,30}(?:yoksay|gormezden|unut)"
-        r"\b(?:zignoruj|ignoruj|zapomnij)\b.{0,40}\b(?:instrukcj|polecen|zasad|poprzedni)"
-        r"\b(?:negeer|vergeet)\b.{0,40}\b(?:instructie|regel|opdracht|vorige)";
-    NewRole:
-        r"\b(?:you are now|you're now|from now on,? you|act as (?:a|an|the|if)|pretend (?:to be|you)|roleplay as|your new (?:role|task|goal|instructions?|objective|job)|new (?:system )?(?:instructions?|objective|directive)s?\s*:)"
-        r"\b(?:developer|debug|admin|maintenance|god|sudo|dan|jailbreak|unrestricted|unfiltered) mode\b.{0,40}\b(?:enable|on|activ|enter|unlock|engag)|\b(?:enable|enter|activate|unlock|engage)\w*\b.{0,20}\b(?:developer|admin|god|sudo|dan|jailbreak|unrestricted|unfiltered) mode"
-        r"\b(?:du bist (?:jetzt|ab jetzt|nun)|tu es (?:desormais|maintenant)|vous etes (?:desormais|maintenant)|ahora eres|a partir de ahora|agora voce e|ora sei)\b"
-        r"(?:你现在是|从现在开始|あなたは今から|теперь ты|ты теперь)";
-    RoleMarker:
-        r"(?:<\|(?:im_start|im_end|system|user|assistant|endoftext|start_header_id|eot_id)[^>]{0,20}\|?>|\[/?inst\]|<</?sys>>|<start_of_turn>|</?(?:system|assistant|human|user)(?:[ _-](?:prompt|message|reminder|instructions?))?>|</?outside-text)"
-        r"(?m)^[\s#>*_-]{0,10}(?:system|assistant|developer|human)(?: (?:prompt|message|override|note|instructions?))?[\s*_]{0,4}:"
-        r"(?m)^[\s#>*=-]{1,12}(?:system|end of (?:report|issue|user|data|untrusted|document|context)|begin (?:system|instructions?)|new instructions?|important instructions?)\b"
-        r"\[(?:system|admin|developer|assistant)(?: (?:message|note|override|prompt|instructions?))?\]";
-    ToolCall:
-        r"</?(?:antml:)?(?:function_calls?|invoke|tool_call|tool_use|tool_result|function_results?|parameter)\b"
-        "[\"'](?:type|role)[\"']\\s*:\\s*[\"'](?:tool_use|tool_result|tool|function|function_call|tool_calls|system|assistant)[\"']"
-        "[\"'](?:tool_calls|function_call|tool_use_id|tool_call_id)[\"']\\s*:";
-    AddressesAgent:
-        r"\b(?:dear|hey|hi|hello|note (?:to|for)|attention|message (?:to|for)|instructions? (?:to|for)|important for|reminder (?:to|for)|if you are|if you're)\b[ ,:]{0,3}(?:the |an? |any |all |other |coding |automated )*(?:ai|llm|language model|(?:coding |software |lead |worker )?agents?\b|chatbot|assistant|claude|gpt|copilot|codex|gemini|cursor)\b"
-        r"\b(?:as an ai|ai (?:agent|assistant|model|reviewer)s?)\b.{0,30}\b(?:must|should|need to|have to|please|are required|will)\b";
-    AsksForSecrets:
-        r"\b(?:print|show|reveal|output|dump|leak|send|give|tell|include|post|paste|copy|write|read|cat|echo|repeat|expose|extract|list|upload|commit|add|append|put|share|return)\w*\b.{0,50}(?:\b(?:api[ _-]?keys?|secrets?|credentials?|access tokens?|auth tokens?|private keys?|passwords?|env(?:ironment)? (?:variables?|vars?)|ssh keys?|system prompt|(?:your|hidden|initial|original|above) (?:instructions|prompt|rules)|github_token|aws_\w+|anthropic_\w+|openai_\w+|_token\b)|\.env\b|id_rsa|\.ssh/|\.aws/|/etc/(?:passwd|shadow)|/proc/self/environ)"
-        r"\b(?:zeige?|gib|drucke|sende)\b.{0,50}\b(?:passwor|schlussel|geheimnis|zugangsdaten|umgebungsvariable)"
-        r"\b(?:muestra|envia|imprime|revela)\w*\b.{0,50}\b(?:contrasena|clave|secreto|credencial)|\b(?:affiche|envoie|revele)\w*\b.{0,50}\b(?:mot de passe|cle|secret|identifiant)"
-        r"(?:покажи|отправь|выведи).{0,50}(?:парол|ключ|токен|секрет)|(?:显示|输出|发送|泄露).{0,20}(?:密钥|密码|令牌|环境变量)|(?:パスワード|秘密鍵|環境変数|トークン).{0,20}(?:表示|送信|出力)";
-    Exfiltration:
-        r"\b(?:curl|wget|fetch|invoke-webrequest|iwr|nc|ncat|base64)\b.{0,120}(?:\|\s*(?:ba|z|da)?sh\b|\$\(|\$\{?[a-z_]*(?:key|token|secret)|/dev/tcp|-d @|--data|--post|--upload)"
-        r"\b(?:send|post|upload|exfiltrate|forward|transmit|report|submit|leak|copy|beacon)\w*\b.{0,80}\b(?:to|at|via)\b.{0,30}(?:https?://|ftp://|[a-z0-9-]+\.(?:com|net|io|xyz|ru|site|dev|app|example|test|sh)\b/?)"
-        r"(?:/dev/tcp/|\bbash -i\b|\bmkfifo\b.{0,60}\bnc\b|169\.254\.169\.254|metadata\.google\.internal|\b(?:webhook\.site|requestbin|pipedream\.net|ngrok|burpcollaborator|interact\.sh|oast\.)\b)"
-        r"\b(?:run|execute|eval|install|download|pipe)\w*\b.{0,60}(?:https?://|\brm -rf\b|\bchmod \+x|\bsudo\b|\bpip install\b|\bnpm install\b)";
-    DefeatsChecks:
-        r"\b(?:skip|disable|turn off|remove|delete|bypass|weaken|comment out|suppress|circumvent|ignore)\w*\b.{0,40}\b(?:the |all |any |failing |security )*(?:tests?|checks?|ci\b|reviews?|reviewer|linters?|sandbox|guardrails?|safety|screens?|permission checks?|authentication|verification|boundaries)\b.{0,60}\b(?:and|then|so|before|without|immediately|to)\b"
-        r"\b(?:approve|merge|accept|lgtm)\b.{0,40}\b(?:without|immediately|automatically|regardless|no matter|unconditionally|no (?:further )?review)\b"
-        r"\b(?:do not|don't|never|without)\b.{0,30}\b(?:mention|tell|inform|report|reveal|notify|disclose|alert)\w*\b.{0,40}\b(?:this|user|anyone|human|reviewer|maintainer|people|operator|summary|pull request|pr)\b"
-        r"\b(?:add|insert|include|create|introduce|write|plant)\w*\b.{0,40}\b(?:backdoor|back door|hidden (?:admin|user|account)|reverse shell|web ?shell|keylogger|new (?:admin|deploy) key|admin (?:user|account)|\.github/workflows|authorized_keys)";
-    Image:
-        r"!\[[^\]]{0,200}\]\(\s*<?https?://[^)\s]{0,400}(?:\?[^)\s]{0,200}=|\{|\$|%7b)"
-        r"<(?:img|iframe|script|object|embed|svg|link|meta|video|audio|source)\b[^>]{0,300}(?:https?:)?//";
-    HiddenText:
-        r"<!--"
-        r"(?:display\s*:\s*none|font-size\s*:\s*0|visibility\s*:\s*hidden|opacity\s*:\s*0\b|color\s*:\s*(?:white|#fff(?:fff)?\b|transparent))"
-        r"(?m)^\s*\[//\]:\s*#";
-};
-
-static EACH: LazyLock<Vec<Regex>> = LazyLock::new(|| FORMS.iter().map(|(_, form)| pattern(form)).collect());
 static BASE64: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"[0-9A-Za-z+/_-]{40,}={0,2}|(?:[0-9a-fA-F]{2}[ :]?){40,}"));
 
@@ -160,22 +100,24 @@ pub fn injections(text: &str) -> Vec<Flag> {
     let text = &text[..text.floor_char_boundary(LOOKED_AT)];
     let folded = Folded::of(text);
     let mut flags = hidden_runs(text);
-    for ((form, _), regex) in FORMS.iter().zip(EACH.iter()) {
-        let found = regex.find_iter(&folded.text).take(3);
-        flags.extend(found.map(|hit| folded.flag(*form, hit.range())));
+    for (form, pattern) in forms::each() {
+        let found = pattern.places(&folded.text, 3).into_iter();
+        let found =
+            found.filter(|place| *form != Form::Image || !forms::is_upload(&folded.text[place.clone()]));
+        flags.extend(found.map(|place| flag(*form, folded.place(place))));
     }
     for run in BASE64.find_iter(text).take(50) {
-        if let Some(decoded) = secrets::decoded(run.as_str()).first() {
-            let worse = FORMS
-                .iter()
-                .zip(EACH.iter())
-                .any(|(_, regex)| regex.is_match(&Folded::of(decoded).text));
+        if let Some(decoded) = disguise::decoded(run.as_str()) {
+            let plain = Folded::of(&decoded).text;
+            let worse = forms::each().iter().any(|(_, pattern)| pattern.is_in(&plain));
             let is_words = decoded.split_whitespace().count() >= 4;
             if worse || is_words {
                 flags.push(flag(Form::Encoded, run.range()));
             }
         }
     }
+    let disguised = disguise::places(text, &folded).into_iter();
+    flags.extend(disguised.map(|place| flag(Form::Encoded, place)));
     flags.sort_by_key(|flag| (flag.at, flag.form, usize::MAX - flag.len));
     flags.dedup_by(|later, first| later.form == first.form && later.at < first.at + first.len);
     flags.truncate(MOST);
@@ -190,9 +132,17 @@ fn flag(form: Form, place: Range<usize>) -> Flag {
     }
 }
 
+/// Commands to a terminal but those of colours, which pasted logs are full of; one of these hides text.
+static STEERS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?:\x1b\[|\x{9b})(?:[0-9;?]{0,20}[A-LP-TXZ@`a-lno-z]|[0-9;]{0,20}\b8[0-9;]{0,20}m)|\x1b[\]P^_X]",
+    )
+});
+
 /// Characters that reorder text or carry hidden text; joiners of emoji and scripts are no sign, many in a row are.
 fn hidden_runs(text: &str) -> Vec<Flag> {
-    let mut flags: Vec<Flag> = Vec::new();
+    let steers = STEERS.find_iter(text).take(3);
+    let mut flags: Vec<Flag> = steers.map(|hit| flag(Form::HiddenText, hit.range())).collect();
     let (mut begin, mut run) = (0, 0);
     for (at, c) in text.char_indices() {
         let strong = hidden::reorders(c) || matches!(c, '\u{e0000}'..='\u{e0fff}' | '\u{2060}'..='\u{2064}');
@@ -210,7 +160,7 @@ fn hidden_runs(text: &str) -> Vec<Flag> {
         } else {
             run = 0;
         }
-        if flags.len() > 3 {
+        if flags.len() > 6 {
             break;
         }
     }
@@ -250,10 +200,26 @@ impl Folded {
         folded
     }
 
-    fn flag(&self, form: Form, place: Range<usize>) -> Flag {
+    /// The same with each character written as another one.
+    fn with(&self, other: impl Fn(char) -> char) -> Option<Self> {
+        let mut text = String::with_capacity(self.text.len());
+        let mut from = Vec::with_capacity(self.from.len());
+        for (at, c) in self.text.char_indices() {
+            text.push(other(c));
+            from.resize(text.len(), self.from.get(at).copied().unwrap_or(self.end));
+        }
+        (text != self.text).then_some(Self {
+            text,
+            from,
+            end: self.end,
+        })
+    }
+
+    /// A place of the folded text in the text as it was written.
+    fn place(&self, place: Range<usize>) -> Range<usize> {
         let start = self.from.get(place.start).copied().unwrap_or(self.end);
         let end = self.from.get(place.end).copied().unwrap_or(self.end);
-        flag(form, start..end.max(start))
+        start..end.max(start)
     }
 }
 
@@ -267,5 +233,7 @@ fn latin(c: char) -> char {
     }
 }
 
+#[cfg(test)]
+mod held_out;
 #[cfg(test)]
 mod tests;

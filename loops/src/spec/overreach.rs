@@ -27,7 +27,7 @@ pub struct Allowance {
     pub every: Span,
     /// How many loops.
     pub loops: u32,
-    /// The longest time that a worker or a check has.
+    /// The longest time that a worker has, and that all checks have together.
     pub timeout: Span,
     /// The hosts that sandboxes may be let out to, as in a spec; none by default.
     pub network: Vec<String>,
@@ -166,6 +166,9 @@ fn surroundings(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
     }
 }
 
+/// So many attempts a task may have.
+const ATTEMPTS: u32 = 5;
+
 /// So many ticks of a `cron` are looked at for how close they come.
 const TICKS: usize = 200;
 
@@ -203,9 +206,23 @@ fn pace(spec: &LoopSpec, allowance: &Allowance, list: &mut List) {
         if let Some(words) = too_long(worker.timeout) {
             list.add(&format!("workers.{name}.timeout"), words);
         }
+        if worker.max_attempts > ATTEMPTS {
+            let words = format!("a task of a repository's loop has {ATTEMPTS} attempts at most");
+            list.add(&format!("workers.{name}.max_attempts"), words);
+        }
     }
+    let mut together = Duration::ZERO;
     for (i, check) in spec.checks.commands.iter().enumerate() {
-        if let Some(words) = too_long(check.timeout) {
+        together = together.saturating_add(check.timeout.0);
+        let words = too_long(check.timeout).or_else(|| {
+            too_long(Span(together)).map(|words| {
+                format!(
+                    "with the checks before it a proof may take {}; {words}",
+                    Span(together)
+                )
+            })
+        });
+        if let Some(words) = words {
             list.add(&format!("checks.commands[{i}].timeout"), words);
         }
     }
@@ -314,6 +331,14 @@ mod tests {
             (
                 "checks: { commands: [{ name: unit, run: make, timeout: 2h }] }\n",
                 "checks.commands[0].timeout",
+            ),
+            (
+                "checks: { commands: [{ name: a, run: make, timeout: 40m }, { name: b, run: make, timeout: 21m }] }\n",
+                "checks.commands[1].timeout",
+            ),
+            (
+                "workers: { fix: { max_attempts: 6 } }\n",
+                "workers.fix.max_attempts",
             ),
             ("budget: { run: 11 USD }\n", "budget.run"),
             ("budget: { day: 51 USD }\n", "budget.day"),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use loops::text::plain;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{CliError, Context, Out};
@@ -123,9 +124,14 @@ pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
             out.note(format!("{}  trouble   {error}", clock::now()));
         }
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             () = tokio::time::sleep(SEND) => {}
         }
+    }
+    if let Some(hearing) = told.hearing {
+        // What was not written down is heard again.
+        hearing.abort();
+        let _ = hearing.await;
     }
 }
 
@@ -142,6 +148,9 @@ async fn news_of(home: &Home) -> Result<Vec<News>, engine::EngineError> {
 struct Told {
     waiting: Vec<String>,
     stays: BTreeSet<String>,
+    /// Answers in Slack are heard beside all else: an approval on a base that has moved is proven first, which takes as long
+    /// as the loop's checks do.
+    hearing: Option<JoinHandle<Result<Vec<engine::Told>, engine::EngineError>>>,
 }
 
 async fn once(
@@ -152,10 +161,15 @@ async fn once(
     told: &mut Told,
 ) -> Result<(), engine::EngineError> {
     if home.slack.is_some() {
-        if round.is_multiple_of(HEAR_EVERY) {
-            for heard in engine::hear_answers(home).await? {
+        if let Some(heard) = told.hearing.take_if(|hearing| hearing.is_finished()) {
+            let broke = |_| engine::EngineError::Record("hearing answers in Slack broke off".to_owned());
+            for heard in heard.await.map_err(broke)?? {
                 out.note(format!("{}  {}", clock::now(), answered(&heard)));
             }
+        }
+        if told.hearing.is_none() && round.is_multiple_of(HEAR_EVERY) {
+            let home = home.clone();
+            told.hearing = Some(tokio::spawn(async move { engine::hear_answers(&home).await }));
         }
         if round.is_multiple_of(ANNOUNCE_EVERY) {
             engine::announce(home).await?;

@@ -5,24 +5,17 @@ use serde::Deserialize;
 
 /// Room for what is under way to end, and for what it leaves to be written down.
 const KEEP_FREE: Bytes = Bytes(1 << 30);
-/// Results of `setup`; the longest unused go first.
-const SETUP: Bytes = Bytes(20 << 30);
 
 /// How much of the disk is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk {
     /// With less than this free where the state is, nothing new is begun.
     pub keep_free: Bytes,
-    /// The most that results of `setup` may take.
-    pub setup: Bytes,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self {
-            keep_free: KEEP_FREE,
-            setup: SETUP,
-        }
+        Self { keep_free: KEEP_FREE }
     }
 }
 
@@ -31,7 +24,6 @@ impl Default for Disk {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
     keep_free: Option<Bytes>,
-    setup: Option<Bytes>,
 }
 
 impl File {
@@ -40,7 +32,6 @@ impl File {
         let usual = Disk::default();
         Disk {
             keep_free: self.keep_free.unwrap_or(usual.keep_free),
-            setup: self.setup.unwrap_or(usual.setup),
         }
     }
 }

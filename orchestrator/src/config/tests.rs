@@ -196,9 +196,8 @@ fn what_people_said_is_kept_for_good_and_transcripts_for_a_year_unless_the_file_
 fn how_much_of_the_disk_is_left_alone_and_where_figures_are_can_be_written() {
     let usual = config("").unwrap();
     assert_eq!((usual.disk.keep_free.0, usual.metrics), (1 << 30, None));
-    let own =
-        config("disk: { keep_free: 5GiB, setup: 1GiB }\nmetrics: { listen: '127.0.0.1:9464' }").unwrap();
-    assert_eq!((own.disk.keep_free.0, own.disk.setup.0), (5 << 30, 1 << 30));
+    let own = config("disk: { keep_free: 5GiB }\nmetrics: { listen: '127.0.0.1:9464' }").unwrap();
+    assert_eq!(own.disk.keep_free.0, 5 << 30);
     assert_eq!(own.metrics.unwrap().port(), 9464);
     assert!(problems("disk: { keep_free: much }").contains("not an amount of memory"));
     assert!(problems("metrics: { listen: here }").contains("metrics.listen"));

@@ -202,7 +202,13 @@ impl Ready {
         if let Some((words, who)) = said {
             decide(tx, proposal, Said::Revise, Some(words), who).await?;
         }
-        proposals::set_state(tx, proposal.id, proposal.state, ProposalState::Revising, now).await?;
+        if !proposals::set_state(tx, proposal.id, proposal.state, ProposalState::Revising, now).await? {
+            return Err(EngineError::Record(format!(
+                "{} is not {} any more, so it is not sent back",
+                proposal.id.short(),
+                proposal.state
+            )));
+        }
         for finding in self.findings {
             move_finding(tx, finding, FindingEvent::Revised).await?;
         }

@@ -38,7 +38,8 @@ impl Running {
                 .unwrap_or_else(|| library::worker_prompt(self.spec()))
                 .to_owned(),
         };
-        let text = library::render(&template, library::context(self.spec()))
+        let foreign = file.is_some() && self.definition.repository.is_some();
+        let text = specs::filled_in(&template, &library::context(self.spec()), foreign)
             .map_err(|error| trouble(error.to_string()))?;
         let version = hex::encode(Sha256::digest(template.as_bytes()))[..12].to_owned();
         Ok(Prompt { text, version })

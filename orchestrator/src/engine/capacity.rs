@@ -11,7 +11,7 @@ use loops::{
     boundary::writable,
     capacity::{self, Load, Next, Reviewer, Room, Waiting},
     finding::FindingState,
-    owners::{Owners, PLACES},
+    owners::{Owner, Owners, PLACES},
     page::Page,
     spec::LoopSpec,
     time::Timestamp,
@@ -25,7 +25,7 @@ use crate::{
         Store, decisions, findings, handed, loops as loop_rows, outbox, plans,
         plans::PlanState,
         proposals::{self, Proposal, ProposalState},
-        runs,
+        pulls, runs,
     },
 };
 
@@ -96,6 +96,11 @@ pub(super) async fn waiting(home: &Home) -> Result<Vec<Waiting>, EngineError> {
     use ProposalState::{Approved, Open, Preparing, Revising};
     for state in [Preparing, Open, Revising, Approved] {
         for proposal in proposals::list(store, None, Some(state)).await? {
+            // What people took over waits for nobody whom we asked.
+            let pull = pulls::get(store, proposal.id).await?;
+            if pull.is_some_and(|pull| pull.hands_off.is_some()) {
+                continue;
+            }
             let asked = asked(store, &proposal).await?;
             all.push(Waiting {
                 since: answered_last(store, &proposal).await?,
@@ -129,11 +134,22 @@ async fn to_come(home: &Home, loops: &Written, name: &str, base: Option<&str>) -
         if let Some(owners) = home.owners.get(&key) {
             return owners;
         }
+        // Who only looks does not ask GitHub who we are.
+        let me = match home.on_github(&known.place()) {
+            Ok(None) => Me::Nobody,
+            Ok(Some(repository)) => repository.known_me().map_or(Me::Unknown, Me::Is),
+            Err(_) => Me::Unknown,
+        };
         // A mirror that is not there says nothing about owners.
-        if let Ok(owners) = owners_of(&Git::at(&mirror), spec, base).await
-            && !owners.is_empty()
+        if let Ok(groups) = owners_of(&Git::at(&mirror), spec, base, &me).await
+            && !groups.is_empty()
         {
-            home.owners.put(key, &owners);
+            let mut owners = groups.concat();
+            owners.sort();
+            owners.dedup();
+            if !matches!(me, Me::Unknown) {
+                home.owners.put(key, &owners);
+            }
             return owners;
         }
     }
@@ -205,31 +221,55 @@ fn named(spec: &LoopSpec) -> Vec<Reviewer> {
         .collect()
 }
 
+/// Who we are where nobody can be asked to review what is their own.
+enum Me {
+    /// A login of ours.
+    Is(crate::github::Me),
+    /// Proposals go out under nobody's name.
+    Nobody,
+    /// It could not be found out.
+    Unknown,
+}
+
 /// How many findings of a loop may be started now, as far as its reviewers are concerned. `base` is where its CODEOWNERS
-/// is read, if they may be the ones.
+/// is read, if they may be the ones, of `place`.
 pub(super) async fn room(
     home: &Home,
     spec: &LoopSpec,
+    place: &Place,
     base: Option<(&Path, &str)>,
 ) -> Result<Option<Room>, EngineError> {
     let mut next = Next::All(named(spec));
     if spec.proposal.reviewers.is_empty() {
-        let owners = match base {
-            Some((mirror, commit)) => owners_of(&Git::at(mirror), spec, commit).await?,
+        let groups = match base {
+            Some((mirror, commit)) => {
+                let me = match home.on_github(place) {
+                    Ok(None) => Me::Nobody,
+                    Ok(Some(repository)) => repository.me().await.map_or(Me::Unknown, Me::Is),
+                    Err(_) => Me::Unknown,
+                };
+                owners_of(&Git::at(mirror), spec, commit, &me).await?
+            }
             None => Vec::new(),
         };
-        next = if owners.is_empty() {
+        next = if groups.is_empty() {
             Next::All(vec![Reviewer::OfLoop(spec.name.clone())])
         } else {
-            Next::Some(owners)
+            Next::Each(groups)
         };
     }
     let waiting = waiting(home).await?;
     Ok(capacity::room(&home.review.limits, &waiting, &next, clock::now()))
 }
 
-/// Everybody who owns something that the loop may change.
-async fn owners_of(git: &Git, spec: &LoopSpec, commit: &str) -> Result<Vec<Reviewer>, EngineError> {
+/// Who may be asked about what the loop may change, by what it may be: each set of owners of a path. Whom nobody can ask is
+/// left out; where nobody is left, whoever looks after the loop is the one. Empty: there is no CODEOWNERS file.
+async fn owners_of(
+    git: &Git,
+    spec: &LoopSpec,
+    commit: &str,
+    me: &Me,
+) -> Result<Vec<Vec<Reviewer>>, EngineError> {
     let Some(owners) = codeowners(git, commit).await? else {
         return Ok(Vec::new());
     };
@@ -238,11 +278,36 @@ async fn owners_of(git: &Git, spec: &LoopSpec, commit: &str) -> Result<Vec<Revie
         .iter()
         .filter_map(|entry| std::str::from_utf8(&entry.path).ok())
         .collect();
-    let all = owners.for_change(writable(&spec.boundaries, paths));
-    Ok(all
+    let sets = owners.sets(writable(&spec.boundaries, paths));
+    Ok(groups(&sets, &spec.name, me))
+}
+
+fn groups(sets: &[Vec<Owner>], loop_name: &str, me: &Me) -> Vec<Vec<Reviewer>> {
+    let of_loop = || vec![Reviewer::OfLoop(loop_name.to_owned())];
+    let mut groups: Vec<Vec<Reviewer>> = sets
         .iter()
-        .map(|owner| Reviewer::named(&owner.to_string()))
-        .collect())
+        .map(|set| {
+            let askable = set.iter().filter(|owner| can_be_asked(owner, me));
+            let group: Vec<Reviewer> = askable.map(|owner| Reviewer::named(&owner.to_string())).collect();
+            if group.is_empty() { of_loop() } else { group }
+        })
+        .collect();
+    // Some of them may be ourselves: then what is proposed counts for whoever looks after the loop.
+    if matches!(me, Me::Unknown) {
+        groups.push(of_loop());
+    }
+    groups.sort();
+    groups.dedup();
+    groups
+}
+
+/// Nobody can be asked by an e-mail address, or to review what is their own.
+fn can_be_asked(owner: &Owner, me: &Me) -> bool {
+    match (owner, me) {
+        (Owner::Email { .. }, _) => false,
+        (Owner::User { login }, Me::Is(me)) => !me.is(login),
+        _ => true,
+    }
 }
 
 /// The CODEOWNERS file of a commit.
@@ -271,8 +336,8 @@ impl Running {
             && let Some(repository) = home.on_github(&self.definition.place())?
             && let Ok(me) = repository.me().await
         {
-            // Nobody can be asked to review what is their own.
-            owners.retain(|owner| !me.is(owner.to_string().trim_start_matches('@')));
+            let me = Me::Is(me);
+            owners.retain(|owner| can_be_asked(owner, &me));
         }
         let waiting = waiting(home).await?;
         Ok(capacity::ask(
@@ -281,5 +346,37 @@ impl Running {
             &owners,
             clock::now(),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_asked_makes_no_room_and_whoever_looks_after_the_loop_stands_in() {
+        let set =
+            |names: &[&str]| -> Vec<Owner> { names.iter().map(|name| Owner::parse(name).unwrap()).collect() };
+        let me = || {
+            Me::Is(crate::github::Me {
+                login: "loops-bot".to_owned(),
+                app: false,
+            })
+        };
+        let carol = || vec![Reviewer::named("carol")];
+        let of_loop = || vec![Reviewer::OfLoop("fix".to_owned())];
+        let of = |names: &[&str]| groups(&[set(names)], "fix", &me());
+        assert_eq!(of(&["@carol", "x@example.com", "@Loops-Bot"]), [carol()]);
+        for nobody in [&["x@example.com"][..], &["@loops-bot"], &[]] {
+            assert_eq!(of(nobody), [of_loop()], "{nobody:?}");
+        }
+        let sets = [set(&["@carol"]), set(&[]), set(&["x@example.com"])];
+        assert_eq!(groups(&sets, "fix", &me()), [carol(), of_loop()]);
+        assert_eq!(
+            groups(&[set(&["@carol"])], "fix", &Me::Unknown),
+            [carol(), of_loop()]
+        );
+        assert_eq!(groups(&[set(&["@carol"])], "fix", &Me::Nobody), [carol()]);
+        assert_eq!(groups(&[], "fix", &me()), [Vec::<Reviewer>::new(); 0]);
     }
 }

@@ -111,7 +111,6 @@ mod tests {
         let keeping = |keep_free| {
             let settings = config::Disk {
                 keep_free: Bytes(keep_free),
-                ..config::Disk::default()
             };
             Disk::of(&folder.path().join("not/there/yet"), settings)
         };

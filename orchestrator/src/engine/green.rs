@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use loops::{
     evidence::{CheckKind, Verdict},
     spec::{Autonomy, LoopSpec, ReviewChoice},
+    text::one_line,
 };
 
 use super::{Answer, Answered, EngineError, Home, answer, outbox::key};
@@ -58,7 +59,8 @@ struct Standing<'a> {
     base: Option<&'a str>,
     protection: &'a Protection,
     checks: &'a [CheckRun],
-    reviews: &'a [Review],
+    /// Whose last word is that something must change.
+    objections: &'a [Objection],
     /// What the independent reviewer found; none: nothing is known, though one was to look.
     concerns: Option<bool>,
 }
@@ -100,7 +102,7 @@ impl Standing<'_> {
         if self.pull.draft {
             return Some(Now("somebody has made it a draft"));
         }
-        if wants_changes(self.reviews) {
+        if self.objections.iter().any(|one| one.may_write) {
             return Some(Now("somebody has requested changes"));
         }
         let is_green = |name: &String| {
@@ -108,12 +110,28 @@ impl Standing<'_> {
                 .iter()
                 .any(|run| run.name == *name && matches!(run.state, CheckState::Passed | CheckState::Neutral))
         };
-        (!self.protection.required.iter().all(is_green)).then_some(Now("a required check is not green"))
+        if !self.protection.required.iter().all(is_green) {
+            return Some(Now("a required check is not green"));
+        }
+        // GitHub does not mind an outsider's word, and nothing is made of it; whether there is something in it, a
+        // person says.
+        let outsider = self.objections.first()?;
+        Some(Stays(format!(
+            "`{}` has requested changes and has no write access, so a person looks at it",
+            one_line(&outsider.author, 60)
+        )))
     }
 }
 
-/// Whether somebody's last word is that something must change. A comment takes no decision back.
-fn wants_changes(reviews: &[Review]) -> bool {
+/// Somebody whose last word is that something must change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Objection {
+    author: String,
+    may_write: bool,
+}
+
+/// Whose last word is that something must change. A comment takes no decision back.
+fn wants_changes(reviews: &[Review]) -> Vec<&str> {
     let mut last: BTreeMap<&str, &str> = BTreeMap::new();
     for review in reviews {
         if matches!(
@@ -123,7 +141,24 @@ fn wants_changes(reviews: &[Review]) -> bool {
             last.insert(&review.author, &review.state);
         }
     }
-    last.values().any(|state| *state == "CHANGES_REQUESTED")
+    let wants = last
+        .into_iter()
+        .filter(|(_, state)| *state == "CHANGES_REQUESTED");
+    wants.map(|(author, _)| author).collect()
+}
+
+async fn objections(repository: &Repository, number: u64) -> Result<Vec<Objection>, EngineError> {
+    let reviews = repository.reviews(number).await?;
+    let mut all = Vec::new();
+    for author in wants_changes(&reviews) {
+        // Of an account that is gone nobody knows what it might.
+        let may_write = author.is_empty() || repository.permission(author).await?.writes();
+        all.push(Objection {
+            author: author.to_owned(),
+            may_write,
+        });
+    }
+    Ok(all)
 }
 
 /// Approves an open proposal if its loop merges when green and nothing is in the way.
@@ -152,7 +187,7 @@ pub(super) async fn green(
         pull,
         base: repository.branch_head(&proposal.base_branch).await?.as_deref(),
         checks: &repository.checks(&proposal.head).await?.runs,
-        reviews: &repository.reviews(pull.number).await?,
+        objections: &objections(repository, pull.number).await?,
         concerns: concerns(store, proposal, &spec).await?,
         protection: &protection,
     }

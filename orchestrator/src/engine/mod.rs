@@ -39,7 +39,10 @@ mod trust;
 mod ways_out;
 mod work;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use loops::{
     id::{AttemptId, RunId},
@@ -137,7 +140,6 @@ impl Home {
         let node = node::Node::new(&folder, config::Node::default());
         let all_of_it = config::Disk {
             keep_free: loops::spec::Bytes(0),
-            ..config::Disk::default()
         };
         Self {
             store,
@@ -255,9 +257,11 @@ impl Home {
         self.folder.join("rebuilds")
     }
 
-    /// Where results of `setup` are kept.
-    pub(crate) fn setup_cache(&self) -> PathBuf {
-        self.folder.join("setup")
+    /// Where results of `setup` are kept of the repository that has this mirror. Each has its own folder: what one
+    /// repository's commands leave is never brought into another's workspaces.
+    pub(crate) fn setup_cache(&self, mirror: &Path) -> PathBuf {
+        let name = mirror.file_stem().unwrap_or(mirror.as_os_str());
+        self.folder.join("setup").join(name)
     }
 }
 

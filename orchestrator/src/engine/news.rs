@@ -177,7 +177,7 @@ async fn follow(
     let now = match bases.get(&of) {
         Some(known) => known.clone(),
         None => {
-            let head = repository.branch_head(&proposal.base_branch).await?;
+            let head = repository.branch_lately(&proposal.base_branch).await?;
             bases.insert(of, head.clone());
             head
         }

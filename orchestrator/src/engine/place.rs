@@ -71,11 +71,20 @@ impl Home {
     /// # Errors
     /// If the repository or its branch cannot be reached.
     pub(crate) async fn fetch(&self, place: &Place, branch: &str) -> Result<(PathBuf, String), EngineError> {
+        let mirror = self.mirror(&place.to_string());
         let remote = match self.on_github(place)? {
-            Some(repository) => repository.git_access().await?,
+            Some(repository) => {
+                // Whatever is wrong there, git says in its own words.
+                let there = repository.branch_lately(branch).await.ok().flatten();
+                if let Some(base) =
+                    there.filter(|there| Mirror::known(&mirror, branch).as_ref() == Some(there))
+                {
+                    return Ok((mirror, base));
+                }
+                repository.git_access().await?
+            }
             None => Remote::from(place.to_string().as_str()),
         };
-        let mirror = self.mirror(&place.to_string());
         let base = Mirror::update(&remote, &mirror, branch).await?;
         Ok((mirror, base))
     }

@@ -26,6 +26,8 @@ use crate::{
     },
 };
 
+pub(crate) use self::page::withheld;
+
 /// Who a proposal's commit is by.
 pub(crate) const AUTHOR: (&str, &str) = ("Loops", "loops@localhost");
 

@@ -38,12 +38,11 @@ impl Running {
         let tree = self.tree_of(of).await?;
         let attempt = clock::id(AttemptId::new);
         let diff = self.diff(&tree).await?;
-        let mut found = vec![
-            self.judge_boundaries(task, &diff).await?,
-            self.judge_screens(task, of, &diff).await?,
-        ];
+        let mut found = vec![self.judge_boundaries(task, &diff).await?];
         let mut caveats = Vec::new();
+        // What is refused already costs no further look.
         if found[0].verdict == Verdict::Passed {
+            found.push(self.judge_screens(task, of, diff).await?);
             let (evidence, said) = self.check(task, attempt, tree).await?;
             found.extend(evidence);
             caveats = said;
@@ -104,11 +103,7 @@ impl Running {
         let known: Option<Vec<Baseline>> =
             baselines::get(&self.engine.home.store, &repository, &self.base, &key).await?;
         let fresh = known.is_none();
-        let total = commands
-            .iter()
-            .map(|check| check.timeout.0)
-            .sum::<std::time::Duration>()
-            * 4;
+        let timeout = longest(&commands);
         let job = Job::Prove(Prove {
             change: Change {
                 tree,
@@ -119,7 +114,6 @@ impl Running {
             weakened_tests: spec.checks.weakened_tests,
             baseline: known,
         });
-        let timeout = Span(total + std::time::Duration::from_secs(600));
         let ask = Ask {
             verb: "checks",
             kind: PROVE.to_owned(),
@@ -162,19 +156,27 @@ impl Running {
         &self,
         task: TaskId,
         of: AttemptId,
-        diff: &Result<Diff, String>,
+        diff: Result<Diff, String>,
     ) -> Result<Evidence, EngineError> {
         let diff = match diff {
             Ok(diff) => diff,
-            Err(why) => return Ok(screen::could_not_run(why)),
+            Err(why) => return Ok(screen::could_not_run(&why)),
         };
         let title = self.task(task).await?.task.title;
         let account = attempts::get(&self.engine.home.store, of)
             .await?
             .and_then(|worked| worked.ended.summary)
             .unwrap_or_default();
-        let texts = [("title", title.as_str()), ("account", account.as_str())];
-        Ok(screen::judge(Leaving { diff, texts: &texts }))
+        let judged = tokio::task::spawn_blocking(move || {
+            let texts = [("title", title.as_str()), ("account", account.as_str())];
+            screen::judge(Leaving {
+                diff: &diff,
+                texts: &texts,
+            })
+        });
+        Ok(judged
+            .await
+            .unwrap_or_else(|error| screen::could_not_run(&format!("the screens broke off: {error}"))))
     }
 
     async fn judge_boundaries(
@@ -307,4 +309,10 @@ fn could_not_run(name: &str, why: &str) -> Evidence {
         words: one_line(why, 400),
         detail: String::new(),
     }
+}
+
+/// How long a proof with these commands may take at most, with and without the change.
+pub(super) fn longest(commands: &[CheckCommand]) -> Span {
+    let all: std::time::Duration = commands.iter().map(|check| check.timeout.0).sum();
+    Span(all * 4 + std::time::Duration::from_secs(600))
 }

@@ -320,7 +320,7 @@ impl Running {
         if ready.is_empty() {
             return Ok(None);
         }
-        let Some(room) = capacity::room(home, self.spec(), base).await? else {
+        let Some(room) = capacity::room(home, self.spec(), &self.definition.place(), base).await? else {
             return Ok(None);
         };
         let (all, start) = (ready.len(), room.start as usize);

@@ -4,6 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Deserialize;
 use workers::git::{Git, GitError, Remote};
 
 use super::{GitHubError, Repository, answer::cut, ask::Name};
@@ -12,6 +13,20 @@ use super::{GitHubError, Repository, answer::cut, ask::Name};
 const PUSH: Duration = Duration::from_secs(600);
 /// How long looking at a branch may take.
 const LOOK: Duration = Duration::from_secs(60);
+
+/// A reference, as the API has it.
+#[derive(Debug, Deserialize)]
+struct Reference {
+    #[serde(rename = "ref")]
+    whole: String,
+    object: Object,
+}
+
+/// What it is at.
+#[derive(Debug, Deserialize)]
+struct Object {
+    sha: String,
+}
 
 impl Repository {
     /// Where git finds it, and with what it is let in. The token in it may last less than an hour: ask for each use.
@@ -89,6 +104,28 @@ impl Repository {
             .filter_map(|line| line.split_once('\t'))
             .find(|(_, name)| *name == whole)
             .map(|(commit, _)| commit.to_owned()))
+    }
+
+    /// Where a branch was a moment ago, as the API has it; none: it knows of none. Costs no process, and nothing of the
+    /// rate limit while the branch stays; after a push of ours it may lag, so [`Self::branch_head`] is for that.
+    ///
+    /// # Errors
+    /// If the login may not look, or GitHub cannot be reached.
+    pub async fn branch_lately(&self, branch: &str) -> Result<Option<String>, GitHubError> {
+        let branch = Branch::read(branch)?;
+        let doing = format!("look where `{}` of `{}` is", branch.0, self.full_name());
+        let path: Vec<&str> = ["git", "ref", "heads"]
+            .into_iter()
+            .chain(branch.0.split('/'))
+            .collect();
+        let found: Reference = match self.call(self.get(&path, &doing)).await {
+            Err(GitHubError::NotFound { .. }) => return Ok(None),
+            answer => answer?.json(&doing)?,
+        };
+        Ok(
+            (found.whole == branch.whole() && check_commit(&found.object.sha).is_ok())
+                .then_some(found.object.sha),
+        )
     }
 
     /// Takes a branch away if it is at `expected`. That it is not there is fine.

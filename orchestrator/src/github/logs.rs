@@ -122,8 +122,13 @@ impl Repository {
         let read = self.hub().wire().lines(&ask.owner(self.owner()), &mut log).await;
         let log = match read {
             Ok(()) => log.relevant(),
-            Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => String::new(),
-            Err(error) => return Err(error),
+            // A later try reads it.
+            Err(error @ (GitHubError::RateLimited { .. } | GitHubError::Login(_))) => return Err(error),
+            // Whoever keeps the logs may refuse one for days: what failed is told all the same.
+            Err(error) => {
+                tracing::info!(doing, %error, "a failure is told without its log");
+                String::new()
+            }
         };
         Ok(Failure {
             job: job.id,

@@ -137,6 +137,11 @@ impl Repository {
         self.hub().me(self.owner()).await
     }
 
+    /// Who we are here, if that was asked before.
+    pub(crate) fn known_me(&self) -> Option<Me> {
+        self.hub().0.users.me.get().cloned()
+    }
+
     /// What `user` may do here; asked at most every few minutes.
     ///
     /// # Errors

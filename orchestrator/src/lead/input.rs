@@ -159,7 +159,7 @@ pub(super) fn definitions(spawns: bool) -> Vec<ToolDefinition> {
         ),
         tool(
             "search",
-            "Search the base commit with an extended regular expression, below `path`.",
+            "Search the base commit with a regular expression, line by line, below `path`.",
             json!({ "pattern": text(), "path": text() }),
             &["pattern"],
         ),

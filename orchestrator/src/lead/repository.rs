@@ -1,27 +1,55 @@
 //! What the lead agent may see of the repository: the base commit, through git's own plumbing. Nothing is checked
-//! out and nothing of the repository is run or followed, so it needs no sandbox.
+//! out and nothing of the repository is run or followed, so it needs no sandbox. What the lead asks for costs the
+//! service bounded memory and time: one look at a time, files and patterns up to a size, a search up to a while.
+
+mod search;
+
+use std::sync::Arc;
 
 use loops::text::one_line;
+use tokio::sync::Mutex;
 use workers::git::{Git, GitError};
 
 /// The most bytes of one answer.
 const MAX_ANSWER: usize = 24_000;
+/// The most bytes of a file that is read.
+const MAX_FILE: usize = 4 << 20;
 
 /// The repository at one commit, to look at.
 #[derive(Debug, Clone)]
 pub(super) struct Repository {
-    pub(super) git: Git,
-    pub(super) commit: String,
+    git: Git,
+    commit: String,
+    /// The calls of one message come at the same time; each look holds files and lists in memory.
+    looking: Arc<Mutex<()>>,
 }
 
 impl Repository {
+    /// The repository at this commit.
+    pub(super) fn new(git: Git, commit: String) -> Self {
+        Self {
+            git,
+            commit,
+            looking: Arc::default(),
+        }
+    }
+
     /// Lines `from..from + count` of a file (from 1), numbered.
     pub(super) async fn read(&self, path: &str, from: usize, count: usize) -> Result<String, String> {
+        let _turn = self.looking.lock().await;
         let bytes = self
             .git
-            .show_file(&self.commit, path)
+            .show_file_up_to(&self.commit, path, MAX_FILE)
             .await
-            .map_err(words)?
+            .map_err(|error| match error {
+                GitError::TooLarge { .. } => format!(
+                    "`{}` is larger than {} MiB, and is not read; `search` looks at files up to {} MiB",
+                    one_line(path, 200),
+                    MAX_FILE >> 20,
+                    search::MAX_FILE >> 20
+                ),
+                error => words(error),
+            })?
             .ok_or_else(|| {
                 format!(
                     "there is no file `{}`; `list` shows what is there",
@@ -41,59 +69,21 @@ impl Repository {
         Ok(format!("{path}, {total} lines in all\n{shown}"))
     }
 
-    /// Lines that match an extended regular expression, below a path.
+    /// Lines that match a regular expression, below a path.
     pub(super) async fn search(&self, pattern: &str, path: &str) -> Result<String, String> {
-        let scope = if path.is_empty() { "." } else { path };
-        let args = [
-            "grep",
-            "-n",
-            "-I",
-            "-E",
-            "--full-name",
-            "--max-depth=-1",
-            "-e",
-            pattern,
-            &self.commit,
-            "--",
-            scope,
-        ];
-        match self
-            .git
-            .clone()
-            .env("GIT_LITERAL_PATHSPECS", "1")
-            .run(&args)
-            .await
-        {
-            Ok(bytes) => {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                let prefix = format!("{}:", self.commit);
-                Ok(bounded(
-                    text.lines()
-                        .map(|line| line.strip_prefix(&prefix).unwrap_or(line).to_owned())
-                        .collect(),
-                ))
-            }
-            // Git says nothing and ends with 1 where no line matches.
-            Err(GitError::Failed { message, .. }) if message == "exit code 1" => {
-                Ok("no line matches".to_owned())
-            }
-            Err(error) => Err(words(error)),
-        }
+        let _turn = self.looking.lock().await;
+        search::search(&self.git, &self.commit, pattern, path).await
     }
 
     /// Paths below a folder.
     pub(super) async fn list(&self, path: &str) -> Result<String, String> {
+        let _turn = self.looking.lock().await;
         let folder = path.trim_matches('/');
         let entries = self.git.ls_tree(&self.commit).await.map_err(words)?;
         let paths: Vec<String> = entries
             .iter()
             .map(|entry| String::from_utf8_lossy(&entry.path).into_owned())
-            .filter(|path| {
-                folder.is_empty()
-                    || path
-                        .strip_prefix(folder)
-                        .is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
-            })
+            .filter(|path| is_below(path, folder))
             .collect();
         if paths.is_empty() {
             Err(format!("there is nothing below `{folder}`"))
@@ -101,6 +91,14 @@ impl Repository {
             Ok(bounded(paths))
         }
     }
+}
+
+/// Whether a path is `folder` or below it; everything is below the empty one.
+fn is_below(path: &str, folder: &str) -> bool {
+    folder.is_empty()
+        || path
+            .strip_prefix(folder)
+            .is_some_and(|rest| rest.starts_with('/') || rest.is_empty())
 }
 
 fn one_line_keeping_indent(line: &str) -> String {

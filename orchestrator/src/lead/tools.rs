@@ -37,10 +37,7 @@ impl LeadTools {
     pub(super) async fn new(running: &Arc<Running>, report: Option<String>) -> Result<Self, EngineError> {
         Ok(Self {
             running: Arc::clone(running),
-            repository: Repository {
-                git: running.git(),
-                commit: running.base.clone(),
-            },
+            repository: Repository::new(running.git(), running.base.clone()),
             findings: handed::of_run(&running.engine.home.store, running.id).await?,
             report: Mutex::new(report),
             turn: tokio::sync::Mutex::default(),

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use workers::git::{Git, GitError};
+use workers::git::{Git, GitError, Mirror};
 
 /// Why a branch could not be moved.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +163,9 @@ impl Target {
         // A fetch takes names, not commits; the name also keeps the mirror from forgetting the commit.
         let name = format!("refs/loops/{commit}");
         Git::at(mirror).run(&["update-ref", &name, commit]).await?;
-        let from = mirror.display().to_string();
+        let changes = Mirror::changes(mirror);
+        let from = if changes.is_dir() { &changes } else { mirror };
+        let from = from.display().to_string();
         let how = [
             "fetch",
             "--quiet",

@@ -47,7 +47,7 @@ pub async fn look(home: &Home, name: &FullName) -> Result<Found, SpecsError> {
         .map_err(EngineError::from)?
         .default_branch;
     let head = repository
-        .branch_head(&branch)
+        .branch_lately(&branch)
         .await
         .map_err(EngineError::from)?
         .ok_or_else(|| SpecsError::NoBranch {

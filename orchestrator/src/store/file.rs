@@ -26,6 +26,10 @@ const TURN: Duration = Duration::from_secs(30);
 /// How many reads go on at once.
 const READERS: u32 = 4;
 
+/// What each connection keeps of the file for itself, KiB, as SQLite has it (negative: not pages). The system keeps
+/// the file in memory besides, once for all of them.
+const CACHE: &str = "-512";
+
 /// Opens the state in `folder`, made if it is not there.
 pub(super) async fn open(folder: &Path) -> Result<Store, StoreError> {
     make_folder(folder)?;
@@ -38,6 +42,7 @@ pub(super) async fn open(folder: &Path) -> Result<Store, StoreError> {
         .synchronous(SqliteSynchronous::Full)
         // What was erased is not left in free pages of the file.
         .pragma("secure_delete", "ON")
+        .pragma("cache_size", CACHE)
         // sqlx would log whole statements; ours are named in spans.
         .disable_statement_logging();
     let pool = || {

@@ -33,6 +33,8 @@ pub struct Effect {
     pub state: EffectState,
     /// How often it was tried in vain.
     pub tries: u32,
+    /// How many of those times it was refused: whoever was asked answered, and the answer was no. Outages are none.
+    pub refusals: u32,
     /// What went wrong the last time.
     pub why: Option<String>,
     /// Not to be tried before.
@@ -56,7 +58,7 @@ impl Effect {
 
 macro_rules! columns {
     () => {
-        "key, effect, state, tries, why, next_at, decided_at, done_at"
+        "key, effect, state, tries, refusals, why, next_at, decided_at, done_at"
     };
 }
 
@@ -67,16 +69,19 @@ statements! { "outbox":
         ON CONFLICT (key) DO UPDATE SET effect = excluded.effect, state = 'pending', decided_at = excluded.decided_at,
             done_at = NULL, why = CASE WHEN outbox.state = 'pending' THEN outbox.why ELSE NULL END,
             tries = CASE WHEN outbox.state = 'pending' THEN outbox.tries ELSE 0 END,
+            refusals = CASE WHEN outbox.state = 'pending' THEN outbox.refusals ELSE 0 END,
             next_at = CASE WHEN outbox.state = 'pending' THEN outbox.next_at ELSE 0 END
         WHERE outbox.state = 'done' OR outbox.effect <> excluded.effect";
     /// What was given up or carried out begins anew; what waits is left as it is, unless something else is wanted.
     AGAIN = "INSERT INTO outbox (key, effect, state, decided_at) VALUES ($1, $2, 'pending', $3)
         ON CONFLICT (key) DO UPDATE SET effect = excluded.effect, state = 'pending', decided_at = excluded.decided_at,
-            done_at = NULL, why = NULL, tries = 0, next_at = 0
+            done_at = NULL, why = NULL, tries = 0, refusals = 0, next_at = 0
         WHERE outbox.state <> 'pending' OR outbox.effect <> excluded.effect";
     AMEND = "UPDATE outbox SET effect = $2 WHERE key = $1 AND state = 'pending'";
     DONE = "UPDATE outbox SET state = 'done', why = NULL, done_at = $2 WHERE key = $1 AND state = 'pending'";
     TRIED = "UPDATE outbox SET tries = tries + 1, why = $2, next_at = $3 WHERE key = $1 AND state = 'pending'";
+    REFUSED = "UPDATE outbox SET tries = tries + 1, refusals = refusals + 1, why = $2, next_at = $3
+        WHERE key = $1 AND state = 'pending'";
     FAILED = "UPDATE outbox SET state = 'failed', tries = tries + 1, why = $2, done_at = $3
         WHERE key = $1 AND state = 'pending'";
     PENDING = concat!("SELECT ", columns!(), " FROM outbox WHERE state = 'pending' ORDER BY decided_at, key LIMIT $1");
@@ -132,6 +137,11 @@ pub async fn tried(tx: &mut Tx, key: &str, why: &str, next_at: Timestamp) -> Res
     Ok(TRIED.run(tx, |q| q.bind(key).bind(why).bind(next_at.0)).await? > 0)
 }
 
+/// It was refused and is to be tried again all the same, not before `next_at`. False: it was not pending.
+pub async fn refused(tx: &mut Tx, key: &str, why: &str, next_at: Timestamp) -> Result<bool, StoreError> {
+    Ok(REFUSED.run(tx, |q| q.bind(key).bind(why).bind(next_at.0)).await? > 0)
+}
+
 /// It went wrong and is given up. False: it was not pending.
 pub async fn failed(tx: &mut Tx, key: &str, why: &str, at: Timestamp) -> Result<bool, StoreError> {
     Ok(FAILED.run(tx, |q| q.bind(key).bind(why).bind(at.0)).await? > 0)
@@ -169,6 +179,7 @@ fn read(row: &Row) -> Result<Effect, StoreError> {
         effect: row.json("effect")?,
         state: row.word("state", EffectState::parse)?,
         tries: row.number("tries")?,
+        refusals: row.number("refusals")?,
         why: row.maybe_text("why")?,
         next_at: row.time("next_at")?,
         decided_at: row.time("decided_at")?,

@@ -110,7 +110,8 @@ statements! { "proposals":
         AND (state = $2 OR CAST($2 AS TEXT) IS NULL) ORDER BY created_at, id");
     OF_RUN = concat!("SELECT ", columns!(), " FROM proposals WHERE run = $1 ORDER BY created_at, id");
     OPEN_COUNT = "SELECT COUNT(*) AS n FROM proposals
-        WHERE loop = $1 AND state IN ('preparing', 'open', 'revising', 'approved')";
+        WHERE loop = $1 AND state IN ('preparing', 'open', 'revising', 'approved')
+        AND NOT EXISTS (SELECT 1 FROM pulls WHERE pulls.proposal = proposals.id AND pulls.hands_off IS NOT NULL)";
 }
 
 /// Adds a proposal. Error: a conflict, if its finding has an open one or its task has any.
@@ -222,7 +223,8 @@ pub async fn list(
     .await
 }
 
-/// How many of a loop's proposals are neither merged nor rejected nor expired.
+/// How many of a loop's proposals are neither merged nor rejected nor expired. What people took over is theirs, and
+/// counts no more.
 pub async fn open_count(from: impl Reader, loop_name: &str) -> Result<u32, StoreError> {
     Ok(OPEN_COUNT
         .first(from, |q| q.bind(loop_name), |row| row.number("n"))

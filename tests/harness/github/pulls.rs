@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{
     answer::Refusal,
+    people::Role,
     things::{CheckRun, Pull},
     world::World,
 };
@@ -362,6 +363,7 @@ impl World {
             .reviews
             .values()
             .filter(|review| review.pull == number && review.state == "APPROVED")
+            .filter(|review| self.role(at, &review.author) >= Some(Role::Write))
             .count();
         let missing = protection
             .checks

@@ -25,6 +25,23 @@ counted above: links that are swapped in while a change is read, forged marks of
 once, crashes between two steps, cut streams (`orchestrator/src/gateway/tests`); models that fail, lie and wander
 (`tests/it/bad_models.rs`); secrets and reports as a whole story (`tests/it/screens.rs`).
 
+## The scan of reports
+
+A cheap scan flags known forms of injection in reports, for people to see and for a loop to hold back (`triage`). It is not a wall: what it
+does not see reaches a model as marked data, like everything else. How much it sees is counted over texts that were frozen before it was
+changed (`loops/src/signal/injection/held_out`), attacks in the forms of public sets (InjecAgent, AgentDojo, BIPIA, PromptInject,
+HackAPrompt, Tensor Trust, garak, deepset, LLMail-Inject, published cases) beside ordinary reports, some of which talk of keys, rules and agents:
+
+| | attacks flagged | ordinary reports flagged |
+|---|---|---|
+| first pair, the scan as it was | 44 of 97 | 9 of 80 |
+| first pair, after it was extended by somebody who knew the pair | 96 of 97 | 0 of 80 |
+| second pair, written after that and judged once | 21 of 50 | 1 of 50 |
+| second pair, after the scan was extended again | 47 of 50 | 1 of 50 |
+
+The third row is the one to believe for what nobody has written a pattern for yet: about four in ten. Plain orders without any sign of an
+injection (reset the password to 123456) are mostly what is missed.
+
 ## Fuzzing
 
 What reads bytes from outside (diffs, specs, streams of models, text that is marked and cleaned, names of trees, reports of tests) is fed

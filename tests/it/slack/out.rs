@@ -203,6 +203,30 @@ async fn only_who_may_write_to_the_repository_decides_in_slack() {
 }
 
 #[tokio::test]
+async fn a_thumb_on_a_base_that_has_moved_is_proven_there_and_told_as_what_came_of_it() {
+    let failing =
+        "import unittest\n\n\nclass Never(unittest.TestCase):\n    def test_it(self):\n        self.fail()\n";
+    for (file, text, holds) in [("NEWS", "more", true), ("tests/test_more.py", failing, false)] {
+        let (shop, hub, slack, eng, [carol, _]) = on_github().await;
+        let id = shop.proposed().await;
+        let message = slack.world().said_by_us(&eng)[0].ts.clone();
+        hub.world()
+            .commit(SHOP, "main", "carol", &[(file, Some(text))], "More");
+        slack.world().react(&eng, &message, &carol, "+1");
+        let ran = shop.world.loops(["run", "fix"]).await.all();
+        assert_eq!(ran.contains("approved by carol on GitHub"), holds, "{ran}");
+        shop.world.loops(["run", "fix"]).await;
+        let state = if holds { "merged" } else { "open" };
+        assert_eq!(shop.shown(&id).await["state"], state, "{ran}");
+        let said = words(&slack, &eng).join("\n");
+        let no = "it is neither approved nor merged: the base has moved, and the change does not pass its checks there";
+        assert_eq!(said.contains(no), !holds, "{said}");
+        slack.check();
+        shop.world.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_loop_that_fails_is_told_of_once_a_cause() {
     let (shop, slack, _, eng) = told().await;
     let spec = Ratings::file()

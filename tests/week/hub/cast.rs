@@ -13,6 +13,8 @@ use crate::cast::{Role as Schedule, cast};
 const CHECK: &str = "python3 -m unittest -v";
 /// Who reviews; each for every third loop.
 const REVIEWERS: [&str; 3] = ["carol", "dave", "erin"];
+/// Who owns what no loop ever changes, so that nothing waits for them.
+const IDLE: &str = "zoe";
 /// What a reviewer may ask for, and the worker knows how to do.
 pub(super) const WORDS: &str = "say why";
 
@@ -22,6 +24,8 @@ pub(super) struct Role {
     /// Its repository on GitHub.
     pub(super) repository: String,
     pub(super) reviewer: &'static str,
+    /// Whether its spec names who reviews; else CODEOWNERS does.
+    names: bool,
     pub(super) max_open: u32,
 }
 
@@ -105,6 +109,7 @@ pub(super) fn roles(names: &[&str], max_open: Option<u32>) -> Vec<Role> {
         schedule,
         repository: format!("acme/shop-{}", at / 2),
         reviewer: REVIEWERS[at % REVIEWERS.len()],
+        names: at % 4 < 2,
         max_open: max_open.unwrap_or(at as u32 % 3 + 1),
     };
     all.enumerate().map(role).collect()
@@ -113,6 +118,7 @@ pub(super) fn roles(names: &[&str], max_open: Option<u32>) -> Vec<Role> {
 /// Writes the loops and makes their repositories.
 pub(super) fn lay_out(world: &World, hub: &GitHub, roles: &[Role]) {
     for role in roles {
+        let owners = owners(roles, &role.repository);
         let mut there = hub.world();
         if !there
             .repositories
@@ -121,9 +127,14 @@ pub(super) fn lay_out(world: &World, hub: &GitHub, roles: &[Role]) {
         {
             there.add_repository(&role.repository);
             there.grant(&role.repository, BOT, Access::Write);
-            for person in REVIEWERS {
+            for person in REVIEWERS.into_iter().chain([IDLE]) {
                 there.grant(&role.repository, person, Access::Maintain);
             }
+            let files = [
+                (".github/CODEOWNERS", Some(owners.as_str())),
+                ("docs/guide.md", Some("How to shop\n")),
+            ];
+            there.commit(&role.repository, "main", "carol", &files, "Who owns what");
         }
         let files: Vec<(String, String)> = BUGS.iter().flat_map(|bug| files(role.name(), bug)).collect();
         let files: Vec<(&str, Option<&str>)> = files
@@ -132,7 +143,7 @@ pub(super) fn lay_out(world: &World, hub: &GitHub, roles: &[Role]) {
             .collect();
         there.commit(&role.repository, "main", "carol", &files, "What the shop does");
         drop(there);
-        let yaml = LoopFile::new(role.name(), CHECK)
+        let mut yaml = LoopFile::new(role.name(), CHECK)
             .on_github(&role.repository)
             .sources(&format!(
                 "[{{ github_issues: {{ labels: [{}] }} }}]",
@@ -140,13 +151,24 @@ pub(super) fn lay_out(world: &World, hub: &GitHub, roles: &[Role]) {
             ))
             .max_open(role.max_open)
             .yaml()
-            .replace("{ every: 10m }", role.schedule.schedule)
-            .replace(
-                "proposal: {",
-                &format!("proposal: {{ reviewers: ['@{}'],", role.reviewer),
-            );
+            .replace("{ every: 10m }", role.schedule.schedule);
+        if role.names {
+            let names = format!("proposal: {{ reviewers: ['@{}'],", role.reviewer);
+            yaml = yaml.replace("proposal: {", &names);
+        }
         world.write(&format!(".loops/{}.yaml", role.name()), &yaml);
     }
+}
+
+/// The CODEOWNERS file of a repository: each loop's part is its reviewer's, and what nobody works on is somebody's who has
+/// nothing to do.
+fn owners(roles: &[Role], repository: &str) -> String {
+    let mut owners = format!("docs/ @{IDLE}\n.github/ @{IDLE}\n*.md @{IDLE}\n");
+    for role in roles.iter().filter(|role| role.repository == repository) {
+        let (name, reviewer) = (role.name(), role.reviewer);
+        owners += &format!("/{name}_*.py @{reviewer}\n/test_{name}_*.py @{reviewer}\n");
+    }
+    owners
 }
 
 /// Where a bug is.

@@ -140,45 +140,15 @@ async fn texts(
             ))
         })
         .collect();
-    let ids = |paths: &[(&str, &str)]| paths.iter().map(|(_, id)| format!("{id}\n")).collect::<String>();
-    let sizes = git
-        .run_with_stdin(
-            &["cat-file", "--batch-check=%(objectsize)"],
-            ids(&wanted).as_bytes(),
-        )
-        .await?;
-    let sizes = String::from_utf8_lossy(&sizes).into_owned();
-    let mut left = MAX_SIDE;
-    let wanted: Vec<(&str, &str)> = wanted
-        .into_iter()
-        .zip(sizes.lines())
-        .filter_map(|(file, size)| {
-            let size: usize = size.parse().ok().filter(|size| *size <= MAX_FILE)?;
-            left = left.checked_sub(size)?;
-            Some(file)
-        })
-        .collect();
-    let output = git
-        .run_with_stdin(&["cat-file", "--batch=%(objectsize)"], ids(&wanted).as_bytes())
-        .await?;
-    let mut rest = output.as_slice();
+    let ids: Vec<&str> = wanted.iter().map(|(_, id)| *id).collect();
+    let contents = git.blobs(&ids, MAX_FILE, MAX_SIDE).await?;
     let mut texts = HashMap::new();
-    for (path, _) in wanted {
-        let Some(line) = rest.iter().position(|byte| *byte == b'\n') else {
-            break;
-        };
-        let size: Option<usize> = std::str::from_utf8(&rest[..line])
-            .ok()
-            .and_then(|size| size.parse().ok());
-        let Some(content) = size.and_then(|size| rest.get(line + 1..line + 1 + size)) else {
-            break;
-        };
-        if let Ok(text) = std::str::from_utf8(content)
+    for ((path, _), content) in wanted.iter().zip(contents) {
+        if let Some(text) = content.and_then(|bytes| String::from_utf8(bytes).ok())
             && !text.contains('\0')
         {
-            texts.insert(path.to_owned(), text.to_owned());
+            texts.insert((*path).to_owned(), text);
         }
-        rest = rest.get(line + content.len() + 2..).unwrap_or_default();
     }
     Ok(texts)
 }

@@ -29,7 +29,7 @@ impl Mirror {
         let from = Source::read(source.into())?;
         let branch = Branch::read(branch)?;
         let _lock = lock(at).await?;
-        let git = Git::at(at).timeout(FETCH).protocols(from.protocols());
+        let git = Git::exactly(at).timeout(FETCH).protocols(from.protocols());
         prepare(at).await?;
         from.look(&git, &branch).await?;
         from.fetch(&git, &branch).await?;
@@ -48,26 +48,34 @@ impl Mirror {
     /// # Errors
     /// If git cannot do it; then all is as it was.
     pub async fn tidy(at: &Path) -> Result<bool, GitError> {
-        let packs = std::fs::read_dir(at.join("objects/pack"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let packs = packs.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"));
-        if packs.count() <= MANY_PACKS {
-            return Ok(false);
+        let mut tidied = false;
+        for git_dir in [at.to_owned(), Self::changes(at)] {
+            if packs_in(&git_dir) <= MANY_PACKS {
+                continue;
+            }
+            let _lock = lock(at).await?;
+            Git::exactly(&git_dir)
+                .timeout(FETCH)
+                .run(&[
+                    "repack",
+                    "--geometric=2",
+                    "-d",
+                    "--quiet",
+                    "--no-write-bitmap-index",
+                ])
+                .await?;
+            tidied = true;
         }
-        let _lock = lock(at).await?;
-        Git::at(at)
-            .timeout(FETCH)
-            .run(&[
-                "repack",
-                "--geometric=2",
-                "-d",
-                "--quiet",
-                "--no-write-bitmap-index",
-            ])
-            .await?;
-        Ok(true)
+        Ok(tidied)
+    }
+
+    /// The commit that a branch was at when it was fetched last; none: the mirror has none, or says so elsewhere than
+    /// where a fetch writes it. Starts no process.
+    pub fn known(at: &Path, branch: &str) -> Option<String> {
+        let branch = Branch::read(branch).ok()?;
+        let text = std::fs::read_to_string(at.join(branch.ours)).ok()?;
+        let commit = text.trim_end();
+        checked(commit).ok().map(str::to_owned)
     }
 
     /// Takes a commit with its tree, as [`Git::pack_commit`] packs it, into the mirror at `at` (made if it is not there).
@@ -87,11 +95,69 @@ impl Mirror {
             let new = at.join("shallow.new");
             put_durably(&new, &path, &all).map_err(GitError::file(&path))?;
         }
-        let git = Git::at(at).timeout(FETCH);
+        let git = Git::exactly(at).timeout(FETCH);
         git.run_with_stdin(&["index-pack", "--stdin", "--strict"], pack)
             .await?;
         git.tree_of(commit).await.map(drop)
     }
+
+    /// Whether the base part of the mirror at `at` has a commit: what only a change brought is not for sandboxes.
+    ///
+    /// # Errors
+    /// If the mirror cannot be read.
+    pub async fn has(at: &Path, commit: &str) -> Result<bool, GitError> {
+        if !at.join("config").is_file() {
+            return Ok(false);
+        }
+        Git::exactly(at).has(commit).await
+    }
+
+    /// The git directory beside a mirror's own for what attempts leave: it sees the mirror's objects, and the mirror does
+    /// not see its. Sandboxes are shown the mirror's alone, so that no attempt reads what another one wrote.
+    #[must_use]
+    pub fn changes(at: &Path) -> PathBuf {
+        at.join("changes")
+    }
+}
+
+/// Makes the git directory for changes if it is not there.
+async fn prepare_changes(at: &Path) -> Result<(), GitError> {
+    let changes = Mirror::changes(at);
+    if changes.join("config").is_file() {
+        return Ok(());
+    }
+    // Under another name until it is whole: whoever finds it uses it.
+    let new = at.join("changes.new");
+    if new.exists() {
+        std::fs::remove_dir_all(&new).map_err(GitError::file(&new))?;
+    }
+    Git::nowhere()
+        .run(&["init", "--bare", "--quiet", "--template=", &new.to_string_lossy()])
+        .await?;
+    let info = new.join("info");
+    std::fs::create_dir_all(&info).map_err(GitError::file(&info))?;
+    std::fs::write(info.join("attributes"), ATTRIBUTES).map_err(GitError::file(&info))?;
+    let alternates = new.join("objects/info");
+    std::fs::create_dir_all(&alternates).map_err(GitError::file(&alternates))?;
+    let alternates = alternates.join("alternates");
+    std::fs::write(&alternates, "../../objects\n").map_err(GitError::file(&alternates))?;
+    // History ends where the mirror's ends, also if that is known only later.
+    std::os::unix::fs::symlink("../shallow", new.join("shallow")).map_err(GitError::file(&new))?;
+    // Nobody but us: what is in there is not for a sandbox's user, were it ever shown to one.
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&new, closed).map_err(GitError::file(&new))?;
+    std::fs::rename(&new, &changes).map_err(GitError::file(&changes))
+}
+
+/// How many packs a git directory of ours has.
+fn packs_in(git_dir: &Path) -> usize {
+    let packs = std::fs::read_dir(git_dir.join("objects/pack"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    packs
+        .filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"))
+        .count()
 }
 
 /// Writes a file by way of another one, so that it is there whole or not at all, also after the machine's fall.
@@ -126,7 +192,7 @@ async fn prepare(at: &Path) -> Result<(), GitError> {
     let info = at.join("info");
     std::fs::create_dir_all(&info).map_err(GitError::file(&info))?;
     std::fs::write(info.join("attributes"), ATTRIBUTES).map_err(GitError::file(&info))?;
-    Ok(())
+    prepare_changes(at).await
 }
 
 /// Waits for its turn; the lock ends with the file, and with the process.

@@ -1,6 +1,7 @@
 //! The git program, always with the trusted settings. Nothing here may run anything that a repository says: no hooks,
 //! filters, textconv, external diffs, monitors, helpers or prompts; no configuration but ours; no network unless asked.
 
+mod blobs;
 mod mirror;
 mod objects;
 mod remote;
@@ -129,8 +130,18 @@ pub struct Git {
 
 impl Git {
     /// Git on the repository whose git directory this is. It must be one of ours, never one that an agent could write.
+    /// Of a mirror it sees the base and the changes, and adds to the changes (see [`Mirror::changes`]).
     #[must_use]
     pub fn at(git_dir: &Path) -> Self {
+        let changes = Mirror::changes(git_dir);
+        if changes.join("config").is_file() {
+            return Self::exactly(&changes);
+        }
+        Self::exactly(git_dir)
+    }
+
+    /// Git on this git directory itself: of a mirror, the base alone.
+    fn exactly(git_dir: &Path) -> Self {
         Self {
             git_dir: Some(git_dir.to_owned()),
             ..Self::nowhere()

@@ -1,6 +1,6 @@
 //! What we ask of a repository's objects: trees, files, diffs, packs. Text that comes back is an agent's: data.
 
-use super::{Git, GitError};
+use super::{Git, GitError, MAX_OUTPUT};
 
 /// The largest pack that is taken from an attempt, in bytes.
 pub const MAX_PACK: usize = 64 << 20;
@@ -187,12 +187,28 @@ impl Git {
     /// # Errors
     /// If the commit or tree is missing.
     pub async fn show_file(&self, tree: &str, path: &str) -> Result<Option<Vec<u8>>, GitError> {
+        self.show_file_up_to(tree, path, MAX_OUTPUT).await
+    }
+
+    /// The same of a file that may have so many bytes at most.
+    ///
+    /// # Errors
+    /// If the commit or tree is missing, or the file is larger.
+    pub async fn show_file_up_to(
+        &self,
+        tree: &str,
+        path: &str,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, GitError> {
         let entries = self.ls_tree_at(tree, &[path]).await?;
         match entries
             .iter()
             .find(|entry| entry.path == path.as_bytes() && entry.mode != 0o160_000)
         {
-            Some(entry) => self.run(&["cat-file", "blob", &entry.id]).await.map(Some),
+            Some(entry) => self
+                .run_within(&["cat-file", "blob", &entry.id], &[], most)
+                .await
+                .map(Some),
             None => Ok(None),
         }
     }

@@ -85,7 +85,9 @@ async fn many_packs_are_put_together_and_no_tree_is_lost_that_only_the_store_nam
         trees.push(tree);
     }
     let packs = || {
-        let all = fs::read_dir(at.join("objects/pack")).unwrap().flatten();
+        let all = fs::read_dir(Mirror::changes(&at).join("objects/pack"))
+            .unwrap()
+            .flatten();
         all.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"))
             .count()
     };

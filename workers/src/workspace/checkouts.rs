@@ -159,14 +159,13 @@ impl Place {
         for folder in [&tree, &git_dir] {
             fs::create_dir_all(folder).map_err(WorkspaceError::file(folder))?;
         }
-        let objects = mirror.join("objects");
-        lay_out(&git_dir, mirror, &objects, TRUSTED_CONFIG)?;
+        lay_out(&git_dir, mirror, &[mirror.join("objects")], TRUSTED_CONFIG)?;
         let git = Git::at(&git_dir);
         let base_tree = git.tree_of(base).await?;
         let git = git.work_tree(&tree);
         git.run(&["read-tree", "--reset", "-u", &base_tree]).await?;
         let toy = tree.join(".git");
-        lay_out(&toy, mirror, Path::new(MIRROR_OBJECTS), TOY_CONFIG)?;
+        lay_out(&toy, mirror, &[MIRROR_OBJECTS.into()], TOY_CONFIG)?;
         fs::write(toy.join("HEAD"), format!("{base}\n")).map_err(WorkspaceError::file(&toy))?;
         let uid = user::are_we_root().then(|| user::from_path(&self.at));
         let then = SystemTime::now() - AGE;

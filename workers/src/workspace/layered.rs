@@ -11,7 +11,10 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::{Over, TRUSTED_CONFIG, Workspace, WorkspaceError, checkouts::Checkout, fresh, lay_out, start};
+use super::{
+    Over, TRUSTED_CONFIG, Workspace, WorkspaceError, checkouts::Checkout, fresh, lay_out, start,
+    trusted_objects,
+};
 
 use loops::spec::SandboxLimits;
 
@@ -98,7 +101,7 @@ impl Workspace {
         for folder in [&layers.upper(), &layers.work()] {
             fresh(folder)?;
         }
-        lay_out(&git_dir, &mirror, &mirror.join("objects"), TRUSTED_CONFIG)?;
+        lay_out(&git_dir, &mirror, &trusted_objects(&mirror), TRUSTED_CONFIG)?;
         let mut workspace = Self {
             root,
             git: Git::at(&git_dir),

@@ -28,7 +28,7 @@ use tokio::sync::OnceCell;
 use walk::{Kind, Stamp};
 
 use crate::{
-    git::{ATTRIBUTES, Git, GitError, TreeEntry},
+    git::{ATTRIBUTES, Git, GitError, Mirror, TreeEntry},
     order::Change,
     sandbox::{Layers, MIRROR_OBJECTS, SandboxError, user},
 };
@@ -168,7 +168,7 @@ impl Workspace {
         fresh(&root)?;
         fresh(&git_dir)?;
         let objects = mirror.join("objects");
-        lay_out(&git_dir, &mirror, &objects, TRUSTED_CONFIG)?;
+        lay_out(&git_dir, &mirror, &trusted_objects(&mirror), TRUSTED_CONFIG)?;
         let git = Git::at(&git_dir);
         let base_tree = git.tree_of(base).await?;
         let tree = git.clone().work_tree(&root);
@@ -180,7 +180,7 @@ impl Workspace {
         } else {
             &objects
         };
-        lay_out(&toy, &mirror, seen_objects, TOY_CONFIG)?;
+        lay_out(&toy, &mirror, &[seen_objects.to_owned()], TOY_CONFIG)?;
         fs::write(toy.join("HEAD"), format!("{base}\n")).map_err(WorkspaceError::file(&toy))?;
         fs::copy(&base_index, toy.join("index")).map_err(WorkspaceError::file(&base_index))?;
         let base_files = entries(git.ls_tree(&base_tree).await?);
@@ -239,7 +239,7 @@ impl Workspace {
         Ok(self.listing.get_or_try_init(read).await?)
     }
 
-    /// The mirror's objects, for [`crate::sandbox::Policy::mirror_objects`].
+    /// The mirror's objects, for [`crate::sandbox::Policy::mirror_objects`]: the base, and nothing that an attempt left.
     #[must_use]
     pub fn mirror_objects(&self) -> PathBuf {
         self.mirror.join("objects")
@@ -256,14 +256,22 @@ const TRUSTED_CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode 
 /// Looks at size and time of files alone, because their owner and inode are others inside.
 const TOY_CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n\tcheckStat = minimal\n\ttrustctime = false\n[user]\n\tname = agent\n\temail = agent@localhost\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
 
+/// The objects that a trusted git directory sees: the base's, and those of changes, which no sandbox is shown.
+fn trusted_objects(mirror: &Path) -> [PathBuf; 2] {
+    [mirror.join("objects"), Mirror::changes(mirror).join("objects")]
+}
+
 /// Makes a git directory whose objects are the mirror's, as they are seen from where it will be used.
-fn lay_out(git_dir: &Path, mirror: &Path, objects: &Path, config: &str) -> Result<(), WorkspaceError> {
+fn lay_out(git_dir: &Path, mirror: &Path, objects: &[PathBuf], config: &str) -> Result<(), WorkspaceError> {
     for folder in ["objects/info", "objects/pack", "refs/heads", "refs/tags", "info"] {
         let folder = git_dir.join(folder);
         fs::create_dir_all(&folder).map_err(WorkspaceError::file(&folder))?;
     }
-    let mut alternates = std::os::unix::ffi::OsStrExt::as_bytes(objects.as_os_str()).to_vec();
-    alternates.push(b'\n');
+    let mut alternates = Vec::new();
+    for folder in objects {
+        alternates.extend(std::os::unix::ffi::OsStrExt::as_bytes(folder.as_os_str()));
+        alternates.push(b'\n');
+    }
     let files: [(&str, &[u8]); 4] = [
         ("HEAD", b"ref: refs/heads/main\n"),
         ("config", config.as_bytes()),

@@ -1,5 +1,9 @@
-//! Runs a loop's `setup` (`npm ci` and the like) once per command, lock files and toolchains, on the base commit in a
-//! sandbox of its own, and copies what it left into each workspace. What an agent changed never has a part in it.
+//! Runs a loop's `setup` (`npm ci` and the like) once per command, base files and toolchains, on the base commit in a
+//! sandbox of its own, and copies what it left into each workspace. What an agent changed never has a part in it, and
+//! neither has another repository: the caller gives each repository a cache of its own.
+//!
+//! Every file of the base is part of the key, not lock files alone: what the command runs may be any of them (a script,
+//! a `Makefile`, a `postinstall`), and two branches of one repository need not be trusted alike.
 
 use std::{
     ffi::OsStr,
@@ -9,6 +13,7 @@ use std::{
         fs::{FileTypeExt as _, MetadataExt as _},
     },
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use loops::spec::Setup;
@@ -25,45 +30,14 @@ use crate::{
     way_out::WayOut,
 };
 
-/// Files that say which dependencies there are; any of them, in any folder, is part of the cache's key.
-const MANIFESTS: &[&str] = &[
-    "package.json",
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-    "yarn.lock",
-    "pnpm-lock.yaml",
-    "bun.lock",
-    "requirements.txt",
-    "pyproject.toml",
-    "setup.py",
-    "setup.cfg",
-    "poetry.lock",
-    "uv.lock",
-    "Pipfile",
-    "Pipfile.lock",
-    "Cargo.toml",
-    "Cargo.lock",
-    "go.mod",
-    "go.sum",
-    "Gemfile",
-    "Gemfile.lock",
-    "composer.json",
-    "composer.lock",
-    "pom.xml",
-    "build.gradle",
-    "build.gradle.kts",
-    "gradle.lockfile",
-    "mix.exs",
-    "mix.lock",
-    "rust-toolchain",
-    "rust-toolchain.toml",
-    ".nvmrc",
-    ".python-version",
-    ".tool-versions",
-    ".npmrc",
-];
 /// The most of its output that a failure shows, in bytes.
 const TAIL: usize = 4_000;
+/// The length of a key, which is a result's name.
+const KEY: usize = 64;
+/// How many results of one repository are kept however long nobody has used them.
+const KEPT: usize = 3;
+/// After so long without use a result beyond those goes: longer than any attempt that brings it in.
+const UNUSED: Duration = Duration::from_secs(24 * 3600);
 
 impl Workspace {
     /// Puts what `setup` leaves (untracked files) into this workspace, from the cache or by running it now. `policy` is
@@ -105,8 +79,10 @@ impl Workspace {
             self.run_setup(setup, cache, &kept, (sandbox, policy), way_out)
                 .await?;
         }
-        // Who is used last is removed last; without this note it is only removed sooner.
-        let _ = fs::File::open(&kept).and_then(|kept| kept.set_modified(std::time::SystemTime::now()));
+        // The time of its last use, by which `forget_unused` goes. A cache that cannot be marked still serves.
+        if let Ok(folder) = fs::File::open(&kept) {
+            let _ = folder.set_modified(SystemTime::now());
+        }
         self.bring(&kept).await
     }
 
@@ -120,16 +96,16 @@ impl Workspace {
         add(setup.run.as_bytes());
         setup.network.iter().for_each(|host| add(host.as_bytes()));
         add(sandbox.toolchains(policy).as_bytes());
+        // What ran without walls may hold anything; it is not for those within.
+        add(&[u8::from(policy.limits.is_some())]);
         for (name, value) in &policy.env {
             add(name.as_bytes());
             add(value.as_bytes());
         }
         for (name, entry) in &self.listing().await?.base {
-            let last = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-            if MANIFESTS.iter().any(|manifest| manifest.as_bytes() == last) {
-                add(name);
-                add(entry.id.as_bytes());
-            }
+            add(name);
+            add(&entry.mode.to_le_bytes());
+            add(entry.id.as_bytes());
         }
         Ok(hex::encode(hash.finalize()))
     }
@@ -192,9 +168,11 @@ impl Workspace {
         left.map_err(|error| WorkspaceError::file(&staged)(std::io::Error::other(error)))??;
         match fs::rename(&staged, kept) {
             // Somebody else was as fast, with the same result.
-            Err(_) if kept.is_dir() => Ok(()),
-            renamed => renamed.map_err(WorkspaceError::file(kept)),
+            Err(_) if kept.is_dir() => {}
+            renamed => renamed.map_err(WorkspaceError::file(kept))?,
         }
+        forget_unused(cache, kept);
+        Ok(())
     }
 
     /// Copies a cached result into the workspace. Files that the base has are never touched.
@@ -253,6 +231,24 @@ fn folders_above(root: &Path, name: &[u8], owner: Option<u32>) -> Result<bool, W
         }
     }
     Ok(true)
+}
+
+/// Removes results that nobody has used for long, but for the last few: each base commit has one of its own. What
+/// cannot be removed now is tried again with the next result.
+fn forget_unused(cache: &Path, newest: &Path) {
+    let Ok(entries) = fs::read_dir(cache) else { return };
+    let mut results: Vec<(SystemTime, PathBuf)> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let is_result = entry.file_name().len() == KEY && entry.path() != newest;
+            is_result.then_some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+        })
+        .collect();
+    results.sort_by(|one, other| other.cmp(one));
+    let old = |used: &SystemTime| used.elapsed().is_ok_and(|unused| unused > UNUSED);
+    for (_, path) in results.iter().skip(KEPT - 1).filter(|(used, _)| old(used)) {
+        let _ = fs::remove_dir_all(path);
+    }
 }
 
 /// Moves what the base does not have from the workspace to the cache's folder.

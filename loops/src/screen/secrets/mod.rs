@@ -10,7 +10,7 @@ mod formats;
 
 pub(crate) use decode::decoded;
 
-use std::{borrow::Cow, collections::BTreeSet, ops::Range, sync::LazyLock};
+use std::{borrow::Cow, collections::HashSet, ops::Range, sync::LazyLock};
 
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization as _;
@@ -41,6 +41,8 @@ pub(crate) struct Find {
 /// A string that ends and one that begins, with what languages write between them to put both together.
 static SEAM: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"['"`]\s*(?:\+|\.\.?|,|&|<>|\|\||~)?\s*\\?\s*[rbuf]?['"`]"#));
+/// How often one text may have a find compared with all others of it; what is found beyond is taken for another one.
+const LOOKS: usize = 400;
 /// The stand-ins that issuers publish in their own documents.
 const PUBLISHED: &[&str] = &[
     "EXAMPLE",
@@ -83,20 +85,21 @@ pub(crate) fn find(text: &str, depth: Depth) -> Vec<Find> {
             .as_ref()
             .map(|place| (place.start, usize::MAX - place.end))
     });
-    let known: BTreeSet<String> = found.iter().map(|find| find.secret.clone()).collect();
-    let is_new = |find: &Find| {
-        !known
-            .iter()
-            .any(|secret| secret.contains(&find.secret) || find.secret.contains(secret))
-    };
-    let mut hidden = Vec::new();
+    let mut known: HashSet<String> = found.iter().map(|find| find.secret.clone()).collect();
+    let shown = found.len();
+    let mut looks = 0;
     for other in views(text) {
         // A joined or decoded text has seams of its own that look random: known forms only.
-        hidden.extend(direct(&other, Depth::Forms).into_iter().filter(is_new));
-    }
-    for find in hidden {
-        if !found.iter().any(|known| known.secret == find.secret) {
-            found.push(Find { place: None, ..find });
+        for find in direct(&other, Depth::Forms) {
+            if known.contains(&find.secret) {
+                continue;
+            }
+            looks += 1;
+            let is_part = |one: &Find| one.secret.contains(&find.secret) || find.secret.contains(&one.secret);
+            if looks > LOOKS || !found[..shown].iter().any(is_part) {
+                known.insert(find.secret.clone());
+                found.push(Find { place: None, ..find });
+            }
         }
     }
     found
@@ -178,26 +181,43 @@ fn direct(text: &str, depth: Depth) -> Vec<Find> {
         .map(|(kind, place)| at(text, kind, place))
         .collect();
     if depth == Depth::All {
-        let others = entropy::named(text)
-            .into_iter()
-            .map(|place| ("password or key, by its name", place))
-            .chain(
-                entropy::random(text)
-                    .into_iter()
-                    .map(|place| ("string that looks random", place)),
-            );
-        for (kind, place) in others {
-            let overlaps = |find: &Find| {
-                find.place
-                    .as_ref()
-                    .is_some_and(|known| known.start < place.end && place.start < known.end)
-            };
-            if !found.iter().any(overlaps) {
-                found.push(at(text, kind, place));
-            }
+        let others = [
+            ("password or key, by its name", entropy::named(text)),
+            ("string that looks random", entropy::random(text)),
+        ];
+        for (kind, places) in others {
+            let taken = Taken::by(&found);
+            let free = places.into_iter().filter(|place| !taken.overlaps(place));
+            let free: Vec<Find> = free.map(|place| at(text, kind, place)).collect();
+            found.extend(free);
         }
     }
     found
+}
+
+/// Where finds stand, to be asked many times.
+struct Taken(Vec<(usize, usize)>);
+
+impl Taken {
+    /// By where they begin, each with the furthest end of all up to it.
+    fn by(found: &[Find]) -> Self {
+        let mut spans: Vec<(usize, usize)> = found
+            .iter()
+            .filter_map(|find| find.place.as_ref().map(|place| (place.start, place.end)))
+            .collect();
+        spans.sort_unstable();
+        let mut furthest = 0;
+        for (_, end) in &mut spans {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+        Self(spans)
+    }
+
+    fn overlaps(&self, place: &Range<usize>) -> bool {
+        let before = self.0.partition_point(|(start, _)| *start < place.end);
+        before > 0 && self.0[before - 1].1 > place.start
+    }
 }
 
 fn at(text: &str, kind: &'static str, place: Range<usize>) -> Find {

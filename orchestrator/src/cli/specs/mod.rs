@@ -52,11 +52,11 @@ pub struct FoundLoop {
 impl SpecFile {
     /// Reads a file. The error is the file system's; what is wrong with its text comes back in `spec`.
     pub fn read(path: &Path, known: &Known) -> io::Result<Self> {
-        Self::read_as(path, path.display().to_string(), known)
+        Self::read_as(path, path.display().to_string(), None, known)
     }
 
-    /// The same of a file that people know by another name.
-    fn read_as(path: &Path, shown: String, known: &Known) -> io::Result<Self> {
+    /// The same of a file that people know by another name, and that may stand on a repository's base branch.
+    fn read_as(path: &Path, shown: String, repository: Option<String>, known: &Known) -> io::Result<Self> {
         let mut bytes = Vec::new();
         File::open(path)?.take(MAX_READ).read_to_end(&mut bytes)?;
         let (text, spec) = match spec::decode(&shown, &bytes) {
@@ -68,7 +68,7 @@ impl SpecFile {
             shown,
             text,
             spec,
-            repository: None,
+            repository,
             last_good: None,
         };
         file.look_at_prompts();
@@ -101,7 +101,7 @@ impl SpecFile {
                 let path = format!("workers.{name}.prompt");
                 match worker_prompt(&self.path, prompt) {
                     Err(error) => Some((path, format!("the prompt `{prompt}` cannot be read: {error}"))),
-                    Ok(template) => library::render(&template, &context)
+                    Ok(template) => filled_in(&template, &context, self.repository.is_some())
                         .err()
                         .map(|error| (path, error.to_string())),
                 }
@@ -113,10 +113,31 @@ impl SpecFile {
     }
 }
 
+/// A prompt filled in. `foreign`: it stands beside a spec on a repository's base branch, where others write it.
+///
+/// # Errors
+/// If it does not fit the context, makes too much, or does more than its writers may.
+pub fn filled_in(
+    template: &str,
+    context: &serde_json::Value,
+    foreign: bool,
+) -> Result<String, library::PromptError> {
+    match foreign {
+        true => library::render_foreign(template, context),
+        false => library::render(template, context),
+    }
+}
+
 /// The text of a worker's prompt: the file of that name beside the spec, else the library's.
 pub fn worker_prompt(spec_file: &Path, prompt: &str) -> io::Result<String> {
     let beside = spec_file.parent().unwrap_or(Path::new("")).join(prompt);
-    match fs::read_to_string(&beside) {
+    // One byte more than there may be, by which a file that is too large is known.
+    let most = library::MAX_PROMPT as u64 + 1;
+    let read = File::open(&beside).and_then(|file| {
+        let mut text = String::new();
+        file.take(most).read_to_string(&mut text).map(|_| text)
+    });
+    match read {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let shipped = prompt.strip_suffix(".md").and_then(library::prompt);
             shipped.map(str::to_owned).ok_or(error)

@@ -114,11 +114,16 @@ impl Judge<'_> {
         let mut all = self.read().unwrap_or_default();
         // Which repository a name's findings, runs and proposals came from: they are not for another one to see.
         let rows = loop_rows::list(&self.home.store).await?;
-        let owners: BTreeMap<String, String> = rows
+        let key = self.name.key();
+        let owners: BTreeMap<&str, String> = rows
             .iter()
+            .filter(|row| row.repository.as_ref() != Some(&key))
             .map(|row| {
-                let repo = row.spec["repo"].as_str().unwrap_or_default();
-                (row.name.clone(), repo.to_owned())
+                let owner = match &row.repository {
+                    Some(repository) => format!("`{repository}`"),
+                    None => "the operator's own folder".to_owned(),
+                };
+                (row.name.as_str(), owner)
             })
             .collect();
         let (mut spent, mut good) = (Money::ZERO, 0_u32);
@@ -129,13 +134,10 @@ impl Judge<'_> {
             for over in spec::overreach(spec, &self.name.to_string(), self.allowance, spent) {
                 file.add(&over.path, over.words);
             }
-            if let Some(owner) = owners
-                .get(&loop_name)
-                .filter(|owner| **owner != self.name.to_string())
-            {
+            if let Some(owner) = owners.get(loop_name.as_str()) {
                 file.add(
                     "name",
-                    format!("`{loop_name}` was a loop of `{owner}`, and what it knows stays there; take another name"),
+                    format!("`{loop_name}` was a loop of {owner}, and what it knows stays there; take another name"),
                 );
             }
             if good >= self.allowance.loops {
@@ -193,8 +195,8 @@ impl Judge<'_> {
                 && !taken.contains(&row.name)
                 && Path::new(&row.path).file_name() == file.path.file_name()
         })?;
-        let mut good = SpecFile::read_as(Path::new(&row.path), file.shown.clone(), self.known).ok()?;
-        good.repository = Some(key);
+        let path = Path::new(&row.path);
+        let good = SpecFile::read_as(path, file.shown.clone(), Some(key), self.known).ok()?;
         let spec = good.spec.as_ref().ok().filter(|spec| spec.name == row.name)?;
         let over = spec::overreach(spec, &self.name.to_string(), self.allowance, spent);
         let day = spec.budget.day.0;
@@ -212,8 +214,7 @@ impl Judge<'_> {
         for path in paths {
             let file = path.file_name().unwrap_or_default().to_string_lossy();
             let shown = format!("{}/{FOLDER}/{file}", self.name);
-            let mut file = SpecFile::read_as(&path, shown, self.known)?;
-            file.repository = Some(self.name.key());
+            let file = SpecFile::read_as(&path, shown, Some(self.name.key()), self.known)?;
             add(&mut all, file);
         }
         Ok(all)

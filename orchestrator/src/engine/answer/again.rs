@@ -11,7 +11,7 @@ use loops::{
     evidence::{Evidence, Verdict, verdict},
     id::AttemptId,
     screen::{self, Leaving},
-    spec::{Sandbox, Span},
+    spec::Sandbox,
 };
 use tokio::sync::mpsc;
 use workers::{
@@ -23,7 +23,7 @@ use workers::{
 use super::Answered;
 use crate::{
     clock,
-    engine::{Definition, EngineError, Home, ways_out},
+    engine::{Definition, EngineError, Home, prove::longest, ways_out},
     gateway::Gateway,
     store::proposals::Proposal,
 };
@@ -163,10 +163,18 @@ async fn there(
         Err(_) => return Ok(Err(No::Conflicts)),
     };
     let screened = match workers::checks::diff(&git, base, &tree).await {
-        Ok(diff) => screen::judge(Leaving {
-            diff: &diff,
-            texts: &[("title", &proposal.title)],
-        }),
+        Ok(diff) => {
+            let title = proposal.title.clone();
+            let judged = tokio::task::spawn_blocking(move || {
+                screen::judge(Leaving {
+                    diff: &diff,
+                    texts: &[("title", &title)],
+                })
+            });
+            judged
+                .await
+                .unwrap_or_else(|error| screen::could_not_run(&format!("the screens broke off: {error}")))
+        }
         Err(error) => screen::could_not_run(&format!("the change could not be read: {error}")),
     };
     let mut evidence = prove_tree(home, definition, proposal, mirror, base, &tree, room).await?;
@@ -200,9 +208,9 @@ async fn prove_tree(
             Sandbox::Limits(limits) => Some(limits.clone()),
         },
         setup: spec.setup.clone(),
-        setup_cache: home.setup_cache(),
+        setup_cache: home.setup_cache(mirror),
         ways_out: WaysOut::default(),
-        timeout: Span(Duration::from_secs(3600)),
+        timeout: longest(&spec.checks.commands),
         job: Job::Prove(Prove {
             change: Change {
                 tree: tree.to_owned(),

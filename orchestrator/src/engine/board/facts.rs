@@ -19,7 +19,7 @@ use super::{
 use crate::{
     clock,
     engine::{
-        EngineError, Home, capacity,
+        EngineError, Home, Place, capacity,
         outbox::{Outward, key, not_sent},
         trouble::troubles,
     },
@@ -212,7 +212,8 @@ impl Gather<'_> {
         let mirror = self.home.mirror(self.repository);
         let base = commit.as_deref().map(|commit| (mirror.as_path(), commit));
         // A mirror that is not there says nothing about reviewers.
-        let Ok(Some(room)) = capacity::room(self.home, spec, base).await else {
+        let Ok(Some(room)) = capacity::room(self.home, spec, &Place::parse(self.repository), base).await
+        else {
             return Ok(None);
         };
         Ok((room.start == 0).then(|| (waiting, room.load.words(&self.home.review.limits))))

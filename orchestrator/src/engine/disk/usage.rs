@@ -101,7 +101,7 @@ fn walk_all(folder: &Path, is_file: bool) -> Vec<Part> {
 
 /// What files and folders take, and whether there were too many to count. Links are not followed; what is gone
 /// meanwhile counts as nothing.
-pub(super) fn walk(mut left: Vec<PathBuf>) -> (u64, bool) {
+fn walk(mut left: Vec<PathBuf>) -> (u64, bool) {
     let (mut bytes, mut files) = (0_u64, 0);
     while let Some(path) = left.pop() {
         let Ok(meta) = fs::symlink_metadata(&path) else {

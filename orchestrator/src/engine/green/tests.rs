@@ -12,7 +12,7 @@ struct Case {
     base: Option<&'static str>,
     protection: Protection,
     checks: Vec<CheckRun>,
-    reviews: Vec<Review>,
+    objections: Vec<Objection>,
     concerns: Option<bool>,
 }
 
@@ -48,7 +48,7 @@ impl Case {
                 check("ci", CheckState::Passed),
                 check("other", CheckState::Failed),
             ],
-            reviews: vec![],
+            objections: vec![],
             concerns: Some(false),
         }
     }
@@ -62,7 +62,7 @@ impl Case {
             base: case.base,
             protection: &case.protection,
             checks: &case.checks,
-            reviews: &case.reviews,
+            objections: &case.objections,
             concerns: case.concerns,
         }
         .in_the_way()
@@ -132,14 +132,34 @@ fn each_thing_alone_is_in_the_way_and_a_person_is_told_of_what_stays() {
 #[test]
 fn the_last_word_of_each_reviewer_counts_and_a_comment_is_none() {
     let with = |said: &[(&str, &str)]| {
-        Case::with(|case| case.reviews = said.iter().map(|(who, state)| review(who, state)).collect())
-            .is_some()
+        let reviews: Vec<Review> = said.iter().map(|(who, state)| review(who, state)).collect();
+        !wants_changes(&reviews).is_empty()
     };
     assert!(with(&[("carol", "CHANGES_REQUESTED")]));
     assert!(with(&[("carol", "CHANGES_REQUESTED"), ("carol", "COMMENTED")]));
     assert!(with(&[("carol", "CHANGES_REQUESTED"), ("dave", "APPROVED")]));
     assert!(!with(&[("carol", "CHANGES_REQUESTED"), ("carol", "APPROVED")]));
     assert!(!with(&[("carol", "CHANGES_REQUESTED"), ("carol", "DISMISSED")]));
+}
+
+#[test]
+fn an_outsiders_objection_is_told_and_a_maintainers_is_waited_for() {
+    let with = |said: &[(&str, bool)]| {
+        Case::with(|case| {
+            let objection = |(author, may_write): &(&str, bool)| Objection {
+                author: (*author).to_owned(),
+                may_write: *may_write,
+            };
+            case.objections = said.iter().map(objection).collect();
+        })
+    };
+    let stays = with(&[("mallory", false)]);
+    assert!(
+        matches!(&stays, Some(InTheWay::Stays(why)) if why.contains("`mallory`")),
+        "{stays:?}"
+    );
+    let both = with(&[("mallory", false), ("carol", true)]);
+    assert!(matches!(both, Some(InTheWay::Now(_))), "{both:?}");
 }
 
 #[test]

@@ -12,14 +12,14 @@ use crate::{
 /// Brings what the order names into this machine's mirror. What is there is not fetched again.
 pub(super) async fn bring(home: &Home, body: &Body) -> Result<(), EngineError> {
     let path = home.mirror(&body.repository);
-    let git = Git::at(&path);
     let base = &body.order.base;
-    if !path.join("config").is_file() || !git.has(base).await? {
+    if !Mirror::has(&path, base).await? {
         let pack = packs::get(&home.store, &packs::of_base(base))
             .await?
             .ok_or_else(|| missing("the base commit", base))?;
         Mirror::receive(&path, base, &pack).await?;
     }
+    let git = Git::at(&path);
     for tree in body.trees() {
         if !git.has(tree).await? {
             let pack = packs::get(&home.store, &packs::of_change(tree))
@@ -40,8 +40,7 @@ pub(crate) async fn bring_base(
     base: &str,
 ) -> Result<(), EngineError> {
     let path = home.mirror(&place.to_string());
-    let there =
-        async || Ok::<_, EngineError>(path.join("config").is_file() && Git::at(&path).has(base).await?);
+    let there = || Mirror::has(&path, base);
     if there().await? {
         return Ok(());
     }

@@ -196,7 +196,7 @@ impl Body {
         let order = &mut self.order;
         order.mirror = home.mirror(&self.repository);
         order.scratch = home.scratch(order.attempt);
-        order.setup_cache = home.setup_cache();
+        order.setup_cache = home.setup_cache(&order.mirror);
         match &mut order.job {
             Job::Work(work) => {
                 work.agent.gateway = gateway;

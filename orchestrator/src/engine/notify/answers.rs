@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 
 use loops::text::one_line;
 
-use super::key_of;
+use super::{InSlack, key_of};
 use crate::{
     clock,
-    engine::{Answer, EngineError, Home, answer, outbox::target, talk},
-    slack::{Answer as Word, Posted},
+    engine::{Answer, Answered, EngineError, Home, answer, outbox::target, talk},
+    slack::{Answer as Word, Posted, quiet},
     store::{
+        outbox,
         proposals::{self, Proposal, ProposalState},
         said,
     },
@@ -60,10 +61,20 @@ pub async fn hear_answers(home: &Home) -> Result<Vec<Told>, EngineError> {
             }
             let came_to = take(home, &proposal, &word).await?;
             let mut tx = home.store.begin().await?;
-            let words = came_to.as_deref().unwrap_or("nothing");
+            let words = came_to.as_ref().map_or("nothing", |came_to| &came_to.what);
             said::answer(&mut tx, &message, &word.ts, &what, words, clock::now()).await?;
+            if let Some(came_to) = came_to.as_ref().filter(|came_to| !came_to.done) {
+                // Who has answered believes it done, and hears where they said it that it is not.
+                let key = format!("{}:answer:{}:{what}", message.key, word.ts);
+                let news = InSlack::News {
+                    of: message.key.clone(),
+                    words: quiet(&one_line(&came_to.what, 600)),
+                    since: proposal.created_at,
+                };
+                outbox::put(&mut tx, &key, &news, clock::now()).await?;
+            }
             tx.commit().await?;
-            if let Some(what) = came_to {
+            if let Some(CameTo { what, .. }) = came_to {
                 told.push(Told {
                     proposal: proposal.clone(),
                     what,
@@ -84,8 +95,16 @@ fn what(word: &Word) -> String {
     }
 }
 
+/// What came of an answer that counts.
+struct CameTo {
+    /// In words.
+    what: String,
+    /// Whether it is as they wanted it.
+    done: bool,
+}
+
 /// Carries out what somebody answered; none: it decides nothing.
-async fn take(home: &Home, proposal: &Proposal, word: &Word) -> Result<Option<String>, EngineError> {
+async fn take(home: &Home, proposal: &Proposal, word: &Word) -> Result<Option<CameTo>, EngineError> {
     let Some(wanted) = read(word) else {
         return Ok(None);
     };
@@ -102,15 +121,35 @@ async fn take(home: &Home, proposal: &Proposal, word: &Word) -> Result<Option<St
         Err(error) => return Err(error.into()),
     }
     let who = format!("{} (in Slack)", talk::on_github(login));
-    Ok(Some(match answer(home, None, proposal, &wanted, &who).await {
-        Ok(_) => match wanted {
-            Answer::Approve => format!("approved by {who}"),
-            Answer::Revise(_) => format!("sent back by {who}"),
-            Answer::Reject { .. } => format!("refused by {who}"),
-        },
+    // A base that has moved asks for another proof, by the loop's own checks.
+    let definition = match wanted {
+        Answer::Approve => talk::definition(home, &proposal.loop_name).await?,
+        _ => None,
+    };
+    let came_to = match answer(home, definition.as_ref(), proposal, &wanted, &who).await {
+        Ok(answered) => of(&answered, &who),
         Err(error @ EngineError::Store(_)) => return Err(error),
-        Err(error) => format!("{who} answered, and it could not be done: {error}"),
-    }))
+        Err(error) => CameTo {
+            what: format!("{who} answered, and it could not be done: {error}"),
+            done: false,
+        },
+    };
+    Ok(Some(came_to))
+}
+
+/// What became of an answer, in words.
+fn of(answered: &Answered, who: &str) -> CameTo {
+    let (what, done) = match answered {
+        Answered::Merged { .. } | Answered::OnItsWay { .. } => (format!("approved by {who}"), true),
+        Answered::Command { why, .. } => (format!("{who} approved it, and it is not merged: {why}"), false),
+        Answered::DoesNotHold { why, .. } => (
+            format!("{who} approved it, and it is neither approved nor merged: {why}"),
+            false,
+        ),
+        Answered::SentBack(_) => (format!("sent back by {who}"), true),
+        Answered::Refused { .. } => (format!("refused by {who}"), true),
+    };
+    CameTo { what, done }
 }
 
 /// What an answer says: its first word decides, the rest are the words of it. Anything else is talk.

@@ -35,14 +35,14 @@ impl Sending<'_> {
             }
             Err(GitHubError::Moved { found, .. }) => {
                 let found = found.as_deref().unwrap_or("it is gone");
-                self.moved(put, effect.tries, found).await
+                self.moved(put, effect.refusals, found).await
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// Somebody else has the branch. Before there is a pull request another name is as good; after, it is theirs.
-    async fn moved(&self, put: &PutBranch, tries: u32, found: &str) -> Result<Tried, EngineError> {
+    async fn moved(&self, put: &PutBranch, refusals: u32, found: &str) -> Result<Tried, EngineError> {
         let now = clock::now();
         let mut tx = self.home.store.begin().await?;
         let tried = if pulls::get(&mut tx, self.proposal.id).await?.is_some() {
@@ -58,16 +58,16 @@ impl Sending<'_> {
             );
             proposals::set_state(&mut tx, self.proposal.id, preparing, open, now).await?;
             Tried::GivenUp(why)
-        } else if tries < NAMES {
+        } else if refusals < NAMES {
             let name = branch_name(&self.proposal.loop_name, &self.proposal.title, self.proposal.id);
-            let branch = format!("{name}-{}", tries + 2);
+            let branch = format!("{name}-{}", refusals + 2);
             let renamed = PutBranch {
                 branch: branch.clone(),
                 expected: None,
                 ..put.clone()
             };
             outbox::amend(&mut tx, self.key, &renamed).await?;
-            outbox::tried(&mut tx, self.key, "the branch's name was taken", now).await?;
+            outbox::refused(&mut tx, self.key, "the branch's name was taken", now).await?;
             proposals::set_branch(&mut tx, self.proposal.id, &branch, now).await?;
             Tried::Done
         } else {

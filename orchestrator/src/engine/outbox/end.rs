@@ -1,16 +1,25 @@
 //! How a pull request ends by our hand: merged, or closed with a word.
 
-use loops::screen::clean::{self, Allowed};
+use loops::{
+    screen::clean::{self, Allowed},
+    text::one_line,
+};
 
 use super::{Sending, Tried};
 use crate::{
     engine::{EngineError, settle::record_merged, talk},
-    github::{EditPull, GitHubError, PullState},
-    store::pulls,
+    github::{EditPull, GitHubError, Pull, PullState},
+    store::{
+        proposals::{self, Proposal, ProposalState},
+        pulls,
+    },
 };
 
 impl Sending<'_> {
     pub(super) async fn merge(&self, head: &str, base: &str) -> Result<Tried, EngineError> {
+        if let Some(why) = self.unwanted(head).await? {
+            return Ok(why);
+        }
         let Some(row) = pulls::get(&self.home.store, self.proposal.id).await? else {
             return Ok(Tried::NotYet);
         };
@@ -33,6 +42,9 @@ impl Sending<'_> {
                     "somebody has pushed to it since it was proven".to_owned(),
                 ));
             }
+            PullState::Open if pull.base_branch != self.proposal.base_branch => {
+                return Ok(Tried::GivenUp(goes_elsewhere(&self.proposal, &pull)));
+            }
             PullState::Open => {
                 if self
                     .repository
@@ -48,6 +60,10 @@ impl Sending<'_> {
                 if pull.draft {
                     self.repository.ready(row.number).await?;
                 }
+                // GitHub was asked several things meanwhile, and somebody may have said something.
+                if let Some(why) = self.unwanted(head).await? {
+                    return Ok(why);
+                }
                 self.repository
                     .merge(row.number, head, &self.proposal.title)
                     .await?
@@ -57,6 +73,25 @@ impl Sending<'_> {
         record_merged(&mut tx, &self.proposal, &commit).await?;
         tx.commit().await?;
         Ok(Tried::Done)
+    }
+
+    /// Why the merge of this commit is not wanted as things stand now, if it is not. An approval holds for what was
+    /// approved, and only as long as nobody has said anything else.
+    async fn unwanted(&self, head: &str) -> Result<Option<Tried>, EngineError> {
+        let Some(now) = proposals::get(&self.home.store, self.proposal.id).await? else {
+            return Ok(Some(Tried::Obsolete("the proposal is gone".to_owned())));
+        };
+        if now.state != ProposalState::Approved {
+            return Ok(Some(Tried::Obsolete(format!("the proposal is {}", now.state))));
+        }
+        if now.head != head {
+            return Ok(Some(Tried::Obsolete(
+                "the proposal has another change by now".to_owned(),
+            )));
+        }
+        let row = pulls::get(&self.home.store, now.id).await?;
+        let alone = row.and_then(|row| row.hands_off);
+        Ok(alone.map(|why| Tried::GivenUp(format!("it is left alone: {why}"))))
     }
 
     pub(super) async fn close(&self, words: &str, head: &str) -> Result<Tried, EngineError> {
@@ -103,4 +138,13 @@ impl Sending<'_> {
             done => done,
         }
     }
+}
+
+/// Why a pull request is not merged whose base branch somebody has changed: it was proven for another one.
+pub(crate) fn goes_elsewhere(proposal: &Proposal, pull: &Pull) -> String {
+    format!(
+        "somebody has changed its base branch to `{}`, and it was proven for `{}`",
+        one_line(&pull.base_branch, 80),
+        one_line(&proposal.base_branch, 80)
+    )
 }

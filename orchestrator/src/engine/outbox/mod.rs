@@ -40,7 +40,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(15);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// How often it is looked in one go for what may have been done.
 const LOOKS: u32 = 3;
-/// How often what GitHub does not take is tried before it is given up: things there may change.
+/// How often what GitHub does not take is tried before it is given up: things there may change. An outage counts for
+/// nothing here.
 const GIVE_UP_AFTER: u32 = 12;
 /// How many effects are looked at in one go.
 const AT_ONCE: u32 = 1000;
@@ -113,6 +114,7 @@ pub(crate) enum Outward {
 }
 
 pub(crate) use self::{
+    end::goes_elsewhere,
     given_up::{failures, not_sent},
     pull::with,
 };
@@ -182,7 +184,7 @@ pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineErro
                 Ok(Some(Tried::GivenUp(why))) => given_up::give_up(home, &effect, &why).await?,
                 Ok(Some(Tried::Obsolete(why))) => given_up::drop(home, &effect, &why).await?,
                 Err(error @ EngineError::Store(_)) => return Err(error),
-                Err(error) if error.remedy() == Remedy::GiveUp && effect.tries >= GIVE_UP_AFTER => {
+                Err(error) if is_hopeless(&effect, &error) => {
                     given_up::give_up(home, &effect, &error.to_string()).await?;
                 }
                 Err(error) => {
@@ -205,17 +207,30 @@ pub async fn send(home: &Home, at_once: bool) -> Result<Vec<Waiting>, EngineErro
     }
 }
 
+/// Whether it was refused so often that it is not tried any more. However often GitHub could not be asked before says
+/// nothing of that.
+fn is_hopeless(effect: &Effect, error: &EngineError) -> bool {
+    error.remedy() == Remedy::GiveUp && effect.refusals >= GIVE_UP_AFTER
+}
+
 async fn put_off(home: &Home, effect: &Effect, error: &EngineError) -> Result<Waiting, EngineError> {
     let (now, why) = (clock::now(), error.to_string());
+    let refused = error.remedy() == Remedy::GiveUp;
     let next_at = match error {
         EngineError::GitHub(GitHubError::RateLimited { until, .. })
         | EngineError::Slack(SlackError::RateLimited { until, .. }) => *until,
         // A person has to mend it, who does not do so within seconds.
         error if error.remedy() == Remedy::AskHuman => after(now, effect.tries.max(4)),
+        // Whoever answers again after an outage is not asked as seldom as during it.
+        _ if refused => after(now, effect.refusals),
         _ => after(now, effect.tries),
     };
     let mut tx = home.store.begin().await?;
-    outbox::tried(&mut tx, &effect.key, &why, next_at).await?;
+    if refused {
+        outbox::refused(&mut tx, &effect.key, &why, next_at).await?;
+    } else {
+        outbox::tried(&mut tx, &effect.key, &why, next_at).await?;
+    }
     tx.commit().await?;
     tracing::info!(key = effect.key, why, %next_at, "an effect waits");
     Ok(Waiting {
@@ -336,5 +351,32 @@ mod tests {
         let wait = |tries| after(Timestamp(0), tries).0 / 1000;
         assert_eq!([wait(0), wait(1), wait(2)], [15, 30, 60]);
         assert_eq!([wait(12), wait(400)], [3600, 3600]);
+    }
+
+    #[test]
+    fn a_night_without_github_does_not_make_the_first_refusal_the_last_one() {
+        let effect = |tries, refusals| Effect {
+            key: "merge:P".to_owned(),
+            effect: serde_json::Value::Null,
+            state: outbox::EffectState::Pending,
+            tries,
+            refusals,
+            why: None,
+            next_at: Timestamp(0),
+            decided_at: Timestamp(0),
+            done_at: None,
+        };
+        let refused = EngineError::GitHub(GitHubError::Conflict {
+            doing: "merge it".to_owned(),
+            message: "a check is missing".to_owned(),
+        });
+        let outage = EngineError::GitHub(GitHubError::Unreachable {
+            doing: "merge it".to_owned(),
+            why: "502".to_owned(),
+        });
+        assert!(!is_hopeless(&effect(400, 0), &refused));
+        assert!(!is_hopeless(&effect(400, GIVE_UP_AFTER - 1), &refused));
+        assert!(is_hopeless(&effect(12, GIVE_UP_AFTER), &refused));
+        assert!(!is_hopeless(&effect(12, GIVE_UP_AFTER), &outage));
     }
 }

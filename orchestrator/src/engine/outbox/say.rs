@@ -23,13 +23,42 @@ impl Sending<'_> {
             return Ok(Tried::Obsolete("a later word took its place".to_owned()));
         }
         let marker = talk::marker(&self.proposal);
-        match self.repository.find_comment(row.number, &marker).await? {
-            Some(there) if there.body.replace("\r\n", "\n").trim_end() == body.trim_end() => {}
-            Some(there) => drop(self.repository.edit_comment(there.id, body).await?),
-            None => drop(self.repository.comment(row.number, body).await?),
-        }
-        self.done().await?.commit().await?;
+        let known = talk::comment_of(&row);
+        let (id, left) = match self.repository.find_comment(row.number, &marker).await? {
+            Some(there) => {
+                if there.body.replace("\r\n", "\n").trim_end() != body.trim_end() {
+                    self.repository.edit_comment(there.id, body).await?;
+                }
+                (there.id, known.is_some_and(|known| known != there.id))
+            }
+            None => self.take_over(row.number, known, body).await?,
+        };
+        let mut tx = self.done().await?;
+        talk::commented(&mut tx, &self.proposal, id, left).await?;
+        tx.commit().await?;
         Ok(Tried::Done)
+    }
+
+    /// None of the comments is by the login that we have now. The one that we wrote under another is kept up if we may;
+    /// else there is a new one. Gives which it is, and whether an old one stays as it is.
+    async fn take_over(
+        &self,
+        number: u64,
+        known: Option<u64>,
+        body: &str,
+    ) -> Result<(u64, bool), GitHubError> {
+        let mut left = false;
+        if let Some(known) = known {
+            match self.repository.edit_comment(known, body).await {
+                Ok(there) => return Ok((there.id, false)),
+                Err(GitHubError::Forbidden { .. }) => left = true,
+                // A person has taken it away.
+                Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let made = self.repository.comment(number, body).await?;
+        Ok((made.id, left))
     }
 
     /// An answer, in a thread or under the pull request. `after`: not before the branch has this attempt's change.

@@ -5,12 +5,12 @@ use loops::{
     id::{AttemptId, FindingId, ProposalId},
     owners::{Owners, PLACES},
     page::{Cost, FileStat, Page, Problem, Risk},
-    spec::PrivateWords,
+    spec::{LoopSpec, PrivateWords},
 };
 
 use crate::{
-    engine::{EngineError, Place, Running},
-    store::{attempts, calls, evidence, findings, signals},
+    engine::{EngineError, Place, Running, settle::findings_of},
+    store::{Store, attempts, calls, evidence, findings, loops as loop_rows, proposals::Proposal, signals},
 };
 
 /// How many reports a page quotes.
@@ -109,18 +109,10 @@ impl Running {
 
     /// What was said in private of a task's findings, where it is not to leave.
     pub(super) async fn in_private(&self, findings: &[FindingId]) -> Result<Vec<String>, EngineError> {
-        let mut words = Vec::new();
-        if self.withholds() {
-            for id in findings {
-                let all = signals::of_finding(&self.engine.home.store, *id, 10_000).await?;
-                words.extend(
-                    all.into_iter()
-                        .filter(|kept| kept.signal.private)
-                        .map(|kept| kept.signal.text),
-                );
-            }
+        if !self.withholds() {
+            return Ok(Vec::new());
         }
-        Ok(words)
+        in_private(&self.engine.home.store, findings).await
     }
 
     async fn problem(&self, id: FindingId) -> Result<Option<Problem>, EngineError> {
@@ -156,6 +148,31 @@ impl Running {
             quotes,
         }))
     }
+}
+
+/// What was said in private of these findings.
+async fn in_private(store: &Store, findings: &[FindingId]) -> Result<Vec<String>, EngineError> {
+    let mut words = Vec::new();
+    for id in findings {
+        let all = signals::of_finding(store, *id, 10_000).await?;
+        words.extend(
+            all.into_iter()
+                .filter(|kept| kept.signal.private)
+                .map(|kept| kept.signal.text),
+        );
+    }
+    Ok(words)
+}
+
+/// What was said in private of what a pull request's proposal is for, where it is not to leave. Of a loop that cannot be
+/// read nothing of it leaves.
+pub(crate) async fn withheld(store: &Store, proposal: &Proposal) -> Result<Vec<String>, EngineError> {
+    let known = loop_rows::get(store, &proposal.loop_name).await?;
+    let spec: Option<LoopSpec> = known.and_then(|row| serde_json::from_value(row.spec).ok());
+    if spec.is_some_and(|spec| spec.proposal.private != PrivateWords::Withhold) {
+        return Ok(Vec::new());
+    }
+    in_private(store, &findings_of(store, proposal).await?).await
 }
 
 /// How a person answers: where the proposal stands, or from the terminal.

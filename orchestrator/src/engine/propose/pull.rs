@@ -2,7 +2,7 @@
 
 use loops::{evidence::Verdict, finding::Event as FindingEvent, page::Page, run::Event, spec::Autonomy};
 
-use super::move_finding;
+use super::{move_finding, withheld};
 use crate::{
     engine::{
         EngineError, Place, Progress, Running, lowered,
@@ -47,11 +47,12 @@ impl Running {
     /// From here on it is the outbox's: it goes out now if it can, else as soon as it can.
     pub(super) async fn hand_over(&self, proposal: &Proposal) -> Result<(), EngineError> {
         let (task, attempt) = (proposal.task, proposal.attempt);
+        let in_private = withheld(&self.engine.home.store, proposal).await?;
         let mut step = self.step().await?;
         for finding in &self.task(task).await?.task.findings {
             move_finding(&mut step.tx, *finding, FindingEvent::Proposed).await?;
         }
-        talk::done(&mut step.tx, proposal).await?;
+        talk::done(&mut step.tx, proposal, &in_private).await?;
         step.commit(Event::Proposed { task, attempt }).await?;
         let home = &self.engine.home;
         let waiting = send(home, false).await?;

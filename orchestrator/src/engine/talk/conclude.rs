@@ -1,7 +1,10 @@
 //! The end of a round: each thread is answered once, and the updating comment says what came of it.
 
 use loops::{
-    screen::clean::{self, Allowed},
+    screen::{
+        clean::{self, Allowed},
+        private,
+    },
     text::one_line,
 };
 use serde_json::json;
@@ -31,12 +34,14 @@ pub(crate) async fn begun(tx: &mut Tx, proposal: &Proposal, who: &str) -> Result
     Ok(())
 }
 
-/// A round has left a new change: `proposal` has it already. Nothing, if it was no round.
-pub(crate) async fn done(tx: &mut Tx, proposal: &Proposal) -> Result<(), EngineError> {
+/// A round has left a new change: `proposal` has it already. Nothing, if it was no round. What its worker says of it is
+/// told without what it repeats of `in_private`.
+pub(crate) async fn done(tx: &mut Tx, proposal: &Proposal, in_private: &[String]) -> Result<(), EngineError> {
     let summary = attempts::get(&mut *tx, proposal.attempt)
         .await?
         .and_then(|attempt| attempt.ended.summary)
         .unwrap_or_default();
+    let summary = private::hold(&summary, in_private);
     let words = clean::inline(&one_line(&summary, 200), &Allowed::default());
     let commit = news::short(&proposal.head).to_owned();
     let words = if words.is_empty() {
@@ -61,6 +66,29 @@ pub(crate) async fn wrote(tx: &mut Tx, proposal: &Proposal, wrote: [String; 2]) 
     let mut talk: Talk = row.talk();
     talk.wrote = wrote;
     pulls::set_talk(tx, proposal.id, &talk).await?;
+    Ok(())
+}
+
+/// Which comment the updating one is now. `left`: the one before it is another login's, and stays as it is.
+pub(crate) async fn commented(
+    tx: &mut Tx,
+    proposal: &Proposal,
+    comment: u64,
+    left: bool,
+) -> Result<(), EngineError> {
+    let Some(row) = pulls::get(&mut *tx, proposal.id).await? else {
+        return Ok(());
+    };
+    let mut talk: Talk = row.talk();
+    if talk.comment != Some(comment) {
+        talk.comment = Some(comment);
+        pulls::set_talk(tx, proposal.id, &talk).await?;
+    }
+    if left {
+        let words = "We have another login at GitHub than before: our earlier comment of this kind stays as it is, and \
+                     only this one is kept up.";
+        told(tx, proposal, words.to_owned()).await?;
+    }
     Ok(())
 }
 

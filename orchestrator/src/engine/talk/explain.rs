@@ -4,14 +4,14 @@ use loops::{
     evidence::Verdict,
     screen::{
         clean::{self, Allowed},
-        secrets,
+        private, secrets,
     },
     text::one_line,
 };
 
 use super::news::short;
 use crate::{
-    engine::EngineError,
+    engine::{EngineError, propose::withheld},
     store::{
         Store,
         attempts::{self, Role},
@@ -25,7 +25,11 @@ const MAX_TRIES: usize = 20;
 
 /// The answer, Markdown.
 pub(super) async fn words(store: &Store, proposal: &Proposal) -> Result<String, EngineError> {
-    let inline = |text: &str, max| clean::inline(&one_line(text, max), &Allowed::default());
+    let in_private = withheld(store, proposal).await?;
+    let inline = |text: &str, max| {
+        let text = private::hold(text, &in_private);
+        clean::inline(&one_line(&text, max), &Allowed::default())
+    };
     let mut text = format!("**Proven of `{}`**\n\n", short(&proposal.head));
     for kept in evidence::of_change(store, proposal.task, proposal.attempt).await? {
         let found = kept.evidence;
@@ -70,5 +74,6 @@ pub(super) async fn words(store: &Store, proposal: &Proposal) -> Result<String, 
         spent.calls,
         proposal.id.short()
     ));
-    Ok(secrets::mask(&text))
+    // Each part is held already; what only the whole would give away is held here.
+    Ok(secrets::mask(&private::hold(&text, &in_private)))
 }

@@ -66,6 +66,8 @@ pub(super) struct Order {
     pub(super) origin: Origin,
     pub(super) author: String,
     pub(super) command: Command,
+    /// When it was said, by GitHub's clock.
+    pub(super) at: Timestamp,
 }
 
 /// What a reviewer wants different.
@@ -103,6 +105,8 @@ pub(super) async fn hear(repository: &Repository, number: u64, talk: &Talk) -> R
     for line in &lines {
         ear.line(line, &lines, &reviews).await?;
     }
+    // Under the pull request, in threads or with a review: what was said last counts.
+    ear.heard.commands.sort_by_key(|order| order.at);
     Ok(ear.heard)
 }
 
@@ -130,7 +134,13 @@ impl Ear<'_> {
         Ok(may)
     }
 
-    async fn order(&mut self, origin: Origin, author: &str, body: &str) -> Result<bool, EngineError> {
+    async fn order(
+        &mut self,
+        origin: Origin,
+        author: &str,
+        body: &str,
+        at: Timestamp,
+    ) -> Result<bool, EngineError> {
         let Some(command) = command::read(body) else {
             return Ok(false);
         };
@@ -140,6 +150,7 @@ impl Ear<'_> {
                 origin,
                 author,
                 command,
+                at,
             });
         }
         Ok(true)
@@ -148,18 +159,24 @@ impl Ear<'_> {
     async fn comment(&mut self, comment: &Comment) -> Result<(), EngineError> {
         let origin = Origin::Comment(comment.id);
         if self.fresh(origin, comment.author_is_bot, &comment.body) {
-            self.order(origin, &comment.author, &comment.body).await?;
+            self.order(origin, &comment.author, &comment.body, comment.updated_at)
+                .await?;
         }
         Ok(())
     }
 
     async fn review(&mut self, review: &Review) -> Result<(), EngineError> {
         let origin = Origin::Review(review.id);
-        let handed_in = review.submitted_at.is_some();
-        if !handed_in || !self.fresh(origin, review.author_is_bot, &review.body) {
+        let Some(handed_in) = review.submitted_at else {
+            return Ok(());
+        };
+        if !self.fresh(origin, review.author_is_bot, &review.body) {
             return Ok(());
         }
-        if self.order(origin, &review.author, &review.body).await? {
+        if self
+            .order(origin, &review.author, &review.body, handed_in)
+            .await?
+        {
             return Ok(());
         }
         let asks = review.state == "CHANGES_REQUESTED" && !review.body.trim().is_empty();
@@ -192,7 +209,10 @@ impl Ear<'_> {
             },
             None => None,
         };
-        if self.order(origin, &line.author, &line.body).await? {
+        // A line that is handed in with a review is said when that is.
+        let at = review.and_then(|review| review.submitted_at);
+        let at = at.map_or(line.updated_at, |handed_in| handed_in.max(line.updated_at));
+        if self.order(origin, &line.author, &line.body, at).await? {
             return Ok(());
         }
         let state = review.map_or("COMMENTED", |review| review.state.as_str());

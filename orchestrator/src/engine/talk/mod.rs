@@ -32,12 +32,12 @@ use self::{
     turn::Turn,
 };
 pub(crate) use self::{
-    conclude::{begun, came_to_nothing, done, page_is_theirs, told, wrote},
+    conclude::{begun, came_to_nothing, commented, done, page_is_theirs, told, wrote},
     ends::{closed, closing_key, reopened, reopened_at, reverted},
     heard::closing_words,
     merge::{Unmerged, note_unmerged},
     news::marker,
-    rebuild::Rebuilds,
+    rebuild::{Rebuilds, definition},
 };
 use super::{EngineError, Home, News, Running, answer};
 use crate::{
@@ -77,8 +77,9 @@ pub(super) async fn look(
     turn.answer(&heard, ours).await?;
     let open = proposal.state == ProposalState::Open && ours;
     if proposal.state != ProposalState::Open && turn.is_asked(&heard) {
-        // A worker is on it, or it is about to be merged: what was asked is read again when it is open.
+        // A worker is on it, or it was about to be merged: what was asked is read again when it is open.
         turn.wait();
+        turn.take_back(&heard);
     }
     if open && !turn.left_alone() {
         let ci = ci::look(repository, proposal).await?;
@@ -152,6 +153,11 @@ async fn never(home: &Home, proposal: &Proposal, order: &heard::Order) -> Result
 /// Which edition of the updating comment was decided last.
 pub(crate) fn last_said(row: &PullRow) -> u32 {
     row.talk::<Talk>().said
+}
+
+/// Which comment the updating one was last.
+pub(crate) fn comment_of(row: &PullRow) -> Option<u64> {
+    row.talk::<Talk>().comment
 }
 
 /// Which title and page (as digests) we wrote to it last; empty: not known.

@@ -3,18 +3,17 @@
 //! made beside the look at GitHub ([`Rebuilds`]); what came of it is written down by the next one.
 
 mod jobs;
+mod page;
+mod review;
 
 use std::path::PathBuf;
 
-use loops::{
-    evidence::{Evidence, Verdict},
-    id::AttemptId,
-    time::Timestamp,
-};
+use loops::{evidence::Evidence, id::AttemptId, time::Timestamp};
 use serde_json::json;
 use workers::git::Git;
 
 pub(crate) use self::jobs::Rebuilds;
+use self::{page::page, review::Review};
 use super::{EngineError, Home, News, Talk, news};
 use crate::{
     clock,
@@ -79,9 +78,13 @@ pub(super) async fn look(
 ) -> Result<Rebuilt, EngineError> {
     let now = clock::now();
     if let Some(proven) = home.rebuilds.take(proposal.id, proposal.attempt, now) {
-        return match proven? {
-            Ok(made) => take_in(home, row, proposal, made).await,
-            Err(why) => Ok(Rebuilt::DoesNotHold(why)),
+        return match proven {
+            Ok(Ok(made)) => take_in(home, row, proposal, made).await,
+            Ok(Err(why)) => Ok(Rebuilt::DoesNotHold(why)),
+            Err(error) => {
+                could_not(home, proposal, now).await?;
+                Err(error)
+            }
         };
     }
     if home.rebuilds.is_under_way(proposal.id) {
@@ -135,6 +138,20 @@ pub(super) async fn look(
     })
 }
 
+/// A proof that could not be made is one of the few all the same: what is in its way today may be so for long.
+async fn could_not(home: &Home, proposal: &Proposal, now: Timestamp) -> Result<(), EngineError> {
+    let mut tx = home.store.begin().await?;
+    let Some(row) = pulls::get(&mut tx, proposal.id).await? else {
+        return Ok(());
+    };
+    let mut talk: Talk = row.talk();
+    talk.rebuilt_at = Some(now);
+    pulls::set_talk(&mut tx, proposal.id, &talk).await?;
+    pulls::one_more_rebuild(&mut tx, proposal.id).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Proves a proposal's change on `base`, and writes nothing down.
 async fn prove(
     home: Home,
@@ -171,10 +188,12 @@ async fn take_in(
             clock::now().0 / 1000,
         )
         .await?;
+    let review = review::of(&home.store, &git, &definition, proposal, &proven).await?;
     let made = Made {
         attempt: clock::id(AttemptId::new),
         proven,
         head,
+        review,
     };
     write(home, row, proposal, &definition, &worked, made).await
 }
@@ -192,6 +211,7 @@ struct Made {
     attempt: AttemptId,
     proven: Proven,
     head: String,
+    review: Review,
 }
 
 async fn write(
@@ -206,6 +226,7 @@ async fn write(
         attempt,
         proven,
         head,
+        review,
     } = made;
     let mut talk: Talk = row.talk();
     let now = clock::now();
@@ -236,7 +257,14 @@ async fn write(
         ..worked.ended.clone()
     };
     attempts::finish(&mut tx, attempt, AttemptState::Done, &ended, now).await?;
-    evidence_rows::put(&mut tx, attempt, proposal.task, attempt, &proven.evidence).await?;
+    let mut evidence = proven.evidence.clone();
+    if let Review::Holds(known) = &review {
+        evidence.extend_from_slice(known);
+    }
+    evidence_rows::put(&mut tx, attempt, proposal.task, attempt, &evidence).await?;
+    if matches!(review, Review::Due) && !review::again(&mut tx, proposal, attempt, &proven.base).await? {
+        return Ok(Rebuilt::NotDue);
+    }
     let revision = Revision {
         attempt,
         base: proven.base.clone(),
@@ -285,28 +313,8 @@ async fn write(
     Ok(Rebuilt::Done(Box::new(News::Rebuilt(proposal.clone(), how))))
 }
 
-/// The page with what was found out on the new base at its head; what it said of an earlier one is taken off.
-fn page(body: &str, proven: &Proven) -> String {
-    const BEGIN: &str = "> **Made anew on `";
-    let rest = match body.strip_prefix(BEGIN) {
-        Some(old) => old.split_once("\n\n").map_or("", |(_, rest)| rest),
-        None => body,
-    };
-    let holds = proven
-        .evidence
-        .iter()
-        .filter(|found| found.verdict == Verdict::Passed);
-    format!(
-        "{BEGIN}{}`**, because the base had moved: {} of {} proofs hold there. The table below was measured on the base \
-         before.\n\n{rest}",
-        news::short(&proven.base),
-        holds.count(),
-        proven.evidence.len()
-    )
-}
-
 /// The loop as it was read last; none: it cannot be understood any more.
-async fn definition(home: &Home, loop_name: &str) -> Result<Option<Definition>, EngineError> {
+pub(crate) async fn definition(home: &Home, loop_name: &str) -> Result<Option<Definition>, EngineError> {
     let Some(known) = loop_rows::get(&home.store, loop_name).await? else {
         return Ok(None);
     };

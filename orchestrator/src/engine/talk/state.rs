@@ -44,6 +44,8 @@ pub(crate) struct Talk {
     pub(crate) said: u32,
     /// The digest of its words.
     pub(crate) said_digest: String,
+    /// The comment that it is, as GitHub counts them.
+    pub(crate) comment: Option<u64>,
     /// The digests of its title and of its page as we wrote them last; empty: not known.
     pub(crate) wrote: [String; 2],
     /// How often a person opened it again after it was closed.

@@ -21,7 +21,7 @@ use crate::{
     github::Pull,
     store::{
         Tx, outbox,
-        proposals::{self, Proposal},
+        proposals::{self, Proposal, ProposalState},
         pulls::{self, PullRow},
         runs,
     },
@@ -45,6 +45,8 @@ pub(super) struct Turn<'a> {
     resume: bool,
     /// Whether something that was said waits, and is read again.
     waits: bool,
+    /// Why an approval does not hold any more, if it was approved and somebody has said something else since.
+    withdrawn: Option<String>,
 }
 
 impl<'a> Turn<'a> {
@@ -60,6 +62,7 @@ impl<'a> Turn<'a> {
             stop: None,
             resume: false,
             waits: false,
+            withdrawn: None,
         }
     }
 
@@ -73,8 +76,16 @@ impl<'a> Turn<'a> {
         self.waits = true;
     }
 
+    /// Somebody asks for something else: what was approved and is not merged yet waits for a word again.
+    pub(super) fn take_back(&mut self, heard: &Heard) {
+        let who = Wanted::of(heard, &self.talk).authors().join(", ");
+        self.withdrawn = Some(format!("{who} asked for something else"));
+    }
+
     /// Answers what can be answered at once. `ours`: nobody has pushed to it since.
     pub(super) async fn answer(&mut self, heard: &Heard, ours: bool) -> Result<(), EngineError> {
+        // What is asked for after a `/loops stop` takes it up again; what was asked for before it is stopped, too.
+        let mut asked = Vec::new();
         for order in &heard.commands {
             match &order.command {
                 Command::Explain => {
@@ -103,16 +114,22 @@ impl<'a> Turn<'a> {
                 Command::Stop => {
                     let why = format!("{} wrote `/loops stop`", one_line(&order.author, 60));
                     self.talk.taken.insert(order.origin.key());
+                    self.talk.taken.extend(asked.drain(..));
                     self.talk.tell(format!("{why}."));
                     self.ledger
                         .push(("proposal.hands_off", json!({ "command": "stop" })));
+                    self.withdrawn = Some(why.clone());
                     self.stop = Some(why);
+                    self.resume = false;
                 }
                 Command::Revise(_) | Command::Retry if !ours => {
                     let why = "Somebody else has pushed to this branch, so it is left alone.".to_owned();
                     self.say(order, "revise", why);
                 }
-                Command::Revise(_) | Command::Retry => self.resume = self.stop.is_none(),
+                Command::Revise(_) | Command::Retry => {
+                    asked.push(order.origin.key());
+                    self.resume = self.stop.is_none();
+                }
                 Command::Approve(_) | Command::Reject(..) => {
                     let words = "Plans are answered under the dashboard. This is merged with GitHub's own button; close \
                                  it to refuse it."
@@ -122,6 +139,8 @@ impl<'a> Turn<'a> {
                 Command::Never(_) => {}
             }
         }
+        // It is left alone first, with what was under way; the next look takes it up again.
+        self.waits |= self.stop.is_some() && !asked.is_empty();
         for author in &heard.passed_over {
             if self.talk.passed_over.len() < MAX_PASSED_OVER && self.talk.passed_over.insert(author.clone()) {
                 tracing::info!(
@@ -324,6 +343,9 @@ impl<'a> Turn<'a> {
             pulls::leave_alone(&mut tx, self.proposal.id, why).await?;
             news.push(News::LeftAlone(self.proposal.clone(), why.clone()));
         }
+        if let Some(why) = self.withdrawn.take() {
+            self.withdraw(&mut tx, why).await?;
+        }
         if !self.effects.is_empty() {
             news.push(News::Answered(self.proposal.clone(), self.effects.len()));
         }
@@ -333,6 +355,18 @@ impl<'a> Turn<'a> {
         }
         self.write(tx, until).await?;
         Ok(news)
+    }
+
+    /// An approval that is not a merge yet does not hold any more.
+    async fn withdraw(&mut self, tx: &mut Tx, why: String) -> Result<(), EngineError> {
+        let (approved, open) = (ProposalState::Approved, ProposalState::Open);
+        if proposals::set_state(tx, self.proposal.id, approved, open, clock::now()).await? {
+            self.talk
+                .tell(format!("It was approved, but is not merged: {why}."));
+            let data = json!({ "head": self.proposal.head });
+            self.ledger.push(("proposal.not_merged", data));
+        }
+        Ok(())
     }
 
     /// Whether all is as it was when this look began.

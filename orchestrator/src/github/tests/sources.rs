@@ -135,6 +135,16 @@ async fn a_failed_job_is_one_signal_for_each_try() {
         .unwrap();
     // Its log is gone; the failure is told all the same.
     assert_eq!(second.signals[0].external_id, "job:20/2");
+    // So it is if whoever keeps the logs does not let us.
+    stub.on(
+        "GET /repos/acme/shop/actions/jobs/20/logs",
+        [reply(403, json!({ "message": "no" }))],
+    );
+    let again = shop
+        .read_actions(&source, "main", Some(&first.cursor))
+        .await
+        .unwrap();
+    assert_eq!(again.signals[0].external_id, "job:20/2");
     let other = loops::spec::GithubActions {
         workflows: vec!["nightly.yml".to_owned()],
         branches: vec![],

@@ -139,6 +139,17 @@ async fn an_effect_is_decided_once_and_carried_out_once() {
             ),
             (1, json!({"push": "a"}))
         );
+        assert!(
+            outbox::refused(&mut tx, "b", "a check is missing", at(9))
+                .await
+                .unwrap()
+        );
+        let counted = async |tx: &mut Tx, key: &str| {
+            let effect = outbox::get(tx, key).await.unwrap().unwrap();
+            (effect.tries, effect.refusals)
+        };
+        assert_eq!(counted(&mut tx, "a").await, (1, 0), "an outage is no refusal");
+        assert_eq!(counted(&mut tx, "b").await, (1, 1));
         assert!(outbox::done(&mut tx, "a", at(2)).await.unwrap());
         assert!(!outbox::done(&mut tx, "a", at(3)).await.unwrap());
         assert!(outbox::failed(&mut tx, "b", "refused", at(3)).await.unwrap());
@@ -235,11 +246,14 @@ async fn a_pull_request_is_known_by_its_proposal_as_long_as_that_is_open() {
             .unwrap();
         pulls::one_more_round(&mut tx, page.id).await.unwrap();
         pulls::one_more_rebuild(&mut tx, page.id).await.unwrap();
+        let loop_name = &page.loop_name;
+        assert_eq!(proposals::open_count(&mut tx, loop_name).await.unwrap(), 1);
         assert!(
             pulls::leave_alone(&mut tx, page.id, "it is theirs")
                 .await
                 .unwrap()
         );
+        assert_eq!(proposals::open_count(&mut tx, loop_name).await.unwrap(), 0);
         assert!(!pulls::leave_alone(&mut tx, page.id, "again").await.unwrap());
         pulls::put(
             &mut tx,

@@ -19,7 +19,7 @@ use serde_json::json;
 use workers::git::Git;
 
 use self::{
-    page::{About, MARKER, Shown, TITLE},
+    page::{About, MARKER, Shown, TITLE, is_as_written},
     propose::{Proposed, loops_for, prefix},
     which::{place, repository},
 };
@@ -44,14 +44,18 @@ enum Done {
     Unchanged,
     /// Somebody pushed to it: it is theirs.
     Theirs,
+    /// Somebody has written into its description, which stays as it is; `pushed`: its files are up to date.
+    PageIsTheirs {
+        pushed: bool,
+    },
 }
 
 impl Done {
     fn word(self) -> &'static str {
         match self {
             Self::Opened => "opened",
-            Self::Updated => "updated",
-            Self::Unchanged => "unchanged",
+            Self::Updated | Self::PageIsTheirs { pushed: true } => "updated",
+            Self::Unchanged | Self::PageIsTheirs { pushed: false } => "unchanged",
             Self::Theirs => "left alone",
         }
     }
@@ -297,6 +301,10 @@ impl Bringing<'_> {
         if same {
             return Ok((if pushed { Done::Updated } else { Done::Unchanged }, pull));
         }
+        // The dry run says something else each day: what a maintainer wrote would go with the first one.
+        if !is_as_written(&pull.body) {
+            return Ok((Done::PageIsTheirs { pushed }, pull));
+        }
         let edit = EditPull {
             body: Some(self.page.to_owned()),
             ..EditPull::default()
@@ -330,6 +338,9 @@ fn tell(context: &Context, config: &Config, name: &FullName, shown: &[Shown], do
     out.line(format!("{}  {}", done.word(), plain(&pull.url)));
     if done == Done::Theirs {
         out.line("somebody has pushed to its branch: it is theirs now, and stays as it is");
+    }
+    if let Done::PageIsTheirs { .. } = done {
+        out.line("somebody has written into its description, which stays as it is; below is what it would say today");
     }
     for one in shown {
         let first = match &one.first {

@@ -8,10 +8,12 @@ use loops::{
     spec::{LeadChoice, LoopSpec, ReviewChoice, Source},
 };
 
+use sha2::{Digest as _, Sha256};
+
 use crate::engine::Plan;
 
-/// The hidden mark by which the pull request is known for ours.
-pub(super) const MARKER: &str = "<!-- loops:start -->";
+/// How the hidden mark begins by which the pull request is known for ours. A digest of what we wrote below it follows.
+pub(super) const MARKER: &str = "<!-- loops:start";
 
 /// The title of the pull request.
 pub(super) const TITLE: &str = "Let Loops look after this repository";
@@ -42,7 +44,7 @@ pub(super) fn page(about: &About<'_>, loops: &[Shown]) -> String {
         repository, branch, ..
     } = about;
     let mut out = format!(
-        "{MARKER}\nLoops reads what people and machines say about `{repository}`, lets agents mend what is wrong, proves each change in a sandbox, and opens a draft pull request for it. This \
+        "Loops reads what people and machines say about `{repository}`, lets agents mend what is wrong, proves each change in a sandbox, and opens a draft pull request for it. This \
          pull request adds the files that tell it how. **Nothing runs here before it is merged**: loops are read from \
          `{branch}` only.\n\n## What it would do\n\n| loop | reads | when | costs at most | what leaves |\n|---|---|---|---|---|\n"
     );
@@ -71,7 +73,24 @@ pub(super) fn page(about: &About<'_>, loops: &[Shown]) -> String {
          - Read files of the machine it runs on, other repositories or other channels because these files say so: it \
          refuses such a file.\n"
     );
-    secrets::mask(&out)
+    let out = secrets::mask(&out);
+    format!("{MARKER} {} -->\n{out}", digest(&out))
+}
+
+/// Whether a page is as we wrote it, whatever we wrote: nobody has changed a word of it since.
+pub(super) fn is_as_written(body: &str) -> bool {
+    let body = body.replace("\r\n", "\n");
+    let Some((mark, rest)) = body.trim_start().split_once('\n') else {
+        return false;
+    };
+    let said = mark.trim().strip_prefix(MARKER);
+    said.and_then(|said| said.strip_suffix("-->"))
+        .is_some_and(|said| said.trim() == digest(rest))
+}
+
+/// By what we know whether it is as we wrote it. GitHub keeps line ends, and the end of a text, in its own way.
+fn digest(page: &str) -> String {
+    hex::encode(Sha256::digest(page.trim().as_bytes()))[..16].to_owned()
 }
 
 fn row(one: &Shown, about: &About<'_>) -> String {
