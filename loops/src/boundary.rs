@@ -6,6 +6,9 @@ mod names;
 mod protected;
 mod within;
 
+pub use names::folded;
+pub(crate) use protected::is_dependency_file;
+
 pub use within::{NotWithin, within};
 
 use std::collections::HashMap;
@@ -135,7 +138,7 @@ pub fn judge(diff: &Diff, boundaries: &Boundaries, extra_write: &[String]) -> Ve
                     "is a migration of a database; the loop's `write` does not name it".to_owned(),
                 );
             }
-            if protected::is_dependency_file(path) {
+            if is_dependency_file(path) {
                 match boundaries.dependencies {
                     Dependencies::Allow => {}
                     Dependencies::Ask => say(
@@ -257,10 +260,7 @@ fn of_file(file: &FileChange, violations: &mut Vec<Violation>) {
 fn same_but_for_case(diff: &Diff, violations: &mut Vec<Violation>) {
     let mut seen: HashMap<String, &str> = HashMap::new();
     for path in diff.files.iter().filter_map(|file| file.new_path.as_deref()) {
-        if let Some(other) = seen
-            .insert(names::folded(path), path)
-            .filter(|other| *other != path)
-        {
+        if let Some(other) = seen.insert(folded(path), path).filter(|other| *other != path) {
             let words = format!(
                 "{} differs from {} only in case or in the form of its letters",
                 shown(path),

@@ -170,6 +170,7 @@ mod tests {
             reactions: BTreeMap::new(),
             labels: Vec::new(),
             thread: None,
+            account: None,
             private: false,
         }
     }

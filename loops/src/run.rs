@@ -162,6 +162,23 @@ impl RunState {
         self.phase.due().into_iter().chain(tasks).collect()
     }
 
+    /// Whether that is among it.
+    pub fn is_due(&self, action: &Action) -> bool {
+        if self.end().is_some() {
+            return false;
+        }
+        match action {
+            Action::Collect | Action::Triage | Action::Lead => self.phase.due() == Some(*action),
+            Action::Work { task, .. }
+            | Action::Prove { task, .. }
+            | Action::Review { task, .. }
+            | Action::Propose { task, .. } => {
+                let there = self.tasks.get(task);
+                there.and_then(|run| run.due(*task)) == Some(*action)
+            }
+        }
+    }
+
     /// How it ended, if it did.
     pub fn end(&self) -> Option<End> {
         match self.phase {

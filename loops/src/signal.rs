@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{id::SignalId, time::Timestamp};
 
-pub use injection::{Flag, Form, injections};
+pub use injection::{Flag, Form, injections, rest};
 pub(crate) use noise::agrees;
 pub use noise::is_noise;
 pub(crate) use severity::severity;
@@ -42,6 +42,9 @@ pub struct Signal {
     pub at: Timestamp,
     /// Who said it, if anyone did: a stable name within the source.
     pub author: Option<String>,
+    /// What the source itself knows a person by and nobody can choose, where `author` is a chosen name: the id in Slack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Whether a person or a machine spoke.
     pub voice: Voice,
     /// The words, unchanged.

@@ -1,6 +1,8 @@
 //! How long a workspace takes to be made, beside `git worktree add` and `git clone --shared` of the same repository in
 //! the same run; how long the first `git status` in it takes, and the reading of a change; and fifty at once.
 //!
+//! And what `setup` left (20,000 files) brought to an attempt as a layer and as a copy: `-- setup` does that alone.
+//!
 //! `cargo bench -p tests --bench workspaces [-- FILES…]`; where it may not mount layers it says so and ends.
 
 use std::{
@@ -118,10 +120,64 @@ async fn main() -> anyhow::Result<()> {
         say(&format!("workspaces cannot be layered here: {why}"))?;
         return Ok(());
     }
-    for files in sizes {
-        one_size(&sandbox, files).await?;
+    if !std::env::args().any(|word| word == "setup") {
+        for files in sizes {
+            one_size(&sandbox, files).await?;
+        }
     }
-    Ok(())
+    setup_brought(&sandbox).await
+}
+
+/// Copies of twenty thousand files take long.
+const FEW: usize = 3;
+/// A `node_modules` of so many files.
+const SETUP: &str = "python3 -c \"import os\nfor n in range(20000):\n  d = 'node_modules/p%d' % (n // 50)\n  os.makedirs(d, exist_ok=True)\n  open(d + '/f%d.js' % n, 'w').write('module.exports = %d;\\n' % n * 40)\"";
+
+/// From an attempt's begin until its first command has ended, which reads one file of what setup left.
+async fn setup_brought(sandbox: &Sandbox) -> anyhow::Result<()> {
+    let world = World::new(100).await?;
+    let setup: loops::spec::Setup = serde_json::from_value(serde_json::json!({ "run": SETUP }))?;
+    let cache = world.folder.path().join("cache");
+    let (mut layers, mut copies) = (vec![], vec![]);
+    // The first of all runs it, and is not counted.
+    for round in 0..=FEW {
+        for layered in [true, false] {
+            let scratch = world.scratch(if layered { "by-layer" } else { "by-copy" }, round);
+            fs::create_dir_all(&scratch)?;
+            let began = Instant::now();
+            let workspace = if layered {
+                Workspace::create_layered(&world.mirror(), &world.base, None, &scratch).await?
+            } else {
+                Workspace::create(&world.mirror(), &world.base, None, &scratch).await?
+            };
+            let mut policy = Policy {
+                workspace: workspace.root().to_owned(),
+                layers: workspace.layers(),
+                writable: true,
+                mirror_objects: Some(workspace.mirror_objects()),
+                relay: None,
+                limits: Some(SandboxLimits::default()),
+                scratch: scratch.clone(),
+                env: BTreeMap::new(),
+            };
+            workspace.prepare(&setup, &cache, sandbox, &mut policy).await?;
+            let shell = "cat node_modules/p399/f19999.js | wc -l";
+            let ran = sandbox.run(&policy, shell, Duration::from_secs(60), 4096).await?;
+            anyhow::ensure!(ran.output == "40\n", "{ran:?}");
+            if round > 0 {
+                let times = if layered { &mut layers } else { &mut copies };
+                times.push(began.elapsed());
+            }
+            fs::remove_dir_all(&scratch)?;
+        }
+    }
+    let (layer, copy) = (median(layers), median(copies));
+    say("\n20,000 files that setup left, until a first command has ended")?;
+    say(&format!("  as a layer                 {layer:>9.1} ms"))?;
+    say(&format!(
+        "  as a copy                  {copy:>9.1} ms   {:.0} times",
+        copy / layer
+    ))
 }
 
 async fn one_size(sandbox: &Sandbox, files: usize) -> anyhow::Result<()> {

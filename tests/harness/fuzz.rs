@@ -19,13 +19,14 @@ use loops::{
 pub type Target = fn(&[u8]);
 
 /// The targets, by the name of their folder of the corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("diff", diff),
     ("spec", spec),
     ("streams", streams),
     ("words", words),
     ("tree", tree),
     ("reports", reports),
+    ("slack", slack),
 ];
 
 /// The reader of diffs, and the screens that judge what it read.
@@ -136,4 +137,23 @@ pub fn reports(bytes: &[u8]) {
     assert!(read.executed().is_none_or(|_| !text.is_empty()));
     // A report that is none is an error in words, and no more.
     let _ = read_junit(&text).map_err(|words| assert!(!words.is_empty()));
+}
+
+/// The readers of Slack's events and of its answers. What is kept of an event is bounded, whatever it says.
+pub fn slack(bytes: &[u8]) {
+    let (heard, texts) = orchestrator::slack::read_bytes(bytes);
+    match heard {
+        Some(orchestrator::slack::Heard::Challenge(words)) => assert!(words.chars().count() <= 500),
+        Some(orchestrator::slack::Heard::Event { id, kind, channel }) => {
+            assert!(!id.is_empty() && id.chars().count() <= 100, "{id:?}");
+            assert!(kind.chars().count() <= 60 && channel.chars().count() <= 40);
+        }
+        Some(orchestrator::slack::Heard::Nothing) | None => {}
+    }
+    for text in texts {
+        assert!(
+            text.len() <= bytes.len() * 8 + 4_096,
+            "no text is much longer than what it came in"
+        );
+    }
 }

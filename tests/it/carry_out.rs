@@ -81,6 +81,7 @@ impl Bench {
             brief: brief.into(),
             max_turns: 20,
             deny_commands: vec!["*curl*".into()],
+            hosts: vec![],
             advisor: None,
             gateway: self.model.gateway(),
         }
@@ -137,7 +138,7 @@ impl Bench {
 }
 
 fn helper() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_sandbox-helper"))
+    crate::programs::built("sandbox-helper")
 }
 
 fn git(folder: &Path, args: &[&str]) {

@@ -8,7 +8,10 @@ use orchestrator::store::{Store, calls, runs};
 
 use serde_json::Value;
 
-use crate::small_story::{RUN, TITLE, came_to_the_fix, well};
+use crate::{
+    fan::replays,
+    small_story::{RUN, TITLE, came_to_the_fix, well},
+};
 
 /// Every line that a run of the small story says, in the order in which it comes to them; each is a part of the one that
 /// is printed.
@@ -84,7 +87,9 @@ async fn stopped_at(how: Stop, lines: &[&str]) {
                 "after `{line}` the same run goes on: {again}"
             );
         }
+        let run = again.json()["run"].clone();
         came_to_the_same(&world, &origin, &expected, again).await;
+        replays(&world, &run, false).await;
         world.close().await;
     }
 }

@@ -20,7 +20,7 @@ use workers::{
 };
 
 pub(crate) fn sandbox() -> Sandbox {
-    Sandbox::find(env!("CARGO_BIN_EXE_sandbox-helper").into()).unwrap()
+    Sandbox::find(crate::programs::built("sandbox-helper")).unwrap()
 }
 
 /// A policy with an empty workspace in a folder of the test's own.
@@ -450,9 +450,9 @@ async fn setup_runs_once_on_the_base_and_its_files_are_no_change() {
     for name in ["one", "two"] {
         let scratch = folder.path().join(name);
         let workspace = Workspace::create(&mirror, &base, None, &scratch).await.unwrap();
-        let policy = policy(&scratch);
+        let mut policy = policy(&scratch);
         workspace
-            .prepare(&setup, &cache, &sandbox(), &policy)
+            .prepare(&setup, &cache, &sandbox(), &mut policy)
             .await
             .unwrap();
         assert_eq!(workspace.capture().await.unwrap(), None);
@@ -474,7 +474,7 @@ async fn setup_runs_once_on_the_base_and_its_files_are_no_change() {
     let scratch = folder.path().join("three");
     let workspace = Workspace::create(&mirror, &base, None, &scratch).await.unwrap();
     let error = workspace
-        .prepare(&setup, &cache, &sandbox(), &policy(&scratch))
+        .prepare(&setup, &cache, &sandbox(), &mut policy(&scratch))
         .await
         .unwrap_err();
     assert_eq!(
@@ -488,7 +488,7 @@ async fn without_a_sandbox_it_says_so_loudly_and_still_keeps_time() {
     let folder = tempfile::tempdir().unwrap();
     let mut policy = policy(folder.path());
     policy.limits = None;
-    let none = Sandbox::without(env!("CARGO_BIN_EXE_sandbox-helper").into());
+    let none = Sandbox::without(crate::programs::built("sandbox-helper"));
     assert!(none.caveats(&policy)[0].starts_with("NO SANDBOX"));
     let ran = none
         .run(

@@ -23,7 +23,7 @@ async fn run_free(policy: &Policy, shell: &str) -> Ran {
         limits: None,
         ..policy.clone()
     };
-    let sandbox = Sandbox::without(env!("CARGO_BIN_EXE_sandbox-helper").into());
+    let sandbox = Sandbox::without(crate::programs::built("sandbox-helper"));
     sandbox
         .run(&free, shell, Duration::from_secs(60), 16 << 10)
         .await

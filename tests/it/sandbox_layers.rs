@@ -446,23 +446,26 @@ async fn setup_is_not_led_out_by_a_link_in_the_change_that_an_attempt_begins_fro
                 world.layered(name, start).await
             }
         };
-        let (hostile, policy) = make("hostile", Some(&change)).await;
+        let (hostile, mut policy) = make("hostile", Some(&change)).await;
         hostile
-            .prepare(&setup, &cache, &sandbox(), &policy)
+            .prepare(&setup, &cache, &sandbox(), &mut policy)
             .await
             .unwrap();
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
         // The controls: on the base it is brought, and where its folder went it is made again with nothing else in it.
-        let (honest, policy) = make("honest", None).await;
-        honest.prepare(&setup, &cache, &sandbox(), &policy).await.unwrap();
+        let (honest, mut policy) = make("honest", None).await;
+        honest
+            .prepare(&setup, &cache, &sandbox(), &mut policy)
+            .await
+            .unwrap();
         assert_eq!(
             run(&policy, "find app | sort").await.output,
             "app\napp/e\napp/made\napp/made/f\n"
         );
         assert_eq!(tree(&honest).await, None);
-        let (emptied, policy) = make("emptied", Some(&gone)).await;
+        let (emptied, mut policy) = make("emptied", Some(&gone)).await;
         emptied
-            .prepare(&setup, &cache, &sandbox(), &policy)
+            .prepare(&setup, &cache, &sandbox(), &mut policy)
             .await
             .unwrap();
         assert_eq!(
@@ -471,4 +474,106 @@ async fn setup_is_not_led_out_by_a_link_in_the_change_that_an_attempt_begins_fro
         );
         assert_eq!(tree(&emptied).await.as_ref(), Some(&gone.tree));
     }
+}
+
+/// Every file of a folder with its words, in order.
+fn files_in(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut all = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+            } else {
+                let words = fs::read_to_string(entry.path()).unwrap_or_default();
+                all.push((entry.path(), words));
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn what_setup_left_is_a_layer_that_no_attempt_can_change_for_another() {
+    let world = World::new(FILES).await;
+    let setup: loops::spec::Setup = serde_json::from_value(serde_json::json!({
+        "run": "mkdir -p lib/x && echo one > lib/x/f && echo two > lib/g && chmod 600 lib/g && ln -s x lib/y"
+    }))
+    .unwrap();
+    let cache = world.scratch("cache");
+    let (first, mut policy) = world.layered("first", None).await;
+    first
+        .prepare(&setup, &cache, &sandbox(), &mut policy)
+        .await
+        .unwrap();
+    let kept = files_in(&cache);
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    // Nothing of it was copied into the attempt's own folder.
+    assert!(!first.written().join("lib").exists());
+    let deeds = "cat lib/y/f lib/g; echo more >> lib/x/f; rm lib/g; echo new > lib/new; mkdir lib/z; cat lib/x/f; ls lib";
+    assert_eq!(
+        run(&policy, deeds).await.output,
+        "one\ntwo\none\nmore\nnew\nx\ny\nz\n"
+    );
+    assert_eq!(tree(&first).await, None, "what setup left is no part of a change");
+    assert_eq!(files_in(&cache), kept, "an attempt wrote to what others have");
+    let (second, mut policy) = world.layered("second", None).await;
+    second
+        .prepare(&setup, &cache, &sandbox(), &mut policy)
+        .await
+        .unwrap();
+    let seen = run(&policy, "cat lib/x/f lib/g; ls lib; echo own > own").await;
+    assert_eq!(seen.output, "one\ntwo\ng\nx\ny\n");
+    let change = second.capture().await.unwrap().unwrap();
+    let names = second
+        .git()
+        .run(&["diff-tree", "-r", "--name-only", &world.base, &change.tree])
+        .await
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&names), "own\n");
+
+    // Other bases: one with the same files, which is another user's if we are root, and one on which a file of the
+    // repository's stands where setup's would: that wins.
+    let repository = world.folder.path().join("repository");
+    let commit = "git -c user.name=p -c user.email=p@x commit -q";
+    for (name, script, expected) in [
+        (
+            "same",
+            format!("{commit} --allow-empty -m second"),
+            "one\ntwo\none\nmore\n",
+        ),
+        (
+            "another",
+            format!("mkdir lib && echo ours > lib/g && git add -A && {commit} -m third"),
+            "one\nours\none\nmore\n",
+        ),
+    ] {
+        let made = Command::new("sh")
+            .args(["-ec", &script])
+            .current_dir(&repository)
+            .status();
+        assert!(made.unwrap().success());
+        let other = Mirror::update(&repository.to_string_lossy(), &world.mirror(), "main")
+            .await
+            .unwrap();
+        assert_ne!(other, world.base);
+        for number in 0..2 {
+            let scratch = world.scratch(&format!("{name}-{number}"));
+            let third = Workspace::create_layered(&world.mirror(), &other, None, &scratch)
+                .await
+                .unwrap();
+            let mut policy = self::policy(&third, &scratch);
+            third
+                .prepare(&setup, &cache, &sandbox(), &mut policy)
+                .await
+                .unwrap();
+            assert!(!third.written().join("lib").exists(), "{name}");
+            let seen = run(&policy, "cat lib/x/f lib/g; echo more >> lib/x/f; cat lib/x/f").await;
+            assert_eq!(seen.output, expected, "{name} {number}");
+            assert_eq!(tree(&third).await, None);
+        }
+    }
+    let now = files_in(&cache);
+    assert!(kept.iter().all(|file| now.contains(file)), "{now:?}");
 }

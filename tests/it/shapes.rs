@@ -20,6 +20,9 @@ async fn world(more: &str) -> (World, Repository) {
     (world, origin)
 }
 
+/// What agents read a task to be called where no lead agent has given it a name.
+const UNLED: &str = "what the reports below describe";
+
 /// What mends it, whatever the task is called.
 fn mends(world: &World, title: &str) {
     world.worker(title, |s| {
@@ -41,7 +44,7 @@ fn mends(world: &World, title: &str) {
 #[tokio::test]
 async fn without_a_lead_every_finding_becomes_a_task_and_no_model_leads() {
     let (world, _) = world("lead: none\n").await;
-    mends(&world, REPORT);
+    mends(&world, UNLED);
     let ran = world.loops(["run", "fix", "--format", "json"]).await;
     assert_eq!(ran.code, 0, "{ran}");
     let run = ran.json()["run"].clone();
@@ -122,7 +125,7 @@ async fn what_is_imported_by_hand_is_worked_on_by_the_next_run_and_read_once() {
             .json()["new"],
         0
     );
-    mends(&world, REPORT);
+    mends(&world, UNLED);
     let run = world.loops(["run", "fix", "--format", "json"]).await.json()["run"].clone();
     assert_eq!(run["tasks"][0]["proposal"]["state"], "open", "{run:#}");
     world.close().await;
@@ -160,7 +163,7 @@ async fn an_edited_report_moves_and_its_old_finding_is_counted_anew() {
 #[tokio::test]
 async fn without_a_sandbox_the_page_says_so_loudly() {
     let (world, _) = world("lead: none\nsandbox: none\n").await;
-    mends(&world, REPORT);
+    mends(&world, UNLED);
     let ran = world.loops(["run", "fix", "--format", "json"]).await;
     assert_eq!(ran.code, 0, "{ran}");
     let id = ran.json()["run"]["tasks"][0]["proposal"]["id"]
@@ -335,7 +338,7 @@ async fn one_file_is_read_once_however_it_is_spelled() {
 #[tokio::test]
 async fn a_branch_that_somebody_has_checked_out_loses_no_proposal() {
     let (world, origin) = world("lead: none\n").await;
-    mends(&world, REPORT);
+    mends(&world, UNLED);
     let run = world.loops(["run", "fix", "--format", "json"]).await.json()["run"].clone();
     let proposal = run["tasks"][0]["proposal"].clone();
     let (id, branch) = (

@@ -272,7 +272,7 @@ impl Attempt<'_> {
                     setup,
                     &order.setup_cache,
                     sandbox,
-                    &policy,
+                    &mut policy,
                     order.ways_out.setup.as_ref(),
                 )
                 .await

@@ -94,6 +94,9 @@ pub struct AgentSettings {
     pub max_turns: u32,
     /// Globs over command lines that the command tool refuses.
     pub deny_commands: Vec<String>,
+    /// Hosts that its commands may reach (`host` or `host:port`), to be told so. Who lets them is the gateway.
+    #[serde(default)]
+    pub hosts: Vec<String>,
     /// A stronger model that it may ask.
     #[serde(default)]
     pub advisor: Option<Advisor>,

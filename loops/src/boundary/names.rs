@@ -58,7 +58,7 @@ fn is_git(part: &str) -> bool {
     stem == ".git" || is_short
 }
 
-/// The form in which two names are the same to a file system without case.
-pub(super) fn folded(path: &str) -> String {
+/// The form in which two names are the same to a file system without case, or without the forms of Unicode.
+pub fn folded(path: &str) -> String {
     path.nfkc().flat_map(char::to_lowercase).collect()
 }

@@ -20,6 +20,20 @@ const FOLDERS: &[(&str, &str)] = &[
     (".roo", "tells agents what to do"),
     (".continue", "tells agents what to do"),
     (".agents", "tells agents what to do"),
+    (".kiro", "tells agents what to do"),
+    (".junie", "tells agents what to do"),
+    (".amazonq", "tells agents what to do"),
+    (".opencode", "tells agents what to do"),
+    (".trae", "tells agents what to do"),
+    (".augment", "tells agents what to do"),
+    (".qwen", "tells agents what to do"),
+    (".goose", "tells agents what to do"),
+    (".tekton", "tells CI what to run"),
+    (".semaphore", "tells CI what to run"),
+    (".azure-pipelines", "tells CI what to run"),
+    (".azuredevops", "tells CI what to run"),
+    (".harness", "tells CI what to run"),
+    (".mise", "is run by shells"),
     (".loops", "tells this service what to do"),
     (".husky", "is run by git"),
     (".githooks", "is run by git"),
@@ -30,7 +44,7 @@ const FOLDERS: &[(&str, &str)] = &[
     (".devcontainer", "is run by editors"),
 ];
 
-/// Files, at any depth.
+/// Files, at any depth, and folders of these names with what is in them.
 const FILES: &[(&str, &str)] = &[
     (".gitlab-ci.yml", "tells CI what to run"),
     (".gitlab-ci.yaml", "tells CI what to run"),
@@ -57,12 +71,43 @@ const FILES: &[(&str, &str)] = &[
     (".clinerules", "tells agents what to do"),
     (".goosehints", "tells agents what to do"),
     (".mcp.json", "tells agents what to do"),
+    ("mcp.json", "tells agents what to do"),
+    (".roorules", "tells agents what to do"),
+    (".roomodes", "tells agents what to do"),
+    (".clineignore", "tells agents what to do"),
+    (".augment-guidelines", "tells agents what to do"),
+    ("opencode.json", "tells agents what to do"),
+    ("opencode.jsonc", "tells agents what to do"),
+    ("warp.md", "tells agents what to do"),
+    ("crush.json", "tells agents what to do"),
+    ("buildspec.yml", "tells CI what to run"),
+    ("buildspec.yaml", "tells CI what to run"),
+    ("cloudbuild.yml", "tells CI what to run"),
+    ("cloudbuild.json", "tells CI what to run"),
+    (".build.yml", "tells CI what to run"),
+    (".builds", "tells CI what to run"),
+    (".drone.yaml", "tells CI what to run"),
+    (".drone.jsonnet", "tells CI what to run"),
+    (".drone.star", "tells CI what to run"),
+    (".woodpecker.yaml", "tells CI what to run"),
+    (".cirrus.star", "tells CI what to run"),
+    ("azure-pipelines.yaml", "tells CI what to run"),
+    ("codefresh.yml", "tells CI what to run"),
+    ("wercker.yml", "tells CI what to run"),
+    (".screwdriver.yaml", "tells CI what to run"),
+    ("dagger.json", "tells CI what to run"),
+    ("mise.toml", "is run by shells"),
+    (".mise.toml", "is run by shells"),
+    ("mise.local.toml", "is run by shells"),
+    (".mise.local.toml", "is run by shells"),
     (".aider.conf.yml", "tells agents what to do"),
     ("loops.yaml", "tells this service what to do"),
     ("loops.yml", "tells this service what to do"),
     (".pre-commit-config.yaml", "is run by git"),
     (".pre-commit-config.yml", "is run by git"),
     ("lefthook.yml", "is run by git"),
+    ("lefthook.yaml", "is run by git"),
+    (".lefthook.yaml", "is run by git"),
     (".lefthook.yml", "is run by git"),
     (".gitattributes", "tells git how to read files"),
     (".gitmodules", "tells git where to fetch from"),
@@ -134,6 +179,62 @@ const DEPENDENCY_FILES: &[&str] = &[
     "flake.lock",
     "rust-toolchain",
     "rust-toolchain.toml",
+    ".pnpmfile.cjs",
+    ".pnpmfile.mjs",
+    "deno.jsonc",
+    "jsr.json",
+    "bunfig.toml",
+    "environment.yaml",
+    "pixi.toml",
+    "pylock.toml",
+    "hatch.toml",
+    "directory.build.props",
+    "directory.build.targets",
+    "global.json",
+    "paket.dependencies",
+    "paket.lock",
+    "build.sbt",
+    "build.properties",
+    "plugins.sbt",
+    "project.clj",
+    "deps.edn",
+    "rebar.config",
+    "rebar.lock",
+    "stack.yaml",
+    "cabal.project",
+    "shard.yml",
+    "module.bazel",
+    "module.bazel.lock",
+    "workspace.bazel",
+    ".bazelversion",
+    "conan.lock",
+    "cartfile",
+    "cartfile.resolved",
+    ".tool-versions",
+    ".nvmrc",
+    ".node-version",
+    ".python-version",
+    ".ruby-version",
+    ".java-version",
+    ".go-version",
+    ".sdkmanrc",
+    ".terraform.lock.hcl",
+];
+
+/// Folders, at any depth, of what is depended on, or of what fetches it.
+const DEPENDENCY_FOLDERS: &[&str] = &[
+    "vendor",
+    "node_modules",
+    // Programs that package managers and build tools run before anything else.
+    ".yarn",
+    ".mvn",
+    // The parts of a list that `requirements.txt` brings together.
+    "requirements",
+];
+
+/// What such a file may end with.
+const DEPENDENCY_ENDS: &[&str] = &[
+    ".csproj", ".fsproj", ".vbproj", ".gemspec", ".cabal", ".nuspec", ".opam", ".podspec",
 ];
 
 fn parts(path: &str) -> impl DoubleEndedIterator<Item = String> {
@@ -148,13 +249,12 @@ pub(super) fn configuration(path: &str) -> Option<&'static str> {
             .find(|(name, _)| *name == part)
             .map(|(_, what)| *what)
     };
-    let in_folder = parts(path).rev().skip(1).find_map(|part| named(FOLDERS, &part));
-    let file = parts(path).next_back().unwrap_or_default();
     let in_cargo =
         || (path.to_lowercase().contains(".cargo/config")).then_some("tells the build what to run");
-    in_folder
-        .or_else(|| named(FILES, &file))
-        .or_else(|| named(FOLDERS, &file))
+    // The innermost first, in both tables: some programs take a file or a folder of the same name.
+    parts(path)
+        .rev()
+        .find_map(|part| named(FOLDERS, &part).or_else(|| named(FILES, &part)))
         .or_else(in_cargo)
 }
 
@@ -167,19 +267,27 @@ pub(super) fn is_migration(path: &str) -> bool {
 }
 
 /// Whether a path says what is depended on, or where it comes from.
-pub(super) fn is_dependency_file(path: &str) -> bool {
+pub(crate) fn is_dependency_file(path: &str) -> bool {
     let file = parts(path).next_back().unwrap_or_default();
-    let is_requirements =
-        file.starts_with("requirements") && (file.ends_with(".txt") || file.ends_with(".in"));
-    let vendored = parts(path)
-        .rev()
-        .skip(1)
-        .any(|part| matches!(part.as_str(), "vendor" | "node_modules"));
+    let is_list = ["requirements", "constraints"]
+        .iter()
+        .any(|list| file.starts_with(list))
+        && (file.ends_with(".txt") || file.ends_with(".in"));
     DEPENDENCY_FILES.contains(&file.as_str())
-        || file.ends_with(".csproj")
-        || file.ends_with(".gemspec")
-        || is_requirements
-        || vendored
+        || DEPENDENCY_ENDS.iter().any(|end| file.ends_with(end))
+        || file.ends_with(".versions.toml")
+        || is_list
+        || parts(path)
+            .rev()
+            .skip(1)
+            .any(|part| is_dependency_folder(&part, &file))
+}
+
+/// Whether what lies in a folder of that name is depended on, or fetches it. `requirements` is a word of other things,
+/// too: of those only lists count.
+fn is_dependency_folder(folder: &str, file: &str) -> bool {
+    DEPENDENCY_FOLDERS.contains(&folder)
+        && (folder != "requirements" || file.ends_with(".txt") || file.ends_with(".in"))
 }
 
 /// Whether a glob that covers the path spells out the part of it that is protected. `**` and `*` do not.

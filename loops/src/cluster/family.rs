@@ -59,18 +59,31 @@ impl Groups {
                 if other == at {
                     continue;
                 }
-                let overlap = self.overlap(at, other, search);
-                if overlap.alike() > OUTSIDE {
-                    let kin = (
-                        if overlap.contrasts() { 0.0 } else { overlap.alike() },
-                        overlap.shared,
-                    );
-                    near.entry(at).or_default().insert(other, kin);
-                    near.entry(other).or_default().insert(at, kin);
+                self.note_kin(at, other, &mut near, search);
+            }
+        }
+        // What comes alone has the family that it would have had among all of them: the kin of its known kin, too.
+        let known: Vec<usize> = near.keys().copied().filter(|at| *at < self.first_new()).collect();
+        for at in known {
+            self.promising(self.all[at].side(), search, 0.0, COMPARED);
+            for (other, _) in std::mem::take(&mut search.found) {
+                let other = other as usize;
+                if other != at && other < self.first_new() {
+                    self.note_kin(at, other, &mut near, search);
                 }
             }
         }
         near
+    }
+
+    fn note_kin(&self, at: usize, other: usize, near: &mut Near, search: &mut Search) {
+        let overlap = self.overlap(at, other, search);
+        if overlap.alike() > OUTSIDE {
+            let likeness = if overlap.contrasts() { 0.0 } else { overlap.alike() };
+            let kin = (likeness, overlap.shared);
+            near.entry(at).or_default().insert(other, kin);
+            near.entry(other).or_default().insert(at, kin);
+        }
     }
 
     /// Which new groups of a family join which group. Among several known ones, which stay apart, each new group goes to
@@ -247,5 +260,27 @@ mod tests {
         );
         assert_eq!(groups.place(&[new]), [near]);
         assert_eq!(groups.all[far].count, 1);
+    }
+
+    /// Many problems share words: among all of them nothing would be united. What comes alone must see that, too.
+    #[test]
+    fn what_comes_alone_has_the_family_that_it_would_have_among_all() {
+        let mut groups = Groups::default();
+        let known = |groups: &mut Groups, text: &str| {
+            let sum = item(groups, text).bag;
+            groups.add_known(Group { count: 1, sum })
+        };
+        let near = known(&mut groups, ONE);
+        let far = known(
+            &mut groups,
+            "whisky juniper flock cedar quartz nylon walrus piano",
+        );
+        let new = item(
+            &mut groups,
+            "mango tulip bronze yacht basil orbit lemon copper violin saddle trumpet lantern anchor pillow",
+        );
+        let at = groups.place(&[new])[0];
+        let family = family(at, &groups.near(&mut Search::default()));
+        assert!(at > far && family == [near, far, at], "{family:?}");
     }
 }

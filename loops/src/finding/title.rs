@@ -157,6 +157,7 @@ mod tests {
             reactions: Default::default(),
             labels: Vec::new(),
             thread: None,
+            account: None,
             private: false,
         }
     }

@@ -10,6 +10,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    boundary::is_dependency_file,
     change::{Diff, FileChange, Side, is_other_code, is_test_path, pattern},
     owners::Owners,
 };
@@ -157,20 +158,6 @@ fn folders(diff: &Diff) -> Vec<(String, usize)> {
 
 // --- kinds of files, by their names ------------------------------------------------------------------------------
 
-static DEPENDENCIES: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?x)^(?:
-            Cargo\.(?:toml|lock) | package(?:-lock)?\.json | npm-shrinkwrap\.json | yarn\.lock | bun\.lockb?
-            | pnpm-(?:lock|workspace)\.yaml | deno\.(?:jsonc?|lock)
-            | pyproject\.toml | poetry\.lock | uv\.lock | Pipfile(?:\.lock)? | setup\.(?:py|cfg)
-            | (?:requirements|constraints)[\w.-]*\.(?:txt|in)
-            | go\.(?:mod|sum|work) | Gemfile(?:\.lock)? | .*\.gemspec | composer\.(?:json|lock)
-            | pom\.xml | (?:build|settings)\.gradle(?:\.kts)? | gradle\.lockfile | .*\.versions\.toml
-            | .*\.(?:cs|fs|vb)proj | packages\.lock\.json | Package\.(?:swift|resolved) | mix\.(?:exs|lock)
-            | pubspec\.(?:yaml|lock) | flake\.(?:nix|lock) | \.gitmodules
-        )$",
-    )
-});
 static MIGRATIONS: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?i)(?:^|/)(?:migrations?|migrate|alembic|flyway|liquibase)/|\.sql$|(?:^|/)schema\.(?:prisma|rb)$",
@@ -187,8 +174,7 @@ static BUILD_AND_CI: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 fn kind(path: &str) -> Option<Sensitive> {
-    let file = path.rsplit('/').next().unwrap_or_default();
-    if DEPENDENCIES.is_match(file) {
+    if is_dependency_file(path) {
         Some(Sensitive::Dependencies)
     } else if MIGRATIONS.is_match(path) {
         Some(Sensitive::Migrations)

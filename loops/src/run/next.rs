@@ -168,20 +168,18 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// What an unchanged task asks for was due before; in a run that has ended, none asks for anything.
+    /// What an unchanged task asks for was due before; where a run had ended, no task of it asked for anything.
     fn newly_due(&self) -> Vec<Action> {
         if matches!(self.phase, Phase::Ended(_)) {
             return Vec::new();
         }
-        let was_over = matches!(self.before.phase, Phase::Ended(_));
         let of_run = self
             .phase
             .due()
             .filter(|due| self.before.phase.due() != Some(*due));
         let of_tasks = self.changed.iter().filter_map(|(id, task)| {
-            let before = self.before.tasks.get(id).filter(|_| !was_over);
-            task.due(*id)
-                .filter(|due| before.and_then(|task| task.due(*id)) != Some(*due))
+            let before = self.before.tasks.get(id).and_then(|task| task.due(*id));
+            task.due(*id).filter(|due| before != Some(*due))
         });
         of_run.into_iter().chain(of_tasks).collect()
     }

@@ -430,7 +430,9 @@ proptest! {
             prop_assert_eq!(next.tasks.keys().copied().collect::<Vec<_>>(), changed);
             let was_due: BTreeSet<Action> = before.due().into_iter().collect();
             let due: Vec<Action> = state.due().into_iter().filter(|action| !was_due.contains(action)).collect();
-            prop_assert_eq!(next.actions, due);
+            prop_assert_eq!(&next.actions, &due);
+            prop_assert!(state.due().iter().all(|action| state.is_due(action)));
+            prop_assert!(before.due().iter().all(|action| state.is_due(action) == state.due().contains(action)));
             let after = state.clone();
             state.undo(undo);
             prop_assert_eq!(&state, &before);

@@ -37,6 +37,19 @@ impl Allowed {
 
 /// What names an issue, so that a word before it could close it.
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)#(?P<hash>[0-9])|\bgh-(?P<gh>[0-9])"));
+/// A word of a line by which trackers that read commits move or close the issues that the line names.
+static MOVES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|complet(?:e[sd]?|ing)|implement(?:s|ed|ing)?|finish(?:e[sd]|ing)?|deliver(?:s|ed|ing)?|done|part\s+of|contributes\s+to|ref(?:s|erences?)?|related\s+to)\b|#[a-z]",
+    )
+});
+/// An issue as such a tracker names it: a key and a number.
+static KEY: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\b(?P<key>[a-z][a-z0-9_]{1,14})-(?P<digit>[0-9])"));
+/// What has that form and is something else.
+const NO_KEYS: &[&str] = &[
+    "utf", "sha", "iso", "rfc", "cve", "cwe", "aes", "md", "pep", "ieee", "ascii", "base", "crc", "gh",
+];
 static MENTION: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"@(?P<name>[\p{L}\p{N}_][\p{L}\p{N}_-]*(?:/[\p{L}\p{N}_.-]+)?)"));
 /// Words by which build services are told not to run.
@@ -46,8 +59,13 @@ static SKIP: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 /// A line that a bot of the forge takes for a command; a path has more slashes.
-static COMMAND: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?mi)^(?P<indent>[ \t]*)(?P<command>/[a-z][a-z_-]*(?:[ \t]|$))"));
+static COMMAND: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?mi)^(?P<indent>[ \t]*)(?P<command>/[a-z][a-z_-]*(?:[ \t]|$)|(?:bors|homu):?[ \t]+[a-z])")
+});
+/// What build services take for a command wherever it stands.
+static PLEASE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)\b(?:re)?test\W+this\W+please\b|\bok\W+to\W+test\b|\badd\W+to\W+whitelist\b")
+});
 
 /// `text` for a commit message, a title or a chat line: plain text that is not Markdown, but is searched for mentions,
 /// references, links and commands. It keeps its lines. Secrets are masked.
@@ -56,7 +74,8 @@ pub fn message(text: &str, allowed: &Allowed) -> String {
     // From here on text is only put between, never taken out, so nothing that was masked or broken can join again.
     let text = secrets::mask(&text);
     let text = SKIP.replace_all(&text, "(ci)");
-    let text = COMMAND.replace_all(&text, "$indent. $command");
+    let text = PLEASE.replace_all(&text, "(ci)");
+    let text = unmoved(&text);
     let text = unlinked(&text, allowed);
     let text = unmentioned(&text, allowed);
     let broken = |found: &regex::Captures<'_>| match (found.name("hash"), found.name("gh")) {
@@ -64,7 +83,9 @@ pub fn message(text: &str, allowed: &Allowed) -> String {
         (_, Some(digit)) => format!("GH {}", digit.as_str()),
         _ => found[0].to_owned(),
     };
-    REFERENCE.replace_all(&text, broken).into_owned()
+    let text = REFERENCE.replace_all(&text, broken);
+    // Last, for a space that was put in can make a command of what was none.
+    COMMAND.replace_all(&text, "$indent. $command").into_owned()
 }
 
 /// A title: one line of at most `max` characters, cleaned like a [`message`].
@@ -164,6 +185,24 @@ fn next_link(lower: &str) -> Option<(usize, &'static str)> {
         .into_iter()
         .filter_map(|sign| Some((lower.find(sign)?, sign)))
         .min()
+}
+
+/// `text` with a space in each issue's name that stands in a line with a word that would move the issue.
+fn unmoved(text: &str) -> String {
+    let line = |line: &str| match MOVES.is_match(line) {
+        true => KEY
+            .replace_all(line, |found: &regex::Captures<'_>| {
+                let key = &found["key"];
+                if NO_KEYS.iter().any(|other| key.eq_ignore_ascii_case(other)) {
+                    found[0].to_owned()
+                } else {
+                    format!("{key}- {}", &found["digit"])
+                }
+            })
+            .into_owned(),
+        false => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 fn unmentioned(text: &str, allowed: &Allowed) -> String {

@@ -317,6 +317,7 @@ mod tests {
             reactions: Default::default(),
             labels: Vec::new(),
             thread: thread.map(str::to_owned),
+            account: None,
             private: false,
         })
     }

@@ -1,12 +1,12 @@
 //! What starts a loop besides its schedule, where its signals come from, and how they are weighed. The keys only:
 //! nothing is read from a source here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CsvSource, JsonSource, RssSource, SentrySource, units::Span};
+use super::{CsvSource, JsonSource, RssSource, SentrySource, trust::Trust, units::Span};
 
 /// What starts a loop besides its schedule. One key each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -238,93 +238,5 @@ impl Weights {
     /// Whether everything counts as it does by itself.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.customers.is_empty() && self.areas.is_empty()
-    }
-}
-
-/// Whose reports may lead to code.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Trust {
-    /// Code is written only if that many people with write access are among the reporters; 0: anyone. The
-    /// default is 1 on GitHub; a file that the operator names is trusted as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub members: Option<u32>,
-    /// Who has write access, by the names that files give their authors. Names in a file are as true as the file.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub names: Vec<String>,
-}
-
-impl Trust {
-    /// How many people with write access it takes; `anyone_writes`: some of the reports stand where anyone may write.
-    pub fn wanted(&self, anyone_writes: bool) -> u32 {
-        self.members.unwrap_or(u32::from(anyone_writes))
-    }
-
-    /// Why reports of these authors lead to a report alone; nothing: they may lead to code. Of each author it is known
-    /// whether the forge says that they have write access; `names` add to those.
-    pub fn report_only<'a>(
-        &self,
-        authors: impl IntoIterator<Item = (&'a str, bool)>,
-        anyone_writes: bool,
-    ) -> Option<String> {
-        let wanted = self.wanted(anyone_writes) as usize;
-        let members: BTreeSet<&str> = authors
-            .into_iter()
-            .filter(|(author, writes)| *writes || self.names.iter().any(|name| name == author))
-            .map(|(author, _)| author)
-            .collect();
-        match members.len() {
-            known if known >= wanted => None,
-            0 => Some("report only: nobody with write access reported it".to_owned()),
-            known => Some(format!(
-                "report only: {known} of the {wanted} people with write access that it needs reported it"
-            )),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_distinct_people_of_the_list_lead_to_code() {
-        let names = vec!["anna".to_owned(), "ben".to_owned()];
-        let trust = |members| Trust {
-            members,
-            names: names.clone(),
-        };
-        let says = |trust: &Trust, authors: &[&str], anyone_writes| {
-            trust.report_only(authors.iter().map(|author| (*author, false)), anyone_writes)
-        };
-        for open in [trust(None), trust(Some(0))] {
-            assert_eq!(says(&open, &["mallory"], false), None);
-        }
-        let one = trust(Some(1));
-        assert!(says(&one, &[], false).is_some() && says(&one, &["Anna", "mallory"], false).is_some());
-        assert_eq!(says(&one, &["mallory", "anna"], false), None);
-        assert_eq!(
-            says(&trust(Some(2)), &["anna", "anna"], false).as_deref(),
-            Some("report only: 1 of the 2 people with write access that it needs reported it")
-        );
-    }
-
-    #[test]
-    fn where_anyone_may_write_one_person_with_write_access_must_be_among_the_reporters() {
-        let unsaid = Trust::default();
-        assert!(unsaid.report_only([("mallory", false)], true).is_some());
-        assert_eq!(
-            unsaid.report_only([("mallory", false), ("carol", true)], true),
-            None
-        );
-        let anyone = Trust {
-            members: Some(0),
-            names: Vec::new(),
-        };
-        assert_eq!(
-            anyone.report_only([("mallory", false)], true),
-            None,
-            "the loop says so"
-        );
     }
 }

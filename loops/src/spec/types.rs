@@ -59,7 +59,7 @@ pub struct LoopSpec {
     /// What an attempt may use of the machine.
     #[serde(default)]
     pub sandbox: Sandbox,
-    /// What installs dependencies: on the base commit, before any agent, in its own sandbox, cached by lock file.
+    /// What installs dependencies: on the base commit, before any agent, in its own sandbox, cached for that base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<Setup>,
     /// What a change may touch.

@@ -46,8 +46,8 @@ async fn tell(home: &Home, out: Out) -> Result<(), CliError> {
         for told in engine::hear_answers(home).await? {
             out.note(answered(&told));
         }
-        engine::announce(home).await?;
     }
+    engine::announce(home).await?;
     for waiting in engine::send(home, true).await? {
         out.note(waits(&waiting));
     }
@@ -65,9 +65,7 @@ pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliE
     };
     match free {
         Ok(_lock) => {
-            if home.slack.is_some() {
-                engine::announce(home).await?;
-            }
+            engine::announce(home).await?;
             for waiting in engine::send(home, true).await? {
                 context.out.note(waits(&waiting));
             }
@@ -171,9 +169,9 @@ async fn once(
             let home = home.clone();
             told.hearing = Some(tokio::spawn(async move { engine::hear_answers(&home).await }));
         }
-        if round.is_multiple_of(ANNOUNCE_EVERY) {
-            engine::announce(home).await?;
-        }
+    }
+    if round.is_multiple_of(ANNOUNCE_EVERY) {
+        engine::announce(home).await?;
     }
     if watch && home.hub.is_some() {
         for news in news_of(home).await? {

@@ -10,9 +10,11 @@ mod error;
 mod findings;
 mod folder;
 mod follow;
+mod harden;
 mod history;
 mod import;
 mod init;
+mod lean;
 mod logs;
 mod nodes;
 mod out;
@@ -188,6 +190,7 @@ pub fn grammar() -> clap::Command {
 
 /// Parses the command line, does what it says, and gives the exit code.
 pub fn main() -> ExitCode {
+    harden::harden();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -200,6 +203,9 @@ pub fn main() -> ExitCode {
         out.text(OVERVIEW);
         return ExitCode::SUCCESS;
     };
+    if let Command::Serve(_) | Command::Worker(_) = command {
+        lean::settle();
+    }
     let context = Context {
         global: cli.global,
         out,
@@ -275,7 +281,7 @@ fn telemetry(verbose: u8, color: bool) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| out::Logs)
         .with_target(verbose > 1)
         .with_ansi(color)
         .try_init()

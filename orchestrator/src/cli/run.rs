@@ -89,8 +89,7 @@ pub(super) async fn drive(
         ));
     }
     errands::look(&service.engine.home, context.out).await?;
-    let wants = &definition.spec.notify;
-    if service.engine.home.slack.is_none() && (wants.slack.is_some() || wants.reporters == spec::OnOff::On) {
+    if service.engine.home.slack.is_none() && engine::says_in_slack(&definition.spec) {
         context
             .out
             .note("`notify` asks for messages in Slack, and there is no login: nothing is said there");
@@ -106,10 +105,8 @@ pub(super) async fn drive(
     let finished = finished?;
     // What came of it may be to be said on GitHub; what cannot be is told at the next look.
     engine::send(&service.engine.home, false).await?;
-    if service.engine.home.slack.is_some() {
-        engine::announce(&service.engine.home).await?;
-        engine::send(&service.engine.home, false).await?;
-    }
+    engine::announce(&service.engine.home).await?;
+    engine::send(&service.engine.home, false).await?;
     service.leave().await;
     service
         .engine

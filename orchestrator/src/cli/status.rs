@@ -78,7 +78,8 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
         },
     )
     .await?;
-    let holder = lock::at_work(&context.config()?.state, &store).await?;
+    let config = context.config()?;
+    let holder = lock::at_work(&config.state, &store).await?;
     let served = served::served(&store, holder.as_ref(), &open, &waiting).await?;
     // What was never tried is on its way; what was tried in vain is worth a word.
     let mut unsent = outbox::pending(&store, 1000).await?;
@@ -107,6 +108,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "disk": disk,
             "nodes": working.nodes.iter().map(nodes::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
+            "retention": {
+                "signals_days": days(config.retention.signals), "transcripts_days": days(config.retention.transcripts),
+            },
             "last_news": engine::last_heard(&home).await?,
             "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
             "troubles": troubles,
@@ -120,6 +124,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     }
     if let Some(heard) = engine::last_heard(&home).await? {
         out.line(format!("the last news from Slack came at {heard}"));
+    }
+    if !config.retention.is_none() {
+        out.line(format!("people's words are kept: {}", config.retention));
     }
     served
         .iter()
@@ -220,4 +227,9 @@ fn words_of(trouble: &Trouble) -> String {
         text += &format!("; the last time: {}", trouble.words);
     }
     text
+}
+
+/// Whole days, for a script; none: for good.
+fn days(kept: Option<std::time::Duration>) -> Option<u64> {
+    kept.map(|kept| kept.as_secs() / 86_400)
 }

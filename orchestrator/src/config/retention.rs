@@ -1,6 +1,6 @@
 //! How long people's words are kept: `retention`. Ids, figures and the ledger stay for good.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use loops::spec::Span;
 use serde::Deserialize;
@@ -27,6 +27,18 @@ impl Retention {
     /// Whether everything is kept for good.
     pub fn is_none(&self) -> bool {
         self.signals.is_none() && self.transcripts.is_none()
+    }
+}
+
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = |kept: Option<Duration>| kept.map_or("good".to_owned(), |kept| Span(kept).to_string());
+        write!(
+            f,
+            "signals for {}, transcripts for {}",
+            span(self.signals),
+            span(self.transcripts)
+        )
     }
 }
 

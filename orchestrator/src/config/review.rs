@@ -9,7 +9,7 @@ use super::Problem;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// More proposals for one reviewer than this are no limit.
-const MOST: u32 = 1_000;
+const MOST: u32 = 10_000;
 /// Before something expires, people get this long a notice at most.
 const NOTICE: Duration = Duration::from_secs(7 * 86_400);
 

@@ -1,8 +1,31 @@
 //! Secrets: written as the name of an environment variable, held so that they cannot be printed.
 
-use std::fmt;
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    fmt,
+    sync::{PoisonError, RwLock},
+};
 
 use serde::{Deserialize, Deserializer, de};
+
+/// Every value that this process has taken into keeping, so that whoever prints or keeps words of others can take them
+/// out. Values that are too short to be found in a text by anything but chance are left out.
+static TAKEN: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+/// Shorter values are not looked for.
+const SHORTEST: usize = 8;
+
+/// `text` with every value that this process keeps replaced by `***`.
+pub fn scrub(text: &str) -> Cow<'_, str> {
+    let taken = TAKEN.read().unwrap_or_else(PoisonError::into_inner);
+    let mut text = Cow::Borrowed(text);
+    for value in taken.iter().filter(|value| value.len() >= SHORTEST) {
+        if text.contains(value.as_str()) {
+            text = Cow::Owned(text.replace(value.as_str(), "***"));
+        }
+    }
+    text
+}
 
 /// A value that must not be seen. It prints as `***`.
 #[derive(Clone, PartialEq, Eq)]
@@ -11,6 +34,12 @@ pub struct Secret(String);
 impl Secret {
     /// Takes a value into keeping.
     pub fn new(value: String) -> Self {
+        let mut taken = TAKEN.write().unwrap_or_else(PoisonError::into_inner);
+        taken.insert(value.clone());
+        // A key of several lines is printed line by line, too.
+        let lines = value.lines().filter(|line| *line != value && line.len() >= 32);
+        taken.extend(lines.map(str::to_owned));
+        drop(taken);
         Self(value)
     }
 
@@ -107,6 +136,20 @@ mod tests {
             "*** *** Some(***)"
         );
         assert_eq!(secret.scrub("key sk-very-secret refused"), "key *** refused");
+    }
+
+    #[test]
+    fn what_is_kept_is_taken_out_of_any_text() {
+        let key = "first line of a key that is long enough\nsecond line of a key that is long enough";
+        let kept = [
+            Secret::new("kept-by-us-77".to_owned()),
+            Secret::new("short".to_owned()),
+            Secret::new(key.to_owned()),
+        ];
+        assert_eq!(scrub("a kept-by-us-77 b"), "a *** b");
+        assert_eq!(scrub("x second line of a key that is long enough y"), "x *** y");
+        assert_eq!(scrub("short words stay"), "short words stay");
+        drop(kept);
     }
 
     #[test]

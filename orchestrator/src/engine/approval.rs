@@ -243,8 +243,8 @@ pub(super) async fn take_up(home: &Home, definition: &Definition, id: RunId) -> 
 impl Running {
     /// Takes up what people said of this run's plans since the last look.
     pub(super) async fn take_answers(&self) -> Result<(), EngineError> {
-        let state = self.state().await;
-        if !state.tasks.values().any(|task| task.step.waits_for_a_yes()) {
+        let waits = |state: &RunState| state.tasks.values().any(|task| task.step.waits_for_a_yes());
+        if !self.look(waits) {
             return Ok(());
         }
         for plan in plans::answered(&self.engine.home.store, self.id).await? {

@@ -3,6 +3,7 @@
 use loops::{
     evidence::{Evidence, Verdict},
     library,
+    spec::{LeadChoice, LoopSpec},
     task::Task,
     text::{one_line, tail},
 };
@@ -46,10 +47,49 @@ impl Running {
     }
 }
 
+/// Whose words a task's title is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Titled {
+    /// The lead agent's, who was asked for it.
+    ByLead,
+    /// Those of whoever reported first: without a lead agent a finding's title is a report's first sentence.
+    ByReports,
+}
+
+impl Titled {
+    /// How tasks of a loop come to their titles.
+    pub(crate) fn in_loop(spec: &LoopSpec) -> Self {
+        match spec.lead {
+            LeadChoice::None => Self::ByReports,
+            LeadChoice::Agent(_) => Self::ByLead,
+        }
+    }
+
+    /// A heading of ours, with the title where that is not an outsider's, else with the title below it as data.
+    fn heading(self, what: &str, task: &Task) -> String {
+        match self {
+            Self::ByLead => format!("# {what}: {}\n", task.title),
+            Self::ByReports => format!(
+                "# {what}: {UNTITLED}\n\n{}\n",
+                library::untrusted("the name that it got from the reports", &task.title)
+            ),
+        }
+    }
+}
+
+/// What a task is called before an agent where only outsiders have given it a name.
+const UNTITLED: &str = "what the reports below describe";
+
 /// What a worker is asked: the task, the reports behind it, and what it was sent back with. `begun`: its workspace
 /// holds what the last attempt left.
-pub(crate) fn work(task: &Task, signals: &[Kept], words: Option<&str>, begun: bool) -> String {
-    let mut brief = format!("# Task: {}\n\n{}\n", task.title, task.goal.trim());
+pub(crate) fn work(
+    task: &Task,
+    titled: Titled,
+    signals: &[Kept],
+    words: Option<&str>,
+    begun: bool,
+) -> String {
+    let mut brief = format!("{}\n{}\n", titled.heading("Task", task), task.goal.trim());
     if !task.acceptance.is_empty() {
         brief.push_str("\nIt is done when:\n");
         for line in &task.acceptance {
@@ -76,10 +116,16 @@ pub(crate) fn work(task: &Task, signals: &[Kept], words: Option<&str>, begun: bo
 }
 
 /// What the reviewer is asked: the finding, the diff, the evidence; nothing of the worker's session.
-pub(crate) fn review(task: &Task, signals: &[Kept], diff: &str, evidence: &[Evidence]) -> String {
+pub(crate) fn review(
+    task: &Task,
+    titled: Titled,
+    signals: &[Kept],
+    diff: &str,
+    evidence: &[Evidence],
+) -> String {
     let mut brief = format!(
-        "# Change under review: {}\n\nWhat was to be reached: {}\n",
-        task.title,
+        "{}\nWhat was to be reached: {}\n",
+        titled.heading("Change under review", task),
         task.goal.trim()
     );
     for line in &task.acceptance {

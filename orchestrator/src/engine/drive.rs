@@ -28,6 +28,9 @@ use crate::{
 /// How often it is looked whether somebody wants the run stopped.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// How many tasks at once look up which place they wait for.
+const READING: usize = 2;
+
 /// What to drive.
 #[derive(Debug, Clone, Copy)]
 pub enum Start {
@@ -108,7 +111,7 @@ pub async fn run(
             if driven.cancelled || driven.dropped {
                 recover(&running).await?;
             }
-            Ok(finished(running.state().await.end(), driven.trouble))
+            Ok(finished(running.look(RunState::end), driven.trouble))
         }
     }
 }
@@ -155,7 +158,7 @@ async fn drive(
                 }
                 running.take_answers().await?;
                 let stopped = running.drop_what_is_left_alone().await?;
-                if stopped && running.state().await.end().is_some() {
+                if stopped && running.look(RunState::end).is_some() {
                     driven.dropped = true;
                     break;
                 }
@@ -169,7 +172,7 @@ async fn drive(
                     tracing::info!(run = %running.id, %error, "the run stops");
                     running.happen(Event::Stopped { end: End::Failed }).await?;
                     driven.trouble.get_or_insert(error);
-                    if running.state().await.end().is_none() {
+                    if running.look(RunState::end).is_none() {
                         // Attempts that are under way end by themselves.
                         continue;
                     }
@@ -182,13 +185,14 @@ async fn drive(
 
 async fn perform(running: Arc<Running>, action: Action) -> Result<(), EngineError> {
     match action {
-        Action::Collect => running.collect().await,
-        Action::Triage => running.triage().await,
-        Action::Lead => lead::lead(&running).await,
+        // Boxed: of the thousands that may wait, none keeps room for what the largest of these needs.
+        Action::Collect => Box::pin(running.collect()).await,
+        Action::Triage => Box::pin(running.triage()).await,
+        Action::Lead => Box::pin(lead::lead(&running)).await,
         Action::Work { task, number } => running.work(task, number).await,
-        Action::Prove { task, attempt } => running.prove(task, attempt).await,
-        Action::Review { task, attempt } => running.review(task, attempt).await,
-        Action::Propose { task, attempt } => running.propose(task, attempt).await,
+        Action::Prove { task, attempt } => Box::pin(running.prove(task, attempt)).await,
+        Action::Review { task, attempt } => Box::pin(running.review(task, attempt)).await,
+        Action::Propose { task, attempt } => Box::pin(running.propose(task, attempt)).await,
     }
 }
 
@@ -284,6 +288,7 @@ async fn begin(
         state: Mutex::new(state),
         actions,
         working,
+        reading: Semaphore::new(READING),
         by_hand: !scheduled || matches!(start, Start::NewOrOpen),
         held: std::sync::OnceLock::new(),
     };
@@ -392,7 +397,8 @@ async fn recover(running: &Running) -> Result<Vec<(TaskId, AttemptId)>, EngineEr
         saves::forget(&mut step.tx, order.attempt).await?;
     }
     for attempt in attempts::lose_running(&mut step.tx, running.id, clock::now()).await? {
-        let _ = tokio::fs::remove_dir_all(running.engine.home.scratch(attempt)).await;
+        let scratch = running.engine.home.scratch(attempt);
+        let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&scratch)).await;
     }
     step.tx.commit().await?;
     Ok(elsewhere)

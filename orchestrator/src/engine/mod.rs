@@ -24,6 +24,7 @@ mod notify;
 mod outbox;
 mod place;
 mod plan;
+mod private;
 mod progress;
 mod propose;
 mod prove;
@@ -55,6 +56,7 @@ use workers::{Machine, git::Git};
 
 pub use self::capacity::Burden;
 pub use self::collect::{Read, import};
+pub(crate) use self::notify::LONGEST_QUESTION;
 pub(crate) use self::place::Place;
 pub(crate) use self::triage::recount;
 pub use self::{
@@ -71,7 +73,7 @@ pub use self::{
     hear::{hear, last_heard},
     news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     node::{NodeWord, PROTOCOL, work},
-    notify::{Told, announce, hear_answers, mute, silent_loops},
+    notify::{Told, announce, hear_answers, mute, says_in_slack, silent_loops},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -82,7 +84,7 @@ pub use self::{
     trouble::troubles,
 };
 pub(crate) use self::{
-    propose::{AUTHOR, move_finding, repository_of},
+    propose::{AUTHOR, move_findings, repository_of},
     trust::held_back,
 };
 use crate::{
@@ -91,7 +93,7 @@ use crate::{
     gateway::Gateway,
     github::Hub,
     slack::Slack,
-    store::Store,
+    store::{Store, orders},
 };
 
 /// What stands on this machine, whether or not a model can be asked.
@@ -111,6 +113,8 @@ pub struct Home {
     pub review: Review,
     /// This process as one that carries out orders.
     pub(crate) node: Arc<node::Node>,
+    /// Where orders that were carried out here are ended.
+    pub(crate) desk: Arc<orders::Desk>,
     /// Who reads sources that are documents; none: nobody has said with which logins.
     pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
@@ -142,6 +146,7 @@ impl Home {
             keep_free: loops::spec::Bytes(0),
         };
         Self {
+            desk: Arc::new(orders::Desk::new(store.clone())),
             store,
             machine,
             node: Arc::new(node),
@@ -225,7 +230,7 @@ impl Home {
     pub async fn leave(&self) -> Result<(), EngineError> {
         let mut tx = self.store.begin_beside().await?;
         crate::store::nodes::leave(&mut tx, self.node.id()).await?;
-        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -238,11 +243,11 @@ impl Home {
     pub async fn take_over_our_own(&self) -> Result<(), EngineError> {
         self.node.leads();
         let mut tx = self.store.begin_beside().await?;
-        crate::store::orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
+        orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
         // What attempts and proofs of that process lay in is nobody's any more.
         for folder in [self.folder.join("attempts"), self.rebuild_folder()] {
-            let _ = tokio::fs::remove_dir_all(folder).await;
+            let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&folder)).await;
         }
         Ok(())
     }
@@ -308,6 +313,9 @@ pub(crate) struct Running {
     actions: mpsc::UnboundedSender<loops::run::Action>,
     /// How many of each worker kind work at once.
     working: std::collections::BTreeMap<String, Arc<Semaphore>>,
+    /// Held by who looks up which place it waits for: when thousands are due at once, they do not stand before those who
+    /// have theirs.
+    reading: Semaphore,
     /// Whether a person started it, or goes on with it by hand.
     by_hand: bool,
     /// Why it started nothing although there was something, once that is known.

@@ -12,7 +12,7 @@ use loops::{
     finding::{Event as FindingEvent, FindingState},
     id::{AttemptId, FindingId, ProposalId, TaskId},
     run::Event,
-    screen::{clean, private, secrets},
+    screen::{clean, secrets},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,8 +25,6 @@ use crate::{
         proposals::{self, Proposal, ProposalState, Revision},
     },
 };
-
-pub(crate) use self::page::withheld;
 
 /// Who a proposal's commit is by.
 pub(crate) const AUTHOR: (&str, &str) = ("Loops", "loops@localhost");
@@ -106,15 +104,15 @@ impl Running {
         let kept = self.task(task).await?;
         let tree = self.tree_of(attempt).await?;
         let in_private = self.in_private(&kept.task.findings).await?;
-        let title = clean::title(&private::hold(&kept.task.title, &in_private), 100);
+        let title = clean::title(&in_private.hold(&kept.task.title), 100);
         let id = known
             .as_ref()
             .map_or_else(|| clock::id(ProposalId::new), |known| known.id);
         let mut page = self.page(&kept, attempt, id).await?;
-        page.title = private::hold(&page.title, &in_private);
-        page.account = private::hold(&page.account, &in_private);
+        page.title = in_private.hold(&page.title);
+        page.account = in_private.hold(&page.account);
         for concern in &mut page.concerns {
-            *concern = private::hold(concern, &in_private);
+            *concern = in_private.hold(concern);
         }
         // The same attempt always gives the same commit, so a restart finds what it made.
         let worked = attempts::get(&self.engine.home.store, attempt).await?;
@@ -128,7 +126,7 @@ impl Running {
             .commit_tree(&tree, &[&self.base], &message, AUTHOR, seconds)
             .await?;
         // Each part is masked already; what only the whole page would give away is masked here.
-        let body = secrets::mask(&private::hold(&page.markdown(), &in_private));
+        let body = secrets::mask(&in_private.hold(&page.markdown()));
         let now = clock::now();
         let mut tx = self.engine.home.store.begin().await?;
         let proposal = match known {
@@ -265,17 +263,23 @@ pub(crate) fn branch_name(loop_name: &str, title: &str, id: ProposalId) -> Strin
 
 /// Moves a finding on, if the event fits its state.
 pub(crate) async fn move_finding(tx: &mut Tx, id: FindingId, event: FindingEvent) -> Result<(), EngineError> {
-    let Some(kept) = findings::get(&mut *tx, id).await? else {
-        return Ok(());
-    };
-    let before = kept.finding.state;
-    if let Some(after) = before
-        .after(event)
-        .filter(|after| *after != before && *after != FindingState::Merged)
-    {
-        findings::set_state(tx, id, after, clock::now()).await?;
+    move_findings(tx, &[id], event).await
+}
+
+/// The same for many.
+pub(crate) async fn move_findings(
+    tx: &mut Tx,
+    ids: &[FindingId],
+    event: FindingEvent,
+) -> Result<(), EngineError> {
+    let mut moved = Vec::new();
+    for (id, before) in findings::states(tx, ids).await? {
+        let after = before.after(event);
+        if let Some(after) = after.filter(|after| *after != before && *after != FindingState::Merged) {
+            moved.push((id, after));
+        }
     }
-    Ok(())
+    Ok(findings::set_states(tx, &moved, clock::now()).await?)
 }
 
 #[cfg(test)]

@@ -254,7 +254,7 @@ impl Running {
                 continue;
             }
             let said = signals::of_finding(store, kept.finding.id, MAX_OF_FINDING).await?;
-            if let Some(why) = held_back(&self.engine.home, &spec.triage, &said).await {
+            if let Some(why) = held_back(&self.engine.home, spec, &said).await {
                 self.note(format!("{}: {why}", kept.finding.id.short()));
                 continue;
             }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use loops::{
-    signal::Voice,
-    spec::{RepoForm, Triage},
+    signal::{Signal, Voice},
+    spec::{LoopSpec, RepoForm, Standing},
 };
 
 use super::{Home, Place};
@@ -14,41 +14,39 @@ use crate::{
     store::signals::Kept,
 };
 
-/// Sources in which anyone may write, by how their names begin.
-const PUBLIC: [&str; 3] = ["github:", "json:", "rss:"];
-
 /// How many authors of one finding are asked about, newest words first.
 const ASKED: usize = 50;
 
+/// Somebody on GitHub, and the repository that they may or may not write to: `github:owner/name`.
+type Who<'a> = (&'a str, &'a str);
+
 /// Why a finding with these signals leads to no code, whatever it is about.
-pub(crate) async fn held_back(home: &Home, triage: &Triage, said: &[Kept]) -> Option<String> {
-    if let Some(why) = untrusted(home, triage, said).await {
+pub(crate) async fn held_back(home: &Home, spec: &LoopSpec, said: &[Kept]) -> Option<String> {
+    if let Some(why) = untrusted(home, spec, said).await {
         return Some(why);
     }
     let flagged = said.iter().filter(|kept| !kept.flags.is_empty()).count();
-    (triage.hold_flagged && flagged > 0)
+    (spec.triage.hold_flagged && flagged > 0)
         .then(|| "held back: a report holds a known form of prompt injection; look at it first".to_owned())
 }
 
-async fn untrusted(home: &Home, triage: &Triage, said: &[Kept]) -> Option<String> {
-    let on_github = |kept: &&Kept| kept.signal.source.starts_with("github:");
-    let anyone_writes = said
-        .iter()
-        .filter(|kept| PUBLIC.iter().any(|public| kept.signal.source.starts_with(public)))
-        .any(|kept| kept.signal.voice == Voice::Person);
-    if triage.trust.wanted(anyone_writes) == 0 {
+async fn untrusted(home: &Home, spec: &LoopSpec, said: &[Kept]) -> Option<String> {
+    let trust = &spec.triage.trust;
+    let anyone = |kept: &Kept| trust.standing(&kept.signal) == Standing::Anyone;
+    let inside = |kept: &Kept| trust.standing(&kept.signal) == Standing::Inside;
+    let anyone_writes = said.iter().any(anyone) || !said.iter().any(inside);
+    if trust.wanted(anyone_writes) == 0 {
         return None;
     }
-    let mut known: BTreeMap<(&str, &str), bool> = BTreeMap::new();
-    for kept in said.iter().filter(on_github).rev() {
-        let Some(author) = kept.signal.author.as_deref() else {
+    let mut known: BTreeMap<Who<'_>, bool> = BTreeMap::new();
+    for kept in said.iter().rev() {
+        let Some(who) = on_github(home, &spec.repo, &kept.signal) else {
             continue;
         };
-        let who = (kept.signal.source.as_str(), author);
         if known.contains_key(&who) || known.len() >= ASKED {
             continue;
         }
-        match writes(home, who.0, author).await {
+        match writes(home, who).await {
             Ok(writes) => known.insert(who, writes),
             Err(error) => {
                 return Some(format!(
@@ -58,23 +56,51 @@ async fn untrusted(home: &Home, triage: &Triage, said: &[Kept]) -> Option<String
         };
     }
     let authors = said.iter().filter_map(|kept| {
-        let author = kept.signal.author.as_deref()?;
-        let writes = known.get(&(kept.signal.source.as_str(), author));
-        Some((author, writes.copied().unwrap_or(false)))
+        let signal = &kept.signal;
+        if let Some(who) = on_github(home, &spec.repo, signal) {
+            return Some((who.1, known.get(&who).copied().unwrap_or(false)));
+        }
+        let author = signal.author.as_deref()?;
+        trust.believes_name(signal).then_some((author, false))
     });
-    triage.trust.report_only(authors, anyone_writes)
+    let why = trust.report_only(authors, anyone_writes)?;
+    let repeated = said
+        .iter()
+        .all(|kept| trust.standing(&kept.signal) == Standing::Repeated);
+    Some(if repeated {
+        format!("{why}, and users may have shaped what machines repeat (`triage.trust` can say otherwise)")
+    } else {
+        why
+    })
 }
 
-/// Whether GitHub says that `author` has write access to the repository that `source` (`github:owner/name`) is.
-async fn writes(home: &Home, source: &str, author: &str) -> Result<bool, super::EngineError> {
-    let name = source.strip_prefix("github:").unwrap_or(source);
+/// Who wrote a signal, where GitHub can be asked about them: there they are called as they are, and of people in Slack
+/// the settings say it by what Slack knows them by. A name in Slack is chosen, and proves nothing.
+fn on_github<'a>(home: &'a Home, repo: &'a str, signal: &'a Signal) -> Option<Who<'a>> {
+    if signal.voice != Voice::Person {
+        return None;
+    }
+    let source = signal.source.as_str();
+    if source.starts_with("github:") {
+        return Some((source, signal.author.as_deref()?));
+    }
+    if !source.starts_with("slack:") {
+        return None;
+    }
+    let login = home.slack.as_ref()?.login_of(signal.account.as_deref()?)?;
+    matches!(RepoForm::parse(repo), Some(RepoForm::GitHub { .. })).then_some((repo, login))
+}
+
+/// Whether GitHub says that somebody has write access to a repository, `owner/name`, with or without `github:`.
+async fn writes(home: &Home, (repository, login): Who<'_>) -> Result<bool, super::EngineError> {
+    let name = repository.strip_prefix("github:").unwrap_or(repository);
     if !matches!(RepoForm::parse(name), Some(RepoForm::GitHub { .. })) {
         return Ok(false);
     }
     let Some(repository) = home.on_github(&Place::parse(name))? else {
         return Ok(false);
     };
-    match repository.permission(author).await {
+    match repository.permission(login).await {
         Ok(permission) => Ok(permission >= Permission::Write),
         // An account that is gone has no access to anything.
         Err(GitHubError::NotFound { .. }) => Ok(false),

@@ -8,6 +8,7 @@ use loops::{
     spec::{Backend, Sandbox, Worker},
 };
 use serde_json::json;
+use tokio::sync::SemaphorePermit;
 use workers::{
     Change, Job, Order, Outcome,
     git::GitError,
@@ -36,14 +37,29 @@ const MAX_TURNS: u32 = 80;
 const WORKS: &str = "works";
 
 impl Running {
-    /// Lets a worker try.
+    /// Lets a worker try, as soon as there is a place for one.
     pub(crate) async fn work(self: &Arc<Self>, id: TaskId, number: u32) -> Result<(), EngineError> {
+        let _place = self.place(id).await?;
+        // Thousands may wait for a place; what one needs that has it is not kept for them meanwhile.
+        Box::pin(self.work_in_place(id, number)).await
+    }
+
+    /// Waits for a place among the workers of the task's kind; none: they are not bounded.
+    async fn place(&self, id: TaskId) -> Result<Option<SemaphorePermit<'_>>, EngineError> {
+        let kind = {
+            let _turn = self.reading.acquire().await;
+            self.task(id).await?.task.worker
+        };
+        Ok(match self.working.get(&kind) {
+            // It is never closed.
+            Some(places) => places.acquire().await.ok(),
+            None => None,
+        })
+    }
+
+    async fn work_in_place(self: &Arc<Self>, id: TaskId, number: u32) -> Result<(), EngineError> {
         let task = self.task(id).await?;
         let worker = self.worker(&task.task.worker);
-        let _turn = match self.working.get(&task.task.worker) {
-            Some(places) => Some(places.acquire().await),
-            None => None,
-        };
         let attempt = clock::id(AttemptId::new);
         let prompt = self.prompt(&task.task.worker, worker.prompt.as_deref())?;
         let words = self.words_for(id).await?;
@@ -72,9 +88,16 @@ impl Running {
                 model: worker.model.clone(),
                 effort: worker.effort,
                 instructions: prompt.text,
-                brief: brief::work(&task.task, &signals, words.as_deref(), start.is_some()),
+                brief: brief::work(
+                    &task.task,
+                    brief::Titled::in_loop(self.spec()),
+                    &signals,
+                    words.as_deref(),
+                    start.is_some(),
+                ),
                 max_turns: MAX_TURNS,
                 deny_commands: self.spec().boundaries.commands.deny.clone(),
+                hosts: self.spec().boundaries.network.clone(),
                 advisor: worker.advisor.clone(),
                 gateway: Body::no_gateway(),
             },

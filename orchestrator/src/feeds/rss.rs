@@ -5,6 +5,9 @@ use reqwest::Url;
 
 use super::{Document, Records, Said, fetch::Page, pages::Listing};
 
+/// The most bytes of one entry's title or body that are read.
+const LONGEST: usize = 256 << 10;
+
 impl Listing for RssSource {
     fn first(&self, _since: Option<Timestamp>) -> String {
         self.url.clone()
@@ -29,16 +32,18 @@ impl Listing for RssSource {
     }
 }
 
+/// The text of an entry's HTML, as far as anybody reads.
+fn read(html: &str) -> String {
+    text::from_html(&html[..html.floor_char_boundary(LONGEST)])
+}
+
 fn said(entry: feed_rs::model::Entry) -> Said {
-    let title = entry
-        .title
-        .map(|title| text::from_html(&title.content))
-        .unwrap_or_default();
+    let title = entry.title.map(|title| read(&title.content)).unwrap_or_default();
     let body = entry
         .content
         .and_then(|content| content.body)
         .or(entry.summary.map(|summary| summary.content))
-        .map(|body| text::from_html(&body))
+        .map(|body| read(&body))
         .unwrap_or_default();
     let at = entry.updated.or(entry.published);
     Said {

@@ -15,7 +15,11 @@ use loops::{
     budget::{Money, Usage},
     id::RunId,
 };
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -92,6 +96,8 @@ struct Inner {
     door: token::Door,
     patience: Patience,
     outside: Outside,
+    /// Bytes of requests that may be read now.
+    reading: Semaphore,
     spend: watch::Sender<u64>,
     trouble: Mutex<Option<String>>,
     over_budget: Mutex<Option<String>>,
@@ -173,6 +179,7 @@ impl Gateway {
             door: token::Door::default(),
             patience,
             outside,
+            reading: Semaphore::new(server::READING),
             spend: watch::Sender::new(0),
             trouble: Mutex::new(None),
             over_budget: Mutex::new(None),

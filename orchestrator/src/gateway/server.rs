@@ -30,6 +30,13 @@ use super::{
 /// The largest request that is read: a full context window and some images.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
+/// The most values (texts, numbers, lists, objects) of a request: a conversation of a full window has some ten thousand.
+/// Each takes up to a hundred bytes in memory, also where it took two as text.
+const MAX_VALUES: usize = 400_000;
+
+/// How many bytes of requests are read at the same time, over all guests.
+pub(super) const READING: usize = 4 * MAX_BODY;
+
 /// What is said of every other endpoint.
 const OFFERED: &str = "the gateway offers `POST /v1/messages`, `POST /v1/responses` and `POST /v1/chat/completions`, and \
                        nothing else: what a provider stores, fetches or does later (files, batches, stored answers) is out of \
@@ -154,6 +161,11 @@ async fn admit(
             let message = "this token is not admitted: it is wrong, or its attempt has ended";
             Refusal::new(StatusCode::UNAUTHORIZED, "authentication_error", message)
         })?;
+    // Tokens that only open ways to hosts: nothing of what they say is read.
+    if guest.admission.models.as_ref().is_some_and(Vec::is_empty) {
+        let message = "this token opens ways to hosts; it may ask no model";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "permission_error", message));
+    }
     let seat = Arc::clone(&guest.seats).try_acquire_owned().map_err(|_| {
         let message = "this attempt has too many calls under way; wait for one of them";
         let retry_after = Some(Duration::from_secs(1));
@@ -163,8 +175,18 @@ async fn admit(
         }
     })?;
     let bytes = body(request.into_body()).await?;
+    if values(&bytes) > MAX_VALUES {
+        return Err(Refusal::invalid(format!(
+            "a request may have {MAX_VALUES} values at most; send fewer and larger ones"
+        )));
+    }
+    // Held while it is read: what guests send at once must fit the memory together.
+    let weight = u32::try_from(bytes.len()).unwrap_or(u32::MAX).max(1);
+    let room = gateway.reading.acquire_many(weight).await;
     let asked = api.read(&bytes)?;
+    drop(bytes);
     let call = Call::prepare(Arc::clone(&gateway), guest, api, asked)?;
+    drop(room);
     // A task of its own: when the client goes away, what was reserved must still be settled.
     let (sender, answer) = oneshot::channel();
     gateway.tasks.spawn(async move {
@@ -184,6 +206,22 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
+/// How many values a JSON text has at most, without reading it: each but the first stands after a comma, a colon or a
+/// bracket that is not in a string.
+fn values(json: &[u8]) -> usize {
+    let (mut count, mut in_text, mut escaped) = (1_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b':' | b'[' | b'{' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 async fn body(incoming: Incoming) -> Result<bytes::Bytes, Refusal> {
     match timeout(BODY, Limited::new(incoming, MAX_BODY).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
@@ -197,5 +235,19 @@ async fn body(incoming: Incoming) -> Result<bytes::Bytes, Refusal> {
         }
         Ok(Err(_)) => Err(Refusal::invalid("the request was cut")),
         Err(_) => Err(Refusal::invalid("the request took too long to arrive")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_as_they_would_be_read_and_texts_hide_nothing() {
+        assert_eq!(values(b"7"), 1);
+        assert!(values(br#"{"a": [1, 2, {"b": "x"}]}"#) >= 6);
+        assert_eq!(values(br#""a, b: [c] \" , {""#), 1);
+        let bomb = format!("[{}0]", "0,".repeat(MAX_VALUES));
+        assert!(values(bomb.as_bytes()) > MAX_VALUES);
     }
 }

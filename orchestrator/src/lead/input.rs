@@ -14,6 +14,12 @@ pub(super) struct Signals {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Findings {
+    pub(super) offset: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Read {
     pub(super) path: String,
     #[serde(default = "first")]
@@ -58,6 +64,13 @@ pub(super) struct Merge {
 pub(super) struct Dismiss {
     pub(super) finding: String,
     pub(super) why: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ask {
+    pub(super) finding: String,
+    pub(super) question: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,8 +146,9 @@ fn tool(name: &str, description: &str, properties: Value, required: &[&str]) -> 
     }
 }
 
-/// What the model is told of the tools; `spawns`: whether it may have work done.
-pub(super) fn definitions(spawns: bool) -> Vec<ToolDefinition> {
+/// What the model is told of the tools; `spawns`: whether it may have work done, `asks`: whether it may ask reporters,
+/// `pages`: whether there are more findings than its brief tells of.
+pub(super) fn definitions(spawns: bool, asks: bool, pages: bool) -> Vec<ToolDefinition> {
     let text = || json!({ "type": "string" });
     let texts = || json!({ "type": "array", "items": { "type": "string" } });
     let number = || json!({ "type": "integer", "minimum": 0 });
@@ -182,6 +196,23 @@ pub(super) fn definitions(spawns: bool) -> Vec<ToolDefinition> {
             &["report"],
         ),
     ];
+    if pages {
+        let description = "Read more of the run's findings, best first, as the brief has the first.";
+        tools.push(tool(
+            "findings",
+            description,
+            json!({ "offset": number() }),
+            &["offset"],
+        ));
+    }
+    if asks {
+        tools.push(tool(
+            "ask",
+            "Ask whoever reported a finding one clear question, in the thread where they did, and set it aside until they answer. Once a finding; only where no report and no file can tell.",
+            json!({ "finding": text(), "question": text() }),
+            &["finding", "question"],
+        ));
+    }
     if spawns {
         tools.extend([
             tool(

@@ -31,6 +31,7 @@ use crate::{
     engine::{EngineError, Progress, Running},
     gateway,
     store::{
+        Tx,
         attempts::{self, AttemptState, Begun, Ended, Role},
         findings, handed,
         plans::{self, Plan},
@@ -56,6 +57,7 @@ async fn one_task_per_finding(running: &Arc<Running>) -> Result<(), EngineError>
             .next()
             .cloned()
             .unwrap_or_else(|| "fix".to_owned());
+        let mut wanted = Vec::new();
         for id in handed::of_run(&running.engine.home.store, running.id).await? {
             let Some(kept) = findings::get(&running.engine.home.store, id).await? else {
                 continue;
@@ -71,67 +73,85 @@ async fn one_task_per_finding(running: &Arc<Running>) -> Result<(), EngineError>
                 findings: vec![id],
                 write: spec.boundaries.write.clone(),
             };
-            spawn(running, &task, &id.to_string()).await?;
+            wanted.push((id.to_string(), task));
         }
+        spawn_all(running, &wanted, &mut |_, _| {}).await?;
     }
     running.happen(Event::LeadEnded { well: true }).await
 }
 
-/// Makes a task of the run; the same call makes it once. Gives its number.
-pub(super) async fn spawn(running: &Arc<Running>, task: &Task, call_id: &str) -> Result<u32, EngineError> {
-    let worker = running.worker(&task.worker);
-    let terms = Terms {
-        max_attempts: worker.max_attempts,
-        review: matches!(running.spec().checks.agent_review, ReviewChoice::Agent(_)),
-        plan_first: running.spec().proposal.plans_first(),
-    };
-    let state = if terms.plan_first { "planned" } else { "queued" };
+/// How many tasks one step makes: few enough that whoever else writes need not wait for long.
+const AT_ONCE: usize = 500;
+
+/// Makes tasks of the run; the same call makes its task once. Gives their numbers, in their order; `made` hears of them as
+/// they are written down.
+pub(super) async fn spawn_all(
+    running: &Arc<Running>,
+    wanted: &[(String, Task)],
+    made: &mut (impl FnMut(&[(String, Task)], &[u32]) + Send),
+) -> Result<Vec<u32>, EngineError> {
+    let mut numbers = Vec::with_capacity(wanted.len());
+    for some in wanted.chunks(AT_ONCE) {
+        let new = spawn_some(running, some).await?;
+        made(some, &new);
+        numbers.extend(new);
+    }
+    Ok(numbers)
+}
+
+async fn spawn_some(running: &Arc<Running>, wanted: &[(String, Task)]) -> Result<Vec<u32>, EngineError> {
+    let spec = running.spec();
+    let plan_first = spec.proposal.plans_first();
+    let state = if plan_first { "planned" } else { "queued" };
     let now = clock::now();
     let mut step = running.step().await?;
-    let kept = tasks::spawn(
-        &mut step.tx,
-        running.id,
-        &running.spec().name,
-        call_id,
-        task,
-        state,
-        now,
-    )
-    .await?;
-    let (number, id) = (kept.number, kept.task.id);
-    if terms.plan_first {
-        let (name, cap) = (&running.spec().name, running.spec().budget.task.0);
-        let plan = Plan::of(&kept.task, running.id, name, cap, now);
-        if plans::insert(&mut step.tx, &plan).await? {
-            let data = serde_json::json!({ "findings": plan.findings, "cost_cap": cap });
-            step.tx
-                .record(
-                    now,
-                    "plan.waiting",
-                    Some(name),
-                    Some(running.id),
-                    &id.to_string(),
-                    data,
-                )
-                .await?;
+    let calls: Vec<(&str, &Task)> = wanted.iter().map(|(call, task)| (call.as_str(), task)).collect();
+    let named = tasks::spawn_all(&mut step.tx, (running.id, &spec.name), &calls, state, now).await?;
+    let findings: Vec<_> = wanted
+        .iter()
+        .flat_map(|(_, task)| task.findings.iter().copied())
+        .collect();
+    crate::engine::move_findings(&mut step.tx, &findings, loops::finding::Event::TakenUp).await?;
+    for (named, (_, task)) in named.iter().zip(wanted) {
+        if plan_first {
+            wait_for_a_yes(running, &mut step.tx, named.id, task).await?;
         }
+        let terms = Terms {
+            max_attempts: running.worker(&task.worker).max_attempts,
+            review: matches!(spec.checks.agent_review, ReviewChoice::Agent(_)),
+            plan_first,
+        };
+        let event = Event::Spawned {
+            task: named.id,
+            terms,
+        };
+        step.happen(event).await?;
+        running.tell(Progress::Task {
+            id: named.id,
+            number: named.number,
+            title: task.title.clone(),
+        });
     }
-    for finding in &task.findings {
-        crate::engine::move_finding(&mut step.tx, *finding, loops::finding::Event::TakenUp).await?;
+    step.end().await?;
+    for named in named.iter().filter(|_| plan_first) {
+        let (number, id) = (named.number, named.id.short());
+        running.note(format!("T{number} waits for your approval: loops review {id}"));
     }
-    running.tell(Progress::Task {
-        id,
-        number,
-        title: task.title.clone(),
-    });
-    step.commit(Event::Spawned { task: id, terms }).await?;
-    if terms.plan_first {
-        running.note(format!(
-            "T{number} waits for your approval: loops review {}",
-            id.short()
-        ));
+    Ok(named.iter().map(|named| named.number).collect())
+}
+
+/// Writes down the plan of a task that waits for a person.
+async fn wait_for_a_yes(running: &Running, tx: &mut Tx, id: TaskId, task: &Task) -> Result<(), EngineError> {
+    let now = clock::now();
+    let (name, cap) = (&running.spec().name, running.spec().budget.task.0);
+    let plan = Plan::of(task, running.id, name, cap, now);
+    if plans::insert(tx, &plan).await? {
+        let data = serde_json::json!({ "findings": plan.findings, "cost_cap": cap });
+        let (run, subject) = (Some(running.id), id.to_string());
+        tx.record(now, "plan.waiting", Some(name), run, &subject, data)
+            .await?;
     }
-    Ok(number)
+    Ok(())
 }
 
 async fn session(running: &Arc<Running>, lead: &Lead) -> Result<(), EngineError> {

@@ -1,9 +1,11 @@
 //! What the lead agent can do. Every answer is words for it; every input is checked against what the loop allows.
 
 mod findings;
+mod known;
+mod spawn;
 mod tasks;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loops::{id::FindingId, library, text::one_line};
 use serde_json::Value;
@@ -12,7 +14,8 @@ use workers::{
     tools::{ToolAnswer, ToolDefinition},
 };
 
-use super::{input, repository::Repository};
+use self::known::Known;
+use super::{brief, input, repository::Repository};
 use crate::{
     engine::{EngineError, Running},
     store::{findings as findings_rows, handed},
@@ -25,6 +28,7 @@ pub(super) struct LeadTools {
     /// F1 is the first.
     findings: Vec<FindingId>,
     report: Mutex<Option<String>>,
+    known: Mutex<Known>,
     /// Calls of one message run at the same time; those that change something take turns, so that each sees what
     /// the one before it did.
     turn: tokio::sync::Mutex<()>,
@@ -40,6 +44,7 @@ impl LeadTools {
             repository: Repository::new(running.git(), running.base.clone()),
             findings: handed::of_run(&running.engine.home.store, running.id).await?,
             report: Mutex::new(report),
+            known: Mutex::new(Known::of(running).await?),
             turn: tokio::sync::Mutex::default(),
         })
     }
@@ -49,14 +54,23 @@ impl LeadTools {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The run's tasks by their names. Held for moments only, and never while anything is waited for.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there are more findings than the brief tells of.
+    fn pages(&self) -> bool {
+        self.findings.len() > brief::PAGE
+    }
+
     fn spawns(&self) -> bool {
         !self.running.spec().proposal.reports_only()
     }
 
-    /// The finding of that name; what was merged into another one is that one.
-    async fn finding(&self, name: &str) -> Result<FindingId, String> {
-        let id = name
-            .strip_prefix('F')
+    /// The finding that was handed to the run under that name.
+    fn handed(&self, name: &str) -> Result<FindingId, String> {
+        name.strip_prefix('F')
             .and_then(|n| n.parse::<usize>().ok())
             .and_then(|n| self.findings.get(n.checked_sub(1)?))
             .copied()
@@ -66,8 +80,12 @@ impl LeadTools {
                     one_line(name, 40),
                     self.findings.len()
                 )
-            })?;
-        findings_rows::resolved(&self.running.engine.home.store, id)
+            })
+    }
+
+    /// The finding of that name; what was merged into another one is that one.
+    async fn finding(&self, name: &str) -> Result<FindingId, String> {
+        findings_rows::resolved(&self.running.engine.home.store, self.handed(name)?)
             .await
             .map_err(words)
     }
@@ -86,7 +104,7 @@ impl LeadTools {
     async fn answer(&self, call_id: &str, name: &str, input: Value) -> Answer {
         let changes = matches!(
             name,
-            "spawn" | "spawn_all" | "cancel" | "send_back" | "merge" | "dismiss"
+            "spawn" | "spawn_all" | "cancel" | "send_back" | "merge" | "dismiss" | "ask"
         );
         let _turn = if changes {
             Some(self.turn.lock().await)
@@ -94,6 +112,11 @@ impl LeadTools {
             None
         };
         match name {
+            "findings" if self.pages() => {
+                let asked: input::Findings = input::read(input)?;
+                let page = brief::page(&self.running, &self.findings, asked.offset).await;
+                page.map_err(|error| one_line(&error.to_string(), 300))
+            }
             "signals" => self.signals(input::read(input)?).await,
             "list" => {
                 let asked: input::List = input::read(input)?;
@@ -111,6 +134,7 @@ impl LeadTools {
             }
             "merge" => self.merge(input::read(input)?).await,
             "dismiss" => self.dismiss(input::read(input)?).await,
+            "ask" if self.running.may_ask() => self.ask(input::read(input)?).await,
             "spawn" if self.spawns() => self.spawn(call_id, input::read(input)?).await,
             "spawn_all" if self.spawns() => self.spawn_all(call_id, input::read(input)?).await,
             "cancel" if self.spawns() => self.cancel(input::read(input)?).await,
@@ -132,7 +156,7 @@ impl LeadTools {
 
 impl Tools for LeadTools {
     fn definitions(&self) -> Vec<ToolDefinition> {
-        input::definitions(self.spawns())
+        input::definitions(self.spawns(), self.running.may_ask(), self.pages())
     }
 
     async fn call(&self, call_id: &str, name: &str, input: Value) -> ToolAnswer {
@@ -143,8 +167,9 @@ impl Tools for LeadTools {
     }
 
     async fn may_stop(&self) -> Option<String> {
-        let state = self.running.state().await;
-        let open = state.tasks.values().filter(|task| !task.step.is_over()).count();
+        let open = self
+            .running
+            .look(|state| state.tasks.values().filter(|task| !task.step.is_over()).count());
         (open > 0).then(|| format!("{open} tasks are not over; `wait` for them, then `finish` with a report"))
     }
 

@@ -243,6 +243,7 @@ fn signal(line: &[u8], first: bool, source: &str, changed: Timestamp) -> Result<
         reactions: line.reactions.unwrap_or_default(),
         labels: line.labels.unwrap_or_default(),
         thread: line.thread.map(|Id(id)| id),
+        account: None,
         private: line.private,
     }))
 }

@@ -370,6 +370,47 @@ fn of_an_export_only_changed_days_are_read_again() {
     );
 }
 
+/// A year of a company does not fit into one batch, and need not.
+#[test]
+fn a_large_export_is_read_channel_by_channel_and_each_message_once() {
+    let at = folder();
+    let day: Vec<String> = (0..1_500)
+        .map(|n| format!(r#"{{"user": "U1", "ts": "17621{n:05}.0", "text": "word {n}"}}"#))
+        .collect();
+    let day = format!("[{}]", day.join(","));
+    let files: Vec<String> = (0..10)
+        .flat_map(|channel| ["2025-11-03", "2025-11-04"].map(|day| format!("c{channel}/{day}.json")))
+        .collect();
+    let mut all: Vec<(&str, &[u8])> = files.iter().map(|name| (name.as_str(), day.as_bytes())).collect();
+    all.push((
+        "channels.json",
+        br#"[{"name": "c0"}, {"name": "c1"}, {"name": "c2"}, {"name": "c3"}, {"name": "c4"}]"#,
+    ));
+    all.push(("groups.json", br#"[{"name": "c8"}]"#));
+    zip_of(&at.path().join("export.zip"), &all);
+    let (mut cursor, mut sizes, mut private) = (None, Vec::new(), BTreeSet::new());
+    let mut seen = BTreeSet::new();
+    loop {
+        let batch = get(at.path(), "export.zip", cursor.as_deref());
+        sizes.push(batch.signals.len());
+        for signal in batch.signals {
+            assert_eq!(signal.account.as_deref(), Some("U1"));
+            if signal.private {
+                private.insert(signal.source.clone());
+            }
+            seen.insert(signal.id);
+        }
+        cursor = Some(batch.cursor);
+        if !batch.more {
+            break;
+        }
+    }
+    // Both days of a channel hold the same messages: the later edition of each stays.
+    assert_eq!((sizes, seen.len()), (vec![6_000, 3_000], 9_000));
+    assert_eq!(private.into_iter().collect::<Vec<_>>(), ["slack:#c8"]);
+    assert!(get(at.path(), "export.zip", cursor.as_deref()).signals.is_empty());
+}
+
 #[test]
 fn a_zip_that_is_made_to_harm_is_refused() {
     let at = folder();

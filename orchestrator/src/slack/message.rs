@@ -183,6 +183,11 @@ impl Message {
                 ts.escape_debug()
             )
         })?;
+        // An id is letters and digits; whatever else stands there is none.
+        let account = self
+            .user
+            .clone()
+            .filter(|id| !is_bot && !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         let known = self.user.as_ref().and_then(|id| names.users.get(id)).cloned();
         let author = if is_bot {
             self.bot_profile
@@ -234,6 +239,7 @@ impl Message {
             labels: Vec::new(),
             thread: self.thread_ts.filter(|thread| *thread != ts),
             external_id: ts,
+            account,
             private: false,
         })))
     }

@@ -33,6 +33,38 @@ pub use signed::{Heard, NotSigned, verify};
 pub use socket::{Socket, Take};
 pub(crate) use source::ids_in;
 
+/// What an event and the messages of an answer of the API say, as bytes from outside, for who tests that with any bytes at
+/// all: whether it is something that came, and each message's text.
+#[doc(hidden)]
+#[must_use]
+pub fn read_bytes(bytes: &[u8]) -> (Option<Heard>, Vec<String>) {
+    let Ok(body) = serde_json::from_slice::<serde_json::Value>(bytes) else {
+        return (None, Vec::new());
+    };
+    let heard = Heard::read(&body);
+    let one = std::slice::from_ref(&body["event"]);
+    let messages = body["messages"].as_array().map_or(one, Vec::as_slice);
+    let mut texts = Vec::new();
+    for message in messages {
+        let Ok(message) = <Message as serde::Deserialize>::deserialize(message) else {
+            continue;
+        };
+        let (mut people, mut channels) = Default::default();
+        text::named(message.raw(), &mut people, &mut channels);
+        let named = |ids: std::collections::BTreeSet<String>| {
+            ids.into_iter().map(|id| (id, "named".to_owned())).collect()
+        };
+        let names = Names {
+            users: named(people),
+            channels: named(channels),
+        };
+        if let Ok(Said::Signal(signal) | Said::Edited(signal)) = message.said("slack:fuzz", &names) {
+            texts.push(signal.text);
+        }
+    }
+    (heard, texts)
+}
+
 /// The way to one workspace. Cheap to clone; clones share limits and what is cached.
 #[derive(Debug, Clone)]
 pub struct Slack(Arc<Inner>);

@@ -1,7 +1,7 @@
 //! What we say in Slack, each thing once: every message holds a key, unseen, by which it is found before it is said
 //! again; and what people answer to it. What is to be said is somebody else's to decide.
 
-use loops::time::Timestamp;
+use loops::{screen::clean, time::Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -265,7 +265,8 @@ fn cut(words: &str) -> String {
 
 /// Words of others, so that Slack shows them as they are: nobody is called, nothing becomes a link, nothing hides.
 pub(crate) fn quiet(words: &str) -> String {
-    words
+    // What Slack takes for an address becomes a link in any form; so does a mention, once somebody copies it.
+    clean::message(words, &clean::Allowed::default())
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -280,7 +281,7 @@ mod tests {
     fn words_of_others_call_nobody() {
         assert_eq!(
             quiet("<!channel> <@U1> <https://evil.example|a *friend*> & co"),
-            "&lt;!channel&gt; &lt;@U1&gt; &lt;https://evil.example|a friend&gt; &amp; co"
+            "&lt;!channel&gt; &lt;@ U1&gt; &lt;https:// evil.example|a friend&gt; &amp; co"
         );
     }
 }

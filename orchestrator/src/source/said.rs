@@ -96,6 +96,7 @@ impl Said {
             reactions: self.reactions,
             labels: self.labels,
             thread: self.thread,
+            account: None,
             private: false,
         })
     }

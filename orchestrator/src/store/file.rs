@@ -26,6 +26,9 @@ const TURN: Duration = Duration::from_secs(30);
 /// How many reads go on at once.
 const READERS: u32 = 4;
 
+/// A reader that nobody has needed for so long ends.
+const IDLE: Duration = Duration::from_secs(30);
+
 /// What each connection keeps of the file for itself, KiB, as SQLite has it (negative: not pages). The system keeps
 /// the file in memory besides, once for all of them.
 const CACHE: &str = "-512";
@@ -58,6 +61,8 @@ pub(super) async fn open(folder: &Path) -> Result<Store, StoreError> {
         .connect_lazy_with(options.clone().journal_mode(SqliteJournalMode::Wal));
     let readers = pool()
         .max_connections(READERS)
+        // Each is a thread and a cache.
+        .idle_timeout(IDLE)
         .connect_lazy_with(options.pragma("query_only", "ON"));
     let mut connection = writer
         .acquire()

@@ -6,6 +6,7 @@
 
 pub mod attempts;
 pub mod baselines;
+mod batch;
 pub mod boards;
 pub mod calls;
 pub mod cursors;

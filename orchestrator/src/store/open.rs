@@ -13,7 +13,9 @@ use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 use tracing::Instrument as _;
 
 use super::{
-    StoreError, file, leader, r#move,
+    StoreError, file, leader,
+    ledger::{self, Unwritten},
+    r#move,
     row::Fetched,
     server,
     value::{Connection, Query, Wanted},
@@ -71,10 +73,7 @@ impl Store {
                 Inner::Postgres(begun.map_err(|error| self.sort(error))?)
             }
         };
-        Ok(Tx {
-            inner,
-            place: Arc::clone(&self.place),
-        })
+        Ok(Tx::new(inner, &self.place))
     }
 
     /// Begins to write where no two decisions meet: rows that each have one owner, and nothing of the ledger. On Postgres
@@ -84,10 +83,8 @@ impl Store {
             return self.begin_unfenced().await;
         };
         let begun = server::patiently(|| server::begin_beside(readers)).await;
-        Ok(Tx {
-            inner: Inner::Postgres(begun.map_err(|error| self.sort(error))?),
-            place: Arc::clone(&self.place),
-        })
+        let inner = Inner::Postgres(begun.map_err(|error| self.sort(error))?);
+        Ok(Tx::new(inner, &self.place))
     }
 
     /// Begins to read: all that is read through it is of one moment, whatever is written meanwhile.
@@ -201,6 +198,8 @@ pub struct Snapshot {
 pub struct Tx {
     inner: Inner,
     place: Arc<Path>,
+    /// What was recorded and is not in the ledger yet.
+    pub(super) unwritten: Vec<Unwritten>,
 }
 
 impl Snapshot {
@@ -211,6 +210,14 @@ impl Snapshot {
 }
 
 impl Tx {
+    fn new(inner: Inner, place: &Arc<Path>) -> Self {
+        Self {
+            inner,
+            place: Arc::clone(place),
+            unwritten: Vec::new(),
+        }
+    }
+
     /// What a statement needs: the connection, and the place that its error names.
     pub(super) fn transacting(&mut self) -> (Connection<'_>, &Path) {
         (self.inner.connection(), &self.place)
@@ -229,8 +236,11 @@ impl Tx {
     /// Makes it so. When this returns, it survives a crash of the machine that holds the database.
     ///
     /// If a server goes away at this very moment, the error does not say whether it was done; whoever goes on looks.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        let Self { inner, place } = self;
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        if !self.unwritten.is_empty() {
+            ledger::write(&mut self).await?;
+        }
+        let Self { inner, place, .. } = self;
         let committing = async {
             match inner {
                 Inner::Sqlite(transaction) => transaction.commit().await,

@@ -2,10 +2,11 @@
 
 use ::loops::{id::RunId, time::Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Reader, StoreError, Tx,
+    batch::batches,
     query::{Row, statements},
     words::words,
 };
@@ -65,9 +66,13 @@ macro_rules! columns {
     };
 }
 
+batches! { "run_tasks":
+    // `WHERE true` tells SQLite's reader that what follows belongs to the INSERT.
+    PUT_TASKS (task "text", state "text") = "INSERT INTO run_tasks (run, task, state) SELECT $2, task, state FROM",
+        "WHERE true ON CONFLICT (run, task) DO UPDATE SET state = excluded.state";
+}
+
 statements! { "runs":
-    PUT_TASK = "INSERT INTO run_tasks (run, task, state) VALUES ($1, $2, $3)
-        ON CONFLICT (run, task) DO UPDATE SET state = excluded.state";
     INSERT = "INSERT INTO runs (id, loop, version, trigger_kind, base, state, phase, report, started_at, ended_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     SAVE = "UPDATE runs SET state = $2, phase = $3, ended_at = $4 WHERE id = $1 AND ended_at IS NULL";
@@ -114,19 +119,17 @@ pub async fn save(
     phase: &str,
     ended_at: Option<Timestamp>,
 ) -> Result<bool, StoreError> {
-    save_changed(tx, id, state, (phase, ended_at), |_| true).await
+    save_changed(tx, id, state, (phase, ended_at)).await
 }
 
-/// The same, where `changed` says which tasks of the state are not as they were saved last: only those are written.
+/// The same, where `state` has those of its tasks only that are not as they were saved last: the others stay as they are.
 pub async fn save_changed(
     tx: &mut Tx,
     id: RunId,
     state: &impl Serialize,
     (phase, ended_at): (&str, Option<Timestamp>),
-    changed: impl Fn(&str) -> bool,
 ) -> Result<bool, StoreError> {
-    let (state, mut tasks) = apart(state)?;
-    tasks.retain(|task, _| changed(task));
+    let (state, tasks) = apart(state)?;
     let bind = |q: super::query::Query| {
         q.bind(id.to_string())
             .bind(state)
@@ -155,12 +158,12 @@ async fn put_tasks(
     run: RunId,
     tasks: &serde_json::Map<String, Value>,
 ) -> Result<(), StoreError> {
-    for (task, state) in tasks {
-        PUT_TASK
-            .run(tx, |q| q.bind(run.to_string()).bind(task).bind(state.to_string()))
-            .await?;
-    }
-    Ok(())
+    let rows: Vec<Value> = tasks
+        .iter()
+        .map(|(task, state)| json!({ "task": task, "state": state.to_string() }))
+        .collect();
+    let run = run.to_string();
+    PUT_TASKS.run(tx, &rows, |query| query.bind(&run)).await.map(drop)
 }
 
 /// Writes down what a person's words change about a run that has ended and stays so. False: it is open.

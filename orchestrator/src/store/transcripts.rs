@@ -1,10 +1,16 @@
 //! Table `transcripts`: what an attempt said and did, line by line, for people.
 
+use std::borrow::Cow;
+
 use ::loops::{
     id::{AttemptId, RunId},
+    screen::secrets,
     time::Timestamp,
 };
+use serde_json::Value;
 use workers::order::Entry;
+
+use crate::config::secret::scrub;
 
 use super::{Reader, StoreError, Tx, query::statements};
 
@@ -28,7 +34,38 @@ statements! { "transcripts":
     AFTER = "SELECT number, at, entry FROM transcripts WHERE attempt = $1 AND number > $2 ORDER BY number LIMIT $3";
 }
 
-/// Adds lines at the end, in their order; the number of the last line after that.
+/// An entry without the secrets that it would keep: those of known forms, and those that this process holds. Every
+/// piece of an entry comes whole, so that none is cut in two.
+fn without_secrets(mut entry: Entry) -> Entry {
+    match &mut entry {
+        Entry::Told { text } | Entry::Said { text } | Entry::Answered { text, .. } | Entry::Note { text } => {
+            mask(text);
+        }
+        Entry::Called { input, .. } => mask_all(input),
+        Entry::Used { .. } => {}
+    }
+    entry
+}
+
+fn mask(text: &mut String) {
+    if let Cow::Owned(other) = secrets::mask_known(text) {
+        *text = other;
+    }
+    if let Cow::Owned(other) = scrub(text) {
+        *text = other;
+    }
+}
+
+fn mask_all(value: &mut Value) {
+    match value {
+        Value::String(text) => mask(text),
+        Value::Array(values) => values.iter_mut().for_each(mask_all),
+        Value::Object(fields) => fields.values_mut().for_each(mask_all),
+        _ => {}
+    }
+}
+
+/// Adds lines at the end, in their order, without secrets; the number of the last line after that.
 pub async fn append(
     tx: &mut Tx,
     attempt: AttemptId,
@@ -41,7 +78,7 @@ pub async fn append(
         .unwrap_or(0);
     for (at, entry) in entries {
         number = number.saturating_add(1);
-        let entry = serde_json::to_string(entry)?;
+        let entry = serde_json::to_string(&without_secrets(entry.clone()))?;
         APPEND
             .run(tx, |q| {
                 q.bind(&attempt).bind(i64::from(number)).bind(at.0).bind(entry)

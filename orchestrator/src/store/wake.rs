@@ -18,7 +18,7 @@ const ENDED: &str = "loops_ended";
 const NOTIFY: Statement = Statement {
     table: "orders",
     name: "NOTIFY",
-    sql: "SELECT pg_notify($1, $2)",
+    sql: "SELECT pg_notify($1, said) FROM json_array_elements_text($2::json) AS words (said)",
 };
 const NOW: Statement = Statement {
     table: "orders",
@@ -70,17 +70,32 @@ impl Tx {
     /// # Errors
     /// If the server cannot be told.
     pub async fn say(&mut self, word: Word) -> Result<(), StoreError> {
+        self.say_all(&[word]).await
+    }
+
+    /// The same for many.
+    ///
+    /// # Errors
+    /// If the server cannot be told.
+    pub async fn say_all(&mut self, words: &[Word]) -> Result<(), StoreError> {
         if self.is_file() {
             return Ok(());
         }
-        let (channel, payload) = match word {
-            Word::Posted => (POSTED, String::new()),
-            Word::Ended(attempt) => (ENDED, attempt.to_string()),
-        };
-        NOTIFY
-            .run(self, |q| q.bind(channel).bind(payload))
-            .await
-            .map(drop)
+        let ended = words.iter().filter_map(|word| match word {
+            Word::Ended(attempt) => Some(attempt.to_string()),
+            Word::Posted => None,
+        });
+        let posted = words.contains(&Word::Posted).then(String::new);
+        for (channel, said) in [
+            (POSTED, posted.into_iter().collect::<Vec<_>>()),
+            (ENDED, ended.collect()),
+        ] {
+            if !said.is_empty() {
+                let said = serde_json::to_string(&said)?;
+                NOTIFY.run(self, |q| q.bind(channel).bind(said)).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! words. It is kept and answered at once; what it is about is read later, by asking. Nothing of a request is ever run,
 //! and no answer says why it was refused: who signs rightly needs no reason, who does not shall learn nothing.
 
+mod connections;
 mod metrics;
 mod server;
 mod slack;

@@ -10,7 +10,7 @@ use axum::{
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{metrics, slack};
+use super::{connections, metrics, slack};
 use crate::{
     config::{Secret, Web},
     engine::Home,
@@ -104,12 +104,7 @@ impl Server {
         let stop = CancellationToken::new();
         let ending = stop.clone();
         let serving = tokio::spawn(async move {
-            let served = axum::serve(listener, router)
-                .with_graceful_shutdown(async move { ending.cancelled().await })
-                .await;
-            if let Err(error) = served {
-                tracing::warn!(%error, "nothing can come in any more");
-            }
+            connections::serve(listener, router, connections::BOUNDS, ending).await;
         });
         Ok(Self {
             address,

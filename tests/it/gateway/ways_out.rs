@@ -77,6 +77,7 @@ impl Net {
                 dialled.lock().unwrap().push(address);
                 Box::pin(TcpStream::connect(server))
             }),
+            is_ours: |_| false,
             idle: Duration::from_secs(60),
         }
     }
@@ -491,13 +492,13 @@ async fn setup_fetches_once_with_its_own_hosts_and_whoever_comes_after_needs_no_
         let workspace = Workspace::create(&root.join("mirror"), &base, None, &folder)
             .await
             .unwrap();
-        let policy = workers::sandbox::Policy {
+        let mut policy = workers::sandbox::Policy {
             workspace: workspace.root().to_owned(),
             mirror_objects: Some(workspace.mirror_objects()),
             ..policy(&folder)
         };
         workspace
-            .prepare_by(&setup, &root.join("cache"), &sandbox(), &policy, way_out)
+            .prepare_by(&setup, &root.join("cache"), &sandbox(), &mut policy, way_out)
             .await
             .map_err(|error| error.to_string())?;
         let seen = "cat lib; echo \" $HTTPS_PROXY\"; ls /run/loops";

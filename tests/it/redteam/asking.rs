@@ -1,5 +1,10 @@
 //! The model API as a way out: everything by which a provider would fetch, connect, keep or run something for an attempt.
-//! The control: the same request past the gateway, which the provider takes.
+//! The refusal must name what it refuses, and the same request without that must be answered: else another fault of the
+//! request would do. The control: the same request past the gateway, which the provider takes.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
 
 use super::{
     Family, Row,
@@ -339,22 +344,78 @@ const ATTACKS: &[Attack] = &[
 /// Stands for: the provider is not told that nothing is to be kept.
 const SILENCE: &str = "{silence}";
 
+/// The request that an attack is made of, without what it is refused for.
+fn innocent(path: &str) -> Option<&'static str> {
+    match path {
+        MESSAGES => {
+            Some(r#"{"model":"ours","max_tokens":9,"messages":[{"role":"user","content":"innocent"}]}"#)
+        }
+        RESPONSES => Some(r#"{"model":"other","max_output_tokens":9,"input":"innocent"}"#),
+        CHAT => Some(
+            r#"{"model":"other","max_completion_tokens":9,"messages":[{"role":"user","content":"innocent"}]}"#,
+        ),
+        _ => None,
+    }
+}
+
+/// The names of fields, and the texts, of a JSON text.
+fn words(json: &str) -> BTreeSet<String> {
+    fn gather(value: &Value, words: &mut BTreeSet<String>) {
+        match value {
+            Value::String(text) => drop(words.insert(text.clone())),
+            Value::Array(list) => list.iter().for_each(|one| gather(one, words)),
+            Value::Object(map) => map.iter().for_each(|(key, one)| {
+                words.insert(key.clone());
+                gather(one, words);
+            }),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    gather(&serde_json::from_str(json).unwrap_or_default(), &mut found);
+    found
+}
+
+/// What is wrong with an answer; nothing, if it is the one that the attack must get.
+fn misses(attack: &Attack, status: u16, said: &str) -> Option<String> {
+    let well = match innocent(attack.path) {
+        None => status == 404 && said.contains("and nothing else"),
+        // Nothing is refused: what would do harm is left out.
+        Some(_) if !attack.headers.is_empty() || attack.mark == SILENCE => status == 200,
+        Some(innocent) => {
+            let own = &words(attack.body) - &words(innocent);
+            status == 400
+                && said.contains("not allowed here")
+                && own.iter().any(|word| said.contains(&format!("{word}`")))
+        }
+    };
+    (!well).then(|| format!("ANOTHER REFUSAL: {}: {status} {said}", attack.tried))
+}
+
 #[tokio::test]
 async fn the_models_api_is_no_way_out() {
     let door = Door::open().await;
     let token = door.admit("a");
+    for path in [MESSAGES, RESPONSES, CHAT] {
+        let body = innocent(path).unwrap_or_default();
+        let (status, said) = post(&door.place(), path, &key(token.expose()), body).await;
+        assert!(status == 200 && door.came("innocent"), "{path}: {status} {said}");
+    }
+    let mut wrong = Vec::new();
     for attack in ATTACKS {
         let headers = format!("{}{}", key(token.expose()), attack.headers);
         let took = |door: &Door| match attack.mark {
             SILENCE => !door.came("\"store\":false"),
             mark => door.came(mark),
         };
-        send(&door.place(), attack.method, attack.path, &headers, attack.body).await;
+        let (status, said) = send(&door.place(), attack.method, attack.path, &headers, attack.body).await;
+        wrong.extend(misses(attack, status, &said));
         assert!(!took(&door), "NOT STOPPED: {}", attack.tried);
         let headers = format!("{}{}", key(KEY), attack.headers);
         send(&door.provider, attack.method, attack.path, &headers, attack.body).await;
         assert!(took(&door), "NO HARM IN THE CONTROL: {}", attack.tried);
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 const BODY: &str = r#"{"model":"ours","max_tokens":9,"messages":[{"role":"user","content":"hello"}]}"#;

@@ -166,6 +166,7 @@ fn outside(server: std::net::SocketAddr, answers: &[&str]) -> Outside {
             Box::pin(async move { Ok(answers) })
         }),
         dial: Arc::new(move |_| Box::pin(TcpStream::connect(server))),
+        is_ours: |_| false,
         idle: Duration::from_secs(60),
     }
 }

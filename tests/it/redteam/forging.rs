@@ -20,7 +20,15 @@ pub(crate) fn family() -> Family {
         name: "Forging evidence",
         how: "A change in a small Python project, proven as any other. Stopped means that no proof passed whole; which evidence \
               says no is named.",
-        rows: ATTACKS.iter().map(row).collect(),
+        rows: ATTACKS
+            .iter()
+            .map(row)
+            .chain([Row {
+                tried: REPORT.0.to_owned(),
+                by: REPORT.1.to_owned(),
+                control: REPORT.2.to_owned(),
+            }])
+            .collect(),
     }
 }
 
@@ -236,26 +244,51 @@ const ATTACKS: &[Attack] = &[
         ],
         run: "sh check.sh",
     },
-    Attack {
-        tried: "a report of a test run that lies in the change (JUnit)",
-        by: "reproduction",
-        edits: &[
-            ("shop.py", Some(SHOP)),
-            (
-                "out/r.xml",
-                Some("<testsuite><testcase name=\"forged\"/></testsuite>"),
-            ),
-        ],
-        run: "true",
-    },
 ];
+
+/// A report of a test run that lies in the change: the change has tests, and the report says that they passed. Whether it
+/// counts is seen in what the proof says of results.
+const REPORT: (&str, &str, &str) = (
+    "a report of a test run that lies in the change (JUnit)",
+    "reports that lay there before the check are removed",
+    "the check itself puts it there: it counts",
+);
+const FORGED: &str =
+    "<testsuite><testcase classname=\"tests.test_shop.ShopTest\" name=\"test_new\"/></testsuite>\n";
+/// What the proof says where no results were seen.
+const NO_RESULTS: &str = "No check command printed test results";
+
+#[tokio::test]
+async fn a_report_that_lies_in_the_change_does_not_count() {
+    let edits = [
+        ("shop.py", Some(BROKEN)),
+        ("tests/test_shop.py", Some(TEST_NEW)),
+        ("forged.xml", Some(FORGED)),
+        ("out/r.xml", Some(FORGED)),
+    ];
+    let said = async |run: &str| {
+        let mut world = World::new(&BASE, run, &edits).await;
+        world.prove.commands[0].junit = Some("out/*.xml".to_owned());
+        let (evidence, _) = world.proved().await;
+        let of = |name: &str| evidence.iter().find(|found| found.name == name).cloned();
+        let (unit, reproduction) = (of("unit").unwrap(), of("reproduction").unwrap());
+        (unit.after.and_then(|seen| seen.passed), reproduction.words)
+    };
+    let (passed, words) = said("true").await;
+    assert!(
+        words.contains(NO_RESULTS) && passed != Some(1),
+        "NOT STOPPED: {passed:?} {words}"
+    );
+    let (passed, words) = said("mkdir -p out; cp forged.xml out/s.xml 2>/dev/null; true").await;
+    assert!(
+        !words.contains(NO_RESULTS) && passed == Some(1),
+        "NO HARM IN THE CONTROL: {passed:?} {words}"
+    );
+}
 
 /// Plays one; what was wrong, if something was.
 async fn play(attack: &Attack) -> Option<String> {
-    let mut world = World::new(&BASE, attack.run, attack.edits).await;
-    if attack.run == "true" {
-        world.prove.commands[0].junit = Some("out/*.xml".to_owned());
-    }
+    let world = World::new(&BASE, attack.run, attack.edits).await;
     let (evidence, _) = world.proved().await;
     let said: BTreeMap<&str, Verdict> = evidence
         .iter()

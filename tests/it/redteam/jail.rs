@@ -329,8 +329,18 @@ impl Victim {
         Self(child)
     }
 
-    fn killed(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
+    /// Whether it was killed; what must have been is waited for.
+    fn killed(&mut self, wanted: bool) -> bool {
+        let began = std::time::Instant::now();
+        loop {
+            if self.0.try_wait().unwrap().is_some() {
+                return true;
+            }
+            if !wanted || began.elapsed() >= Duration::from_secs(5) {
+                return false;
+            }
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -381,7 +391,7 @@ async fn side(host: &Host, tag: &str, off: &[Wall], attacks: &[&Attack]) -> Vec<
     let scratch = host.folder.path().join(tag);
     let policy = policy(host, &scratch);
     let launcher = scratch.join("launcher");
-    fs::copy(env!("CARGO_BIN_EXE_redteam-launcher"), &launcher).unwrap();
+    fs::copy(crate::programs::built("redteam-launcher"), &launcher).unwrap();
     let free = off.contains(&Wall::All);
     if !off.is_empty() && !free {
         let names: Vec<&str> = off.iter().map(|wall| wall.name()).collect();
@@ -431,7 +441,8 @@ async fn side(host: &Host, tag: &str, off: &[Wall], attacks: &[&Attack]) -> Vec<
         !ran.cut && !ran.timed_out && ran.stopped.is_none(),
         "{tag}: {ran:?}"
     );
-    let killed = victim.killed();
+    let kills = attacks.iter().any(|attack| matches!(attack.harm, Harm::Killed));
+    let killed = victim.killed(kills && !off.is_empty());
     let mut seen = Vec::new();
     for (number, attack) in attacks.iter().enumerate() {
         let id = format!("{}-{tag}-{number}", host.name);

@@ -13,13 +13,16 @@ mod git;
 mod jail;
 mod marks;
 mod network;
+mod ordinary;
 pub(crate) mod page;
 mod reading;
 mod resources;
 mod service;
+mod sharing;
 mod signals;
 mod smuggling;
 mod supply;
+mod trust;
 mod words;
 mod writing;
 
@@ -56,6 +59,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         asking::family(),
         budget::family(),
         git::family(),
+        sharing::family(),
         supply::family(),
         smuggling::family(),
         words::family(),
@@ -64,6 +68,7 @@ pub(crate) fn catalogue() -> Vec<Family> {
         signals::family(),
         service::family(),
         resources::family(),
+        trust::family(),
     ]
 }
 

@@ -25,6 +25,20 @@ counted above: links that are swapped in while a change is read, forged marks of
 once, crashes between two steps, cut streams (`orchestrator/src/gateway/tests`); models that fail, lie and wander
 (`tests/it/bad_models.rs`); secrets and reports as a whole story (`tests/it/screens.rs`).
 
+## Who plays them
+
+The tests play every attack as whoever starts them. Started by root, they play those on the sandbox once more as an ordinary user, and
+`./x redteam --user` plays all of them so. Where less is allowed than it seems, the sandbox comes up and holds, or does not and says why:
+
+| who starts it | what becomes of it |
+|---|---|
+| root | holds |
+| an ordinary user | holds |
+| root in a container, without the right to mount (what Docker leaves to root) | holds; a tool in a folder that only root may enter is refused by name |
+| a user in another sandbox (bubblewrap) | holds |
+| a user in another sandbox that forbids more of them | does not start: no namespaces |
+| root of a user namespace that has no other user | does not start: the sandbox would be root as well |
+
 ## The scan of reports
 
 A cheap scan flags known forms of injection in reports, for people to see and for a loop to hold back (`triage`). It is not a wall: what it
@@ -44,10 +58,10 @@ injection (reset the password to 123456) are mostly what is missed.
 
 ## Fuzzing
 
-What reads bytes from outside (diffs, specs, streams of models, text that is marked and cleaned, names of trees, reports of tests) is fed
+What reads bytes from outside (diffs, specs, streams of models, text that is marked and cleaned, names of trees, reports of tests, what Slack sends) is fed
 with the files of `fuzz/corpus`, each of their beginnings, and thousands of turns of them, in the ordinary tests. `./x fuzz TARGET` goes
 on with cargo-fuzz, where that and a nightly compiler are installed; where they are not, `./x fuzz` says so and turns the corpus for three
-minutes.
+minutes a target.
 ";
 
 /// The whole page.

@@ -106,6 +106,24 @@ const ATTACKS: &[Attack] = &[
         off: Off::Limit,
     },
     Attack {
+        tried: "a file that has no name any more, and stays open",
+        by: "what processes keep open is measured, too",
+        control: "a larger limit: it is kept",
+        script: "python3 -c \"import os, time\nf = open('gone', 'wb')\nos.unlink('gone')\nfor n in range(60): f.write(b'x' * (1 << 20))\nf.flush()\ntime.sleep(int(os.environ.get('WAIT', '40')))\nprint('ALL')\"",
+        limits: |limits| limits.disk = Bytes(32 << 20),
+        harm: |seen| says(seen, "ALL"),
+        off: Off::Limit,
+    },
+    Attack {
+        tried: "files in a folder that nobody may look into",
+        by: "folders are measured; one that stays shut to us ends the sandbox",
+        control: "a larger limit, and a shorter while: they are kept",
+        script: "python3 -c \"import os, time\nos.mkdir('shut')\nos.chmod('shut', 0o300)\nfor n in range(60): open('shut/f%d' % n, 'wb').write(b'x' * (1 << 20))\ntime.sleep(int(os.environ.get('WAIT', '40')))\nprint('ALL')\"",
+        limits: |limits| limits.disk = Bytes(32 << 20),
+        harm: |seen| says(seen, "ALL"),
+        off: Off::Limit,
+    },
+    Attack {
         tried: "memory, in three processes that are each below the limit",
         by: "a control group, else looking",
         control: "a larger limit: they go on",
@@ -161,7 +179,7 @@ async fn play(attack: &Attack, scratch: &Path, off: Option<Off>) -> bool {
         kept = 16 << 20;
     }
     let sandbox = match off {
-        Some(Off::Sandbox) => Sandbox::without(env!("CARGO_BIN_EXE_sandbox-helper").into()),
+        Some(Off::Sandbox) => Sandbox::without(crate::programs::built("sandbox-helper")),
         _ => crate::sandbox::sandbox(),
     };
     let ran = sandbox

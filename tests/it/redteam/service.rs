@@ -5,6 +5,7 @@
 
 use std::{fs, path::Path, process::Command};
 
+use futures_util::StreamExt as _;
 use harness::{model::Turn, world::World};
 use serde_json::{Value, json};
 
@@ -24,7 +25,7 @@ pub(crate) fn family() -> Family {
     });
     Family {
         name: "The orchestrator",
-        how: "Hostile lead agents and workers through the real binary, on a real repository.",
+        how: "Words of hostile lead agents and workers, through the real binary, on a real repository.",
         rows: words.chain(stories).collect(),
     }
 }
@@ -300,25 +301,148 @@ async fn no_words_of_agents_break_what_they_are_put_into() {
     shop.world.close().await;
 }
 
+/// The words that are to do harm in a title: a title is cut, so each of these stands alone in one.
+fn titles() -> impl Iterator<Item = &'static Word> {
+    WORDS.iter().filter(|word| {
+        ["title", "name", "branch"]
+            .iter()
+            .any(|place| word.tried.contains(place))
+    })
+}
+
+/// A run whose task has nothing but the words in its title.
+async fn titled(word: &Word) -> Option<String> {
+    let shop = Ratings::world().await;
+    let world = &shop.world;
+    let task =
+        json!({"findings": ["F1"], "worker": "fix", "title": word.text, "goal": "x", "acceptance": ["x"]});
+    world.lead(|s| follow_up(s.call("spawn", task)));
+    world.model().session_if(
+        "the worker",
+        |_, first| first.contains("# Task: "),
+        |s| {
+            let test = format!("{}{}", Ratings::TEST, Ratings::ADDED);
+            s.calls([
+                ("write", json!({"path": Ratings::TESTS, "content": test})),
+                (
+                    "write",
+                    json!({"path": Ratings::FILE, "content": Ratings::MENDED}),
+                ),
+            ])
+            .say("It is 0 now.")
+        },
+    );
+    world.model().session_if(
+        "the reviewer",
+        |_, first| first.contains("# Change under review: "),
+        |s| approves(s, Ratings::FILE),
+    );
+    let ran = world.loops(["run", "fix", "--format", "json"]).await;
+    let run = serde_json::from_str::<Value>(&ran.stdout).map(|told| told["run"].clone());
+    let run = run.unwrap_or_default();
+    let proposal = &run["tasks"][0]["proposal"];
+    let id = proposal["id"].as_str().unwrap_or("none").to_owned();
+    let shown = world.loops(["review", &id]).await;
+    let verified = world.loops(["audit", "verify"]).await;
+    let left = Left {
+        folder: world.folder().to_owned(),
+        printed: ran.all() + &shown.all(),
+        json: proposal["state"] == "open",
+        branches: shop.origin.branches(),
+        log: shop.origin.git(&["log", "--all", "--format=%B"]),
+        whole: verified.code == 0,
+    };
+    // The word came so far: its letters stand in the title of what was proposed.
+    let letters = |text: &str| {
+        text.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+    };
+    let came = letters(&left.printed).contains(&letters(word.text)[..letters(word.text).len().min(20)]);
+    let wrong = ((word.done)(&left) || !came || left.branches.len() != 2).then(|| {
+        format!(
+            "{}: came: {came}, {:?}: {}",
+            word.tried, left.branches, left.printed
+        )
+    });
+    shop.world.close().await;
+    wrong
+}
+
+#[tokio::test]
+async fn no_word_alone_in_a_title_breaks_what_it_is_put_into() {
+    let wrong: Vec<String> = futures_util::stream::iter(titles().map(titled))
+        .buffer_unordered(2)
+        .filter_map(async |wrong| wrong)
+        .collect()
+        .await;
+    assert!(titles().count() >= 4);
+    assert!(wrong.is_empty(), "NOT STOPPED: {}", wrong.join("\n"));
+}
+
 /// What the tests below tell: what is tried, what stops it, and the control.
 const STORIES: &[(&str, &str, &str)] = &[
     (
-        "a lead agent that spawns without end",
-        "one task a finding, and `max_open`",
-        "its first call is carried out: it spawns as asked",
+        "a pattern that takes gigabytes to search for",
+        "a pattern has a size, and a search a while",
+        "git's own search runs out of half a gigabyte",
     ),
     (
-        "a lead agent that widens what a task may write",
-        "a task's paths must lie within the loop's",
-        "the same within them is spawned",
-    ),
-    (
-        "inputs of tools that are no JSON, or another tool's",
-        "each is answered with words, and not carried out",
-        "the same as JSON is carried out",
+        "a repository's prompt that makes gigabytes when it is filled in",
+        "a repository's prompt places what it is handed, and computes nothing",
+        "filled in as a whole template, each line doubles it",
     ),
 ];
 
+/// Repetitions of repetitions: sixteen million states.
+const PATTERN: &str = "(((a{255}){255}){255})";
+
+#[tokio::test]
+async fn a_lead_agent_that_searches_for_too_much_is_told_so() {
+    let shop = Ratings::world().await;
+    let world = &shop.world;
+    world.lead(|s| {
+        s.calls([
+            ("search", json!({"pattern": PATTERN})),
+            ("search", json!({"pattern": "def me.n", "path": "ratings"})),
+            ("read", json!({"path": "ratings/stats.py"})),
+        ])
+        .call("finish", json!({"report": "Nothing."}))
+    });
+    let ran = world.loops(["run", "fix", "--format", "json"]).await;
+    let requests = world.model().requests();
+    let told = requests.last().unwrap().body.to_string();
+    assert!(
+        told.contains("the pattern is too large") && told.contains("ratings/stats.py:1:def mean"),
+        "NOT STOPPED: {told}\n{ran}"
+    );
+    let shell = format!("ulimit -v 500000; timeout 100 git grep -E -e '{PATTERN}' main");
+    let git = Command::new("sh")
+        .args(["-c", &shell])
+        .current_dir(shop.origin.path())
+        .output()
+        .unwrap();
+    // 1 is: nothing found.
+    assert!(
+        !matches!(git.status.code(), Some(0 | 1)),
+        "NO HARM IN THE CONTROL: {git:?}"
+    );
+    shop.world.close().await;
+}
+
+#[test]
+fn a_repositorys_prompt_does_not_grow_in_our_memory() {
+    let doubled = |times: usize| {
+        let lines = "{% set x = x ~ x %}\n".repeat(times);
+        format!("{{% set x = 'a' %}}{lines}{{{{ x | length }}}}")
+    };
+    let refused = loops::library::render_foreign(&doubled(40), json!({}));
+    assert!(refused.is_err(), "NOT STOPPED: {refused:?}");
+    let made = loops::library::render(&doubled(16), json!({})).unwrap();
+    assert_eq!(made.trim(), "65536", "NO HARM IN THE CONTROL");
+}
+
+/// Not in the table: what is off in its control is no wall of its own (the one call that is allowed is carried out).
 #[tokio::test]
 async fn a_lead_agent_that_spawns_without_end_ends() {
     let shop = Ratings::world().await;

@@ -120,7 +120,7 @@ impl Checks<'_> {
     async fn run(&self) -> Result<(Vec<Evidence>, Vec<Baseline>), CheckError> {
         let sandbox = self.machine.sandbox.as_ref().ok_or(CheckError::NoSandbox)?;
         self.stage("workspace");
-        let change = Room::make(self.order, sandbox, "change", Some(&self.prove.change)).await?;
+        let mut change = Room::make(self.order, sandbox, "change", Some(&self.prove.change)).await?;
         let sides = Sides::read(&change, &self.order.base, &self.prove.change.tree).await?;
         let known = self.prove.baseline.as_ref().filter(|known| self.is_of_use(known));
         let on_base = async {
@@ -128,13 +128,13 @@ impl Checks<'_> {
                 Some(known) => Ok(known.clone()),
                 None if self.prove.commands.is_empty() => Ok(Vec::new()),
                 None => {
-                    let base = Room::make(self.order, sandbox, "base", None).await?;
-                    let runs = self.commands(&base, " on the base").await?;
+                    let mut base = Room::make(self.order, sandbox, "base", None).await?;
+                    let runs = self.commands(&mut base, " on the base").await?;
                     Ok::<_, CheckError>(runs.into_iter().map(CheckRun::into_baseline).collect())
                 }
             }
         };
-        let (baseline, runs) = tokio::try_join!(on_base, self.commands(&change, ""))?;
+        let (baseline, runs) = tokio::try_join!(on_base, self.commands(&mut change, ""))?;
         let mut evidence: Vec<Evidence> = runs
             .iter()
             .zip(&baseline)
@@ -160,7 +160,7 @@ impl Checks<'_> {
                 .all(|(known, command)| known.name == command.name && ran(known))
     }
 
-    async fn commands(&self, room: &Room<'_>, place: &str) -> Result<Vec<CheckRun>, CheckError> {
+    async fn commands(&self, room: &mut Room<'_>, place: &str) -> Result<Vec<CheckRun>, CheckError> {
         if !self.prove.commands.is_empty() {
             self.stage(format!("setup{place}"));
             room.prepare(self.order).await?;
@@ -187,7 +187,7 @@ impl Checks<'_> {
         self.stage("reproduction");
         let only_tests = sides.only_tests(change, &self.order.base).await?;
         let sandbox = self.machine.sandbox.as_ref().ok_or(CheckError::NoSandbox)?;
-        let room = Room::make(self.order, sandbox, "tests", Some(&only_tests)).await?;
+        let mut room = Room::make(self.order, sandbox, "tests", Some(&only_tests)).await?;
         room.prepare(self.order).await?;
         let mut tried = Vec::new();
         for ((command, run), base) in self.prove.commands.iter().zip(runs).zip(baseline) {

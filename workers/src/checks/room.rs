@@ -92,14 +92,14 @@ impl<'a> Room<'a> {
     }
 
     /// Brings what `setup` leaves.
-    pub(super) async fn prepare(&self, order: &Order) -> Result<(), CheckError> {
+    pub(super) async fn prepare(&mut self, order: &Order) -> Result<(), CheckError> {
         if let Some(setup) = &order.setup {
             self.workspace
                 .prepare_by(
                     setup,
                     &order.setup_cache,
                     self.sandbox,
-                    &self.policy,
+                    &mut self.policy,
                     order.ways_out.setup.as_ref(),
                 )
                 .await?;

@@ -25,6 +25,8 @@ use super::{
     toolchains::Host,
 };
 
+/// No engine that is asked for an image takes longer.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// The beginning of every name that we give; then the process that made it, when that was born, and a number.
 const NAME: &str = "loops";
 
@@ -54,6 +56,27 @@ impl Program {
                 names.join(" or ")
             ))
         })
+    }
+
+    /// Whether it has this image. None is fetched.
+    pub(super) async fn has(&self, image: &str) -> Result<(), SandboxError> {
+        let mut command = Command::new(&self.path);
+        command
+            .args(["image", "inspect", "--format", "{{.Id}}", "--", image])
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let name = self.as_str();
+        let asked = tokio::time::timeout(PATIENCE, command.output()).await;
+        let said = match asked {
+            Ok(Ok(output)) if output.status.success() => return Ok(()),
+            Ok(Ok(output)) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+        };
+        let said = loops::text::one_line(&said, 200);
+        Err(SandboxError::NotAvailable(format!(
+            "`{name}` cannot use the image `{image}` ({said}); is its service up? None is fetched by itself: `{name} pull {image}`"
+        )))
     }
 
     /// How it is called where a person reads it.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use loops::spec::SandboxLimits;
 
-use super::{Policy, Sandbox, SandboxError, landlock};
+use super::{Policy, Sandbox, SandboxError, container::Program, landlock};
 
 impl Sandbox {
     /// Whether limits are kept by control groups here; else why not.
@@ -31,6 +31,19 @@ impl Sandbox {
             )),
             landlock::Support::None => Err("this kernel has no second wall"),
         }
+    }
+
+    /// The container engine that these limits would be run by, and whether it has the image; none without an image.
+    ///
+    /// # Errors
+    /// In words for a person, with the way to mend it: there is no engine, it does not answer, or it has no such image.
+    pub async fn engine(&self, limits: &SandboxLimits) -> Option<Result<&'static str, SandboxError>> {
+        let image = limits.image.as_ref()?;
+        let look = async {
+            let program = Program::find(&self.host, limits.engine)?;
+            program.has(image).await.map(|()| program.as_str())
+        };
+        Some(look.await)
     }
 
     /// Checks that a sandbox with these limits comes up on this machine, by running `true` in one.

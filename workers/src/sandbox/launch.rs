@@ -5,12 +5,12 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File, OpenOptions},
-    io::{Seek as _, Write as _},
+    io::{ErrorKind, Seek as _, Write as _},
     os::{
         fd::AsRawFd as _,
         unix::{ffi::OsStrExt as _, process::CommandExt as _},
     },
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -44,6 +44,18 @@ pub(super) enum LaunchError {
     Wall(#[from] landlock::WallError),
     #[error(transparent)]
     Filter(#[from] seccomp::FilterError),
+    #[error(
+        "we are root in a user namespace that has no other user, so the sandbox would be root as well; give the namespace \
+         more users (`/etc/subuid`, `newuidmap`), or start Loops as an ordinary user"
+    )]
+    Alone,
+    #[error(
+        "`{}` cannot be reached by the user that a sandbox runs as, and this root has no right to mount (CAP_SYS_ADMIN), by \
+         which it could be shown; put it where everybody may read it, take it from PATH, write `sandbox.toolchains: none`, or \
+         give the right",
+        _0.display()
+    )]
+    Unreachable(PathBuf),
     #[error("called wrongly; `sandbox-launch` is for the service's own use")]
     Called,
 }
@@ -93,8 +105,14 @@ fn launch(path: &Path) -> Result<Never, LaunchError> {
         )))?;
     }
     if let Some(uid) = plan.uid {
+        if uid == 0 {
+            return Err(LaunchError::Alone);
+        }
         stage::lay_out(&mut plan, uid)?;
         become_nobody(uid)?;
+        if plan.root.is_none() {
+            all_reachable(&plan)?;
+        }
     }
     layers::mount_all(&plan.steps)?;
     prctl::set_no_new_privs().map_err(system("giving up privileges"))?;
@@ -108,6 +126,16 @@ fn launch(path: &Path) -> Result<Never, LaunchError> {
         .args(&plan.argv)
         .exec();
     Err(system(plan.bwrap.to_string_lossy())(error))
+}
+
+/// Whether whom we have become reaches what is to be mounted; bubblewrap would only say that it is not there.
+fn all_reachable(plan: &Plan) -> Result<(), LaunchError> {
+    for source in plan.steps.iter().flat_map(Step::sources) {
+        if fs::symlink_metadata(source).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+            return Err(LaunchError::Unreachable(source.clone()));
+        }
+    }
+    Ok(())
 }
 
 fn become_nobody(uid: u32) -> Result<(), LaunchError> {

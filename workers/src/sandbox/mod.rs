@@ -3,6 +3,7 @@
 
 mod cgroup;
 mod container;
+mod crowd;
 mod disk;
 mod error;
 mod etc;
@@ -16,6 +17,7 @@ mod plain;
 mod plan;
 mod policy;
 mod processes;
+mod remove;
 mod seccomp;
 mod shown;
 mod spawner;
@@ -43,6 +45,7 @@ pub use launch::launch_main;
 pub use layers::Layers;
 pub use policy::{Policy, Ran};
 pub use processes::DISK_LEFT;
+pub use remove::remove;
 pub use shown::{File as ShownFile, Limit as ShownLimit, Shown};
 
 /// Where the socket to the gateway is seen inside.

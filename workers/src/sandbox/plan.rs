@@ -323,12 +323,13 @@ pub(super) fn explained(said: &str) -> String {
         "creating new namespace",
         "create new namespace",
         "setting up uid map",
-        "Operation not permitted",
+        "operation not permitted",
         "loopback",
     ];
-    if forbidden.iter().any(|words| said.contains(words)) {
+    let lower = said.to_lowercase();
+    if forbidden.iter().any(|words| lower.contains(words)) {
         return format!(
-            "{said}. This system does not let ordinary users make namespaces. On Ubuntu 24.04: `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, \
+            "{said}. This system does not let ordinary users make namespaces (where `sysctl user.max_user_namespaces` says 0, none at all). On Ubuntu 24.04: `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, \
              or an AppArmor profile for bwrap; in Docker: run with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`"
         );
     }

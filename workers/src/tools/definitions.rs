@@ -1,5 +1,6 @@
 //! What a model is told of the tools. Every word is paid for in every session, so there are few.
 
+use loops::text::one_line;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -17,6 +18,12 @@ pub struct ToolDefinition {
 /// The tools, in an order that never changes: caches depend on it. Read-only: those that change nothing.
 #[must_use]
 pub fn definitions(read_only: bool) -> Vec<ToolDefinition> {
+    definitions_for(read_only, &[])
+}
+
+/// The same where commands may reach these hosts, and are told so.
+#[must_use]
+pub fn definitions_for(read_only: bool, hosts: &[String]) -> Vec<ToolDefinition> {
     let mut all = vec![
         tool(
             "read",
@@ -53,13 +60,28 @@ pub fn definitions(read_only: bool) -> Vec<ToolDefinition> {
             ),
             tool(
                 "run",
-                "Run a shell command in the workspace; there is no network. Long output loses its middle. What it leaves in the background is killed.",
+                &format!(
+                    "Run a shell command in the workspace; {}. Long output loses its middle. What it leaves in the background is killed.",
+                    network(hosts)
+                ),
                 json!({"command": text(), "timeout_s": {"type": "integer", "description": "default 120, at most 600"}}),
                 &["command"],
             ),
         ]);
     }
     all
+}
+
+/// What commands reach, in words.
+fn network(hosts: &[String]) -> String {
+    if hosts.is_empty() {
+        return "there is no network".to_owned();
+    }
+    let hosts: Vec<String> = hosts.iter().map(|host| one_line(host, 80)).collect();
+    format!(
+        "of the network it reaches only {}, through the proxy that HTTPS_PROXY names",
+        hosts.join(", ")
+    )
 }
 
 fn text() -> Value {
@@ -78,6 +100,23 @@ fn tool(name: &str, description: &str, properties: Value, required: &[&str]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_are_told_what_they_reach() {
+        let told = |hosts: &[&str]| {
+            let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+            let all = definitions_for(false, &hosts);
+            let run = all.iter().find(|tool| tool.name == "run");
+            run.map(|tool| tool.description.clone()).unwrap_or_default()
+        };
+        assert!(told(&[]).contains("; there is no network."));
+        let some = told(&["registry.example.com", "*.docs.example.com:8443"]);
+        assert!(
+            some.contains("only registry.example.com, *.docs.example.com:8443, through the proxy"),
+            "{some}"
+        );
+        assert!(!some.contains("no network"), "{some}");
+    }
 
     #[test]
     fn a_reader_gets_no_tool_that_changes_anything() {

@@ -12,7 +12,7 @@ mod run;
 mod search;
 mod server;
 
-pub use definitions::{ToolDefinition, definitions};
+pub use definitions::{ToolDefinition, definitions, definitions_for};
 pub use host::ToolHost;
 pub use server::serve_main;
 

@@ -120,7 +120,8 @@ impl Workspace {
         close(scratch, &layers, checkout.uid)?;
         workspace.over = Some(Over {
             layers,
-            _checkout: checkout,
+            checkout,
+            setup: std::sync::OnceLock::new(),
         });
         Ok(workspace)
     }

@@ -71,7 +71,8 @@ impl Listing {
             .take_while(move |(name, _)| name.starts_with(&start))
     }
 
-    /// Whether the base has a path or folder that differs from this one only in upper and lower case.
+    /// Whether the base has a path or folder that differs from this one only in upper and lower case, or in the
+    /// form of its letters.
     pub(super) fn has_twin(&self, part: &[u8]) -> bool {
         let spelled = self.spelled.get_or_init(|| {
             let mut spelled: HashMap<String, BTreeSet<Name>> = HashMap::new();
@@ -86,9 +87,9 @@ impl Listing {
     }
 }
 
-/// A name as systems see it that do not tell upper from lower case.
+/// A name as systems see it that tell neither upper from lower case nor the forms of one letter (NFC, NFD).
 pub(super) fn folded(part: &[u8]) -> String {
-    String::from_utf8_lossy(part).to_lowercase()
+    loops::boundary::folded(&String::from_utf8_lossy(part))
 }
 
 /// `a`, `a/b`, `a/b/c` of `a/b/c`.

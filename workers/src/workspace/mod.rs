@@ -126,7 +126,9 @@ type CheckedOut = BTreeMap<Name, (Entry, Option<Stamp>)>;
 struct Over {
     layers: Layers,
     /// Keeps the shared files where they are.
-    _checkout: Checkout,
+    checkout: Checkout,
+    /// What `setup` left, below the base's files: those win.
+    setup: std::sync::OnceLock<PathBuf>,
 }
 
 /// A file as a tree has it.
@@ -230,7 +232,11 @@ impl Workspace {
     /// What it is laid together from, for [`crate::sandbox::Policy::layers`].
     #[must_use]
     pub fn layers(&self) -> Option<Layers> {
-        self.over.as_ref().map(|over| over.layers.clone())
+        self.over.as_ref().map(|over| {
+            let mut layers = over.layers.clone();
+            layers.lower.extend(over.setup.get().cloned());
+            layers
+        })
     }
 
     /// The base's files.
@@ -292,12 +298,7 @@ fn lay_out(git_dir: &Path, mirror: &Path, objects: &[PathBuf], config: &str) -> 
 
 /// Makes an empty folder of ours, in place of what an earlier attempt left there.
 fn fresh(folder: &Path) -> Result<(), WorkspaceError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(WorkspaceError::file(folder)(error));
-        }
-        _ => {}
-    }
+    crate::sandbox::remove(folder).map_err(WorkspaceError::file(folder))?;
     fs::create_dir_all(folder).map_err(WorkspaceError::file(folder))?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).map_err(WorkspaceError::file(folder))
 }

@@ -1,12 +1,13 @@
 //! Runs a loop's `setup` (`npm ci` and the like) once per command, base files and toolchains, on the base commit in a
-//! sandbox of its own, and copies what it left into each workspace. What an agent changed never has a part in it, and
-//! neither has another repository: the caller gives each repository a cache of its own.
+//! sandbox of its own, and brings what it left into each workspace: as one more layer below the base's files where the
+//! workspace is layered, else as a copy. What an agent changed never has a part in it, and neither has another repository:
+//! the caller gives each repository a cache of its own.
 //!
 //! Every file of the base is part of the key, not lock files alone: what the command runs may be any of them (a script,
 //! a `Makefile`, a `postinstall`), and two branches of one repository need not be trusted alike.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs,
     os::unix::{
         ffi::OsStrExt as _,
@@ -20,13 +21,13 @@ use loops::spec::Setup;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Name, Workspace, WorkspaceError,
+    Name, Over, Workspace, WorkspaceError,
     listing::{Listing, above_and_itself},
     walk::{Folder, Kind, OPAQUE},
 };
 use crate::{
     order::Gateway,
-    sandbox::{Policy, Sandbox, user},
+    sandbox::{Policy, Sandbox, remove, user},
     way_out::WayOut,
 };
 
@@ -41,7 +42,8 @@ const UNUSED: Duration = Duration::from_secs(24 * 3600);
 
 impl Workspace {
     /// Puts what `setup` leaves (untracked files) into this workspace, from the cache or by running it now. `policy` is
-    /// the attempt's: its limits and environment hold for `setup`, too. Any number may run at once on one cache.
+    /// the attempt's: its limits and environment hold for `setup`, too, and it is told of the layer that it gets. Any
+    /// number may run at once on one cache.
     ///
     /// # Errors
     /// If the command fails or its sandbox does not come up.
@@ -50,7 +52,7 @@ impl Workspace {
         setup: &Setup,
         cache: &Path,
         sandbox: &Sandbox,
-        policy: &Policy,
+        policy: &mut Policy,
     ) -> Result<(), WorkspaceError> {
         self.prepare_by(setup, cache, sandbox, policy, None).await
     }
@@ -65,7 +67,7 @@ impl Workspace {
         setup: &Setup,
         cache: &Path,
         sandbox: &Sandbox,
-        policy: &Policy,
+        policy: &mut Policy,
         way_out: Option<&Gateway>,
     ) -> Result<(), WorkspaceError> {
         let kept = cache.join(self.key(setup, sandbox, policy).await?);
@@ -83,7 +85,34 @@ impl Workspace {
         if let Ok(folder) = fs::File::open(&kept) {
             let _ = folder.set_modified(SystemTime::now());
         }
-        self.bring(&kept).await
+        let files = kept.join("files");
+        let mut names = vec![];
+        list_outputs(Folder::root(&files)?, self.listing().await?, &mut names)?;
+        match &self.over {
+            Some(over) if self.nothing_hides(&names) => {
+                let layer = layer_of(&kept, over).await?;
+                over.setup.get_or_init(|| layer);
+                policy.layers = self.layers();
+            }
+            _ => self.bring(&files, &names).await?,
+        }
+        if let Ok(mut from_setup) = self.from_setup.lock() {
+            from_setup.extend(names);
+        }
+        Ok(())
+    }
+
+    /// Whether what lies below can be seen at these names: a change that the workspace began from may have taken their
+    /// folders away, or put something in their place.
+    fn nothing_hides(&self, names: &[Name]) -> bool {
+        let upper = self.written();
+        names.iter().flat_map(|name| above_and_itself(name)).all(|part| {
+            let at = upper.join(OsStr::from_bytes(part));
+            match fs::symlink_metadata(&at) {
+                Ok(meta) => meta.is_dir() && rustix::fs::getxattr(&at, OPAQUE, &mut [0; 1][..]).is_err(),
+                Err(_) => true,
+            }
+        })
     }
 
     /// What the result depends on, as a file name.
@@ -164,7 +193,16 @@ impl Workspace {
         let listing = fresh.listing().await?.clone();
         let (root, staged) = (fresh.written(), scratch.join("kept"));
         let stage = staged.clone();
-        let left = tokio::task::spawn_blocking(move || stage_outputs(&root, &stage, &listing)).await;
+        let owner = user::are_we_root().then(|| fresh.over.as_ref().map(|over| over.checkout.uid));
+        let left = tokio::task::spawn_blocking(move || {
+            stage_outputs(&root, &stage, &listing)?;
+            // The folders that were made here are theirs, too, so that it can be a layer as it is.
+            if let Some(uid) = owner.flatten() {
+                user::give(&stage.join("files"), uid)?;
+            }
+            Ok::<(), WorkspaceError>(())
+        })
+        .await;
         left.map_err(|error| WorkspaceError::file(&staged)(std::io::Error::other(error)))??;
         match fs::rename(&staged, kept) {
             // Somebody else was as fast, with the same result.
@@ -176,19 +214,13 @@ impl Workspace {
     }
 
     /// Copies a cached result into the workspace. Files that the base has are never touched.
-    async fn bring(&self, kept: &Path) -> Result<(), WorkspaceError> {
-        let mut names = vec![];
-        list_outputs(
-            Folder::root(&kept.join("files"))?,
-            self.listing().await?,
-            &mut names,
-        )?;
+    async fn bring(&self, files: &Path, names: &[Name]) -> Result<(), WorkspaceError> {
         let root = self.written();
         let owner = fs::symlink_metadata(&root).map(|meta| meta.uid());
         let owner = user::are_we_root().then_some(owner.map_err(WorkspaceError::file(&root))?);
-        for name in &names {
+        for name in names {
             let name_path = Path::new(OsStr::from_bytes(name));
-            let (from, to) = (kept.join("files").join(name_path), root.join(name_path));
+            let (from, to) = (files.join(name_path), root.join(name_path));
             if fs::symlink_metadata(&to).is_ok() || !folders_above(&root, name, owner)? {
                 continue;
             }
@@ -197,11 +229,38 @@ impl Workspace {
                 user::give(&to, owner)?;
             }
         }
-        if let Ok(mut from_setup) = self.from_setup.lock() {
-            from_setup.extend(names);
-        }
         Ok(())
     }
+}
+
+/// A cached result as a layer: where it lies, if it belongs to who works on this base. Else a copy of it is made for all
+/// attempts on the base, beside the checkout, and goes with that: nobody could write to another one's files.
+async fn layer_of(kept: &Path, over: &Over) -> Result<PathBuf, WorkspaceError> {
+    let (files, uid) = (kept.join("files"), over.checkout.uid);
+    let owner = fs::symlink_metadata(&files)
+        .map_err(WorkspaceError::file(&files))?
+        .uid();
+    if !user::are_we_root() || owner == uid {
+        return Ok(files);
+    }
+    let mut name = OsString::from("setup-");
+    name.push(kept.file_name().unwrap_or_default());
+    let own = over.checkout.tree.with_file_name(name);
+    if own.is_dir() {
+        return Ok(own);
+    }
+    let beside = over.checkout.tree.parent().unwrap_or(kept);
+    let fresh = tempfile::Builder::new().prefix("setup-new-").tempdir_in(beside);
+    let fresh = fresh.map_err(WorkspaceError::file(beside))?;
+    let made = fresh.path().join("files");
+    copy(&files, &made).await?;
+    user::give(&made, uid)?;
+    match fs::rename(&made, &own) {
+        // Somebody else was as fast, with the same result.
+        Err(_) if own.is_dir() => {}
+        renamed => renamed.map_err(WorkspaceError::file(&own))?,
+    }
+    Ok(own)
 }
 
 /// Makes the folders that a path stands in, as far as they are not there. False if something else stands in the way: a
@@ -247,7 +306,7 @@ fn forget_unused(cache: &Path, newest: &Path) {
     results.sort_by(|one, other| other.cmp(one));
     let old = |used: &SystemTime| used.elapsed().is_ok_and(|unused| unused > UNUSED);
     for (_, path) in results.iter().skip(KEPT - 1).filter(|(used, _)| old(used)) {
-        let _ = fs::remove_dir_all(path);
+        let _ = remove(path);
     }
 }
 

@@ -28,6 +28,7 @@ fn signal(id: &str, text: &str) -> Signal {
         reactions: BTreeMap::new(),
         labels: Vec::new(),
         thread: None,
+        account: None,
         private: false,
     }
 }

@@ -49,7 +49,11 @@ pub(super) fn named(text: &str) -> Vec<Range<usize>> {
 }
 
 fn is_named_secret(value: &str, quoted: bool) -> bool {
-    if STAND_IN.is_match(value) || is_uuid(value) {
+    if STAND_IN.is_match(value) {
+        // A word before or behind a real one makes no stand-in of it.
+        return STAND_IN.split(value).any(looks_random);
+    }
+    if is_uuid(value) {
         return false;
     }
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
@@ -97,9 +101,9 @@ fn looks_random(token: &str) -> bool {
         && bits(value) >= BITS
         && changes(value) >= CHANGES
         && in_words(value) * 5 < value.len() * 2
-        && !STAND_IN.is_match(value)
         && !is_alphabet(value)
         && !is_uuid(value)
+        && (!STAND_IN.is_match(value) || STAND_IN.split(value).any(looks_random))
 }
 
 /// How many characters stand in runs of four or more lower-case letters, as words do: about a tenth of random text.

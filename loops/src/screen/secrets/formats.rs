@@ -3,7 +3,7 @@
 //! The forms are those that the issuers document, or that their own scanners publish. A form that ordinary text also has
 //! is not here; see [`super::entropy`].
 
-use std::sync::LazyLock;
+use std::{ops::Range, sync::LazyLock};
 
 use regex::{Regex, RegexSet};
 
@@ -73,15 +73,33 @@ static SET: LazyLock<RegexSet> = LazyLock::new(|| {
 });
 static EACH: LazyLock<Vec<Regex>> = LazyLock::new(|| FORMS.iter().map(|(_, form)| pattern(form)).collect());
 
-/// Where known forms stand in `text`: name and byte range, unsorted.
-pub(super) fn find(text: &str) -> Vec<(&'static str, std::ops::Range<usize>)> {
+/// Where a known form stands.
+pub(super) struct Hit {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// The secret, by byte range.
+    pub(super) place: Range<usize>,
+    /// Where a secret of that form could end at the earliest, from `place.start` on. What comes after may be anything.
+    pub(super) least: usize,
+}
+
+/// Where known forms stand in `text`, unsorted.
+pub(super) fn find(text: &str) -> Vec<Hit> {
     let mut found = Vec::new();
     for form in SET.matches(text) {
         let (name, _) = FORMS[form];
         for hit in EACH[form].captures_iter(text) {
-            if let Some(secret) = hit.name("s").or_else(|| hit.get(0)) {
-                found.push((name, secret.range()));
-            }
+            let (Some(whole), Some(secret)) = (hit.get(0), hit.name("s").or_else(|| hit.get(0))) else {
+                continue;
+            };
+            let least = EACH[form]
+                .shortest_match_at(text, whole.start())
+                .map_or(secret.end(), |end| end.clamp(secret.start(), secret.end()));
+            found.push(Hit {
+                name,
+                place: secret.range(),
+                least,
+            });
         }
     }
     found

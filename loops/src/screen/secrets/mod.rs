@@ -113,7 +113,7 @@ pub fn holds_secret(text: &str) -> bool {
 /// `text` in which each secret is `[masked: …]`. A line with a secret that only stands there in parts is masked as a
 /// whole, and so is everything from the head of a private key to its end.
 pub fn mask(text: &str) -> String {
-    let mut masked = mask_direct(text);
+    let mut masked = mask_direct(text, Depth::All);
     if find(&masked, Depth::All).is_empty() {
         return masked;
     }
@@ -135,10 +135,19 @@ fn line_end(line: &str) -> &'static str {
     if line.ends_with('\n') { "\n" } else { "" }
 }
 
-fn mask_direct(text: &str) -> String {
+/// `text` in which each secret of a known form is `[masked: …]`, and nothing that only looks random: for what is kept
+/// and shown of work, where commits and digests are to be read.
+pub fn mask_known(text: &str) -> Cow<'_, str> {
+    if direct(text, Depth::Forms).is_empty() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(mask_direct(text, Depth::Forms))
+}
+
+fn mask_direct(text: &str, depth: Depth) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    let mut found = direct(text, Depth::All);
+    let mut found = direct(text, depth);
     found.sort_by_key(|find| {
         find.place
             .as_ref()
@@ -177,8 +186,8 @@ fn end_of_key(text: &str, from: usize) -> usize {
 fn direct(text: &str, depth: Depth) -> Vec<Find> {
     let mut found: Vec<Find> = formats::find(text)
         .into_iter()
-        .filter(|(kind, place)| !is_stand_in(kind, &text[place.clone()]))
-        .map(|(kind, place)| at(text, kind, place))
+        .filter(|hit| !is_stand_in(hit.name, &text[hit.place.clone()], hit.least - hit.place.start))
+        .map(|hit| at(text, hit.name, hit.place))
         .collect();
     if depth == Depth::All {
         let others = [
@@ -228,8 +237,11 @@ fn at(text: &str, kind: &'static str, place: Range<usize>) -> Find {
     }
 }
 
-fn is_stand_in(kind: &str, secret: &str) -> bool {
-    if PUBLISHED.iter().any(|sign| secret.contains(sign)) {
+/// Whether a secret is none. `least`: a sign counts only if it begins within so many bytes, as many as a secret of that
+/// form has at least; else whatever is written behind a real one would make a stand-in of it.
+fn is_stand_in(kind: &str, secret: &str, least: usize) -> bool {
+    let begins_within = |sign: &&str| secret.find(*sign).is_some_and(|begin| begin < least);
+    if PUBLISHED.iter().any(begins_within) {
         return true;
     }
     let lower = secret.to_ascii_lowercase();

@@ -5,6 +5,7 @@ mod credentials;
 mod github;
 mod sandbox;
 mod slack;
+mod words;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -71,8 +72,11 @@ impl Doctor {
             Ok(config) => {
                 looks.extend(settings(&config, context).await);
                 looks.extend(github::looks(&config.github, &worked_on(context, &config)).await);
-                looks.extend(slack::looks(&config.slack, &defined_here(&config, context)).await);
+                let here = defined_here(&config, context);
+                looks.extend(sandbox::engines(&here).await);
+                looks.extend(slack::looks(&config.slack, &here).await);
                 looks.extend(credentials::looks(&config.credentials));
+                looks.extend(words::looks(config.retention, &defined_here(&config, context)));
             }
         }
         for (program, argument) in TOOLCHAINS {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use loops::spec::SandboxLimits;
+use loops::spec::{LoopSpec, Sandbox as Choice, SandboxLimits};
 use workers::sandbox::Sandbox;
 
 use super::Look;
@@ -39,6 +39,36 @@ pub(super) async fn sandbox(state: Option<&Path>) -> Vec<Look> {
         layers(&found, state).await,
         limits(found.exact_limits()),
     ]
+}
+
+/// The container engine of each loop that names an image, and whether it has that.
+pub(super) async fn engines(loops: &[LoopSpec]) -> Vec<Look> {
+    let mut looks = Vec::new();
+    let Ok(helper) = std::env::current_exe() else {
+        return looks;
+    };
+    let sandbox = Sandbox::without(helper);
+    for spec in loops {
+        let Choice::Limits(limits) = &spec.sandbox else {
+            continue;
+        };
+        let name = "container";
+        match (sandbox.engine(limits).await, &limits.image) {
+            (Some(Ok(engine)), Some(image)) => {
+                looks.push(Look::found(
+                    name,
+                    format!("{engine} has `{image}`, for `{}`", spec.name),
+                ));
+            }
+            (Some(Err(error)), _) => looks.push(Look::missing(
+                name,
+                error.to_string(),
+                &format!("needed by the loop `{}`, which names an image", spec.name),
+            )),
+            _ => {}
+        }
+    }
+    looks
 }
 
 /// Whether workspaces share their base's files, on the disk where they will lie.

@@ -290,5 +290,5 @@ async fn held_back(
         // An older loops wrote it; the next run writes it anew.
         Err(_) => return Ok(None),
     };
-    Ok(engine::held_back(home, &spec.triage, said).await)
+    Ok(engine::held_back(home, &spec, said).await)
 }

@@ -89,7 +89,7 @@ struct Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.scratch);
+        let _ = workers::sandbox::remove(&self.scratch);
     }
 }
 

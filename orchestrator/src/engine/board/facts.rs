@@ -21,6 +21,7 @@ use crate::{
     engine::{
         EngineError, Home, Place, capacity,
         outbox::{Outward, key, not_sent},
+        private::Private,
         trouble::troubles,
     },
     store::{
@@ -48,6 +49,8 @@ struct Gather<'a> {
     /// How often each subject was ticked.
     ticked: BTreeMap<String, u32>,
     offers: BTreeMap<String, Offer>,
+    /// What was said in private of what stands here, and is not to be repeated.
+    private: Private,
 }
 
 impl Facts {
@@ -59,6 +62,7 @@ impl Facts {
             now: clock::now(),
             ticked: crate::store::boards::ticked(&home.store, repository).await?,
             offers: BTreeMap::new(),
+            private: Private::default(),
         };
         let mut sections = vec![
             section("Open", gather.open().await?),
@@ -67,6 +71,9 @@ impl Facts {
             section("Refused", gather.refused().await?),
             section("What does not work", gather.broken().await?),
         ];
+        for line in sections.iter_mut().flat_map(|section| &mut section.lines) {
+            line.text = gather.private.hold(&line.text);
+        }
         let paused = loops.iter().any(|known| known.paused_at.is_some());
         let worth_telling = paused || sections.iter().any(|section| !section.lines.is_empty());
         sections.push(section("Loops", gather.loops().await?));
@@ -96,6 +103,15 @@ impl Gather<'_> {
         self.loops.iter().any(|known| known.spec.name == name)
     }
 
+    /// These findings of a loop are spoken of: what was said of them in private is held back, as the loop wants it.
+    async fn speaks_of(&mut self, name: &str, findings: &[FindingId]) -> Result<(), EngineError> {
+        let known = self.loops.iter().find(|known| known.spec.name == name);
+        let withhold = known.map_or(PrivateWords::Withhold, |known| known.spec.proposal.private);
+        self.private
+            .and(Private::of(&self.home.store, withhold, findings).await?);
+        Ok(())
+    }
+
     /// How long ago; in days, so that the text does not change at every look.
     fn for_days(&self, since: Timestamp) -> String {
         let days = self.now.since(since).as_secs() / 86_400;
@@ -119,8 +135,10 @@ impl Gather<'_> {
         Ok(lines)
     }
 
-    async fn proposal(&self, proposal: &Proposal) -> Result<Line, EngineError> {
+    async fn proposal(&mut self, proposal: &Proposal) -> Result<Line, EngineError> {
         let store = &self.home.store;
+        self.private
+            .and(Private::of_proposal(&self.home.store, proposal).await?);
         let title = words(&proposal.title, 120);
         let pull = pulls::get(store, proposal.id).await?;
         let mut text = match &pull {
@@ -150,6 +168,7 @@ impl Gather<'_> {
             if !self.ours(&plan.loop_name) {
                 continue;
             }
+            self.speaks_of(&plan.loop_name, &plan.findings).await?;
             let (title, since) = (words(&plan.title, 120), self.for_days(plan.created_at));
             let name = plan.task.short();
             let (text, offer) = match &plan.asked {
@@ -235,6 +254,7 @@ impl Gather<'_> {
                 if kept.considered == 0 || kept.finding.signals > kept.considered {
                     continue;
                 }
+                self.speaks_of(&known.spec.name, &[kept.finding.id]).await?;
                 let why = self.why_in_vain(kept.finding.id).await?;
                 let text = format!("{}: {why}", self.title(&known.spec, &kept).await?);
                 lines.push(self.offer(Line::plain(text), "try it again", Act::Again(kept.finding.id)));
@@ -284,6 +304,7 @@ impl Gather<'_> {
         all.sort_by_key(|(_, kept)| std::cmp::Reverse(kept.updated_at));
         let mut lines = Vec::new();
         for (spec, kept) in all {
+            self.speaks_of(&spec.name, &[kept.finding.id]).await?;
             let why = words(kept.refused_why.as_deref().unwrap_or_default(), 200);
             let never = if kept.never { " (nothing of its kind)" } else { "" };
             let text = format!("{}: {why}{never}", self.title(spec, &kept).await?);

@@ -14,7 +14,10 @@ use crate::{
     gateway::Token,
     store::{
         Store, attempts,
-        orders::lease::{self, Claim},
+        orders::{
+            Desk, Ended,
+            lease::{self, Claim},
+        },
         packs, saves, transcripts,
         wake::Word,
     },
@@ -82,7 +85,7 @@ async fn carry_in(engine: &Engine, claim: &Claim, stop: &Stop) -> Option<Result<
     let passes = ways_out::let_out(&engine.gateway, &claim.loop_name, &body.hosts, &mut body.order);
     let scratch = body.order.scratch.clone();
     // What a lost worker of ours may have left there.
-    let _ = tokio::fs::remove_dir_all(&scratch).await;
+    remove(&home.node, &scratch).await;
     let (reports, inbox) = mpsc::unbounded_channel();
     let keeper = tokio::spawn(keep(
         engine.clone(),
@@ -98,7 +101,7 @@ async fn carry_in(engine: &Engine, claim: &Claim, stop: &Stop) -> Option<Result<
     drop((guest, passes));
     let kept = keeper.await;
     // What it left is in the outcome; what it lay in is nobody's any more.
-    let _ = tokio::fs::remove_dir_all(&scratch).await;
+    remove(&home.node, &scratch).await;
     let outcome = outcome?;
     match kept {
         Ok(Ok(())) => Some(Ok(outcome)),
@@ -106,6 +109,18 @@ async fn carry_in(engine: &Engine, claim: &Claim, stop: &Stop) -> Option<Result<
         Err(panic) => Some(Err(EngineError::Record(format!(
             "reports could not be kept: {panic}"
         )))),
+    }
+}
+
+/// Removes an attempt's folder; what stays is told, for it takes up the disk until a person looks.
+async fn remove(node: &Node, scratch: &std::path::Path) {
+    let folder = scratch.to_owned();
+    let removed = tokio::task::spawn_blocking(move || workers::sandbox::remove(&folder)).await;
+    if let Err(error) = removed.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+        let folder = scratch.display();
+        node.word(NodeWord::Trouble(format!(
+            "`{folder}` cannot be removed, and takes up the disk: {error}"
+        )));
     }
 }
 
@@ -134,7 +149,7 @@ async fn end(engine: &Engine, claim: &Claim, outcome: Outcome, stop: &Stop) -> R
             let nothing = Outcome::could_not_run("the disk was full".to_owned(), true);
             give_back(&engine.home.store, claim, &nothing).await
         } else {
-            write_down(&engine.home.store, claim, &outcome).await
+            write_down(&engine.home.desk, claim, &outcome).await
         };
         match written {
             Err(error) if tokio::time::Instant::now() < give_up && !stop.now.is_cancelled() => {
@@ -146,23 +161,22 @@ async fn end(engine: &Engine, claim: &Claim, outcome: Outcome, stop: &Stop) -> R
     }
 }
 
-async fn write_down(store: &Store, claim: &Claim, outcome: &Outcome) -> Result<NodeWord, EngineError> {
+async fn write_down(desk: &Desk, claim: &Claim, outcome: &Outcome) -> Result<NodeWord, EngineError> {
     let mut outcome = outcome.clone();
     let change = take_pack(&mut outcome);
-    let text = record(&outcome)?;
-    let mut tx = store.begin_beside().await?;
-    if !lease::done(&mut tx, claim.attempt, claim.token, &text).await? {
-        return Ok(NodeWord::Stopped(claim.attempt));
-    }
-    if let Some((tree, pack)) = change {
-        packs::put(&mut tx, &packs::of_change(&tree), &pack, clock::now()).await?;
-    }
-    if let Some(policy) = &outcome.policy {
-        attempts::set_policy(&mut tx, claim.attempt, policy).await?;
-    }
-    tx.say(Word::Ended(claim.attempt)).await?;
-    tx.commit().await?;
-    Ok(NodeWord::Done(claim.attempt))
+    let ended = Ended {
+        attempt: claim.attempt,
+        token: claim.token,
+        outcome: record(&outcome)?,
+        change,
+        policy: outcome.policy,
+        at: clock::now(),
+    };
+    Ok(if desk.end(ended).await? {
+        NodeWord::Done(claim.attempt)
+    } else {
+        NodeWord::Stopped(claim.attempt)
+    })
 }
 
 /// Gives an order back with what was saved of it: whoever takes it next goes on from there, or begins with the tree where

@@ -6,7 +6,9 @@
 //! kill. It is decided into the outbox, under keys that make each thing one thing; the outbox says it.
 
 mod answers;
+mod question;
 mod reporters;
+mod threads;
 mod words;
 
 use std::time::Duration;
@@ -15,13 +17,14 @@ use loops::{
     id::ProposalId,
     run::End,
     schedule::{Overdue, overdue},
-    spec::{LoopSpec, OnOff, RepoForm},
+    spec::{LoopSpec, OnOff, RepoForm, Source},
     time::Timestamp,
 };
 use serde::{Deserialize as _, Serialize};
 
 pub use self::answers::{Told, hear_answers};
-use super::{EngineError, Home};
+pub(crate) use self::question::LONGEST as LONGEST_QUESTION;
+use super::{EngineError, Home, private::Private};
 use crate::{
     clock,
     store::{
@@ -79,35 +82,50 @@ pub(crate) fn key_of(proposal: ProposalId) -> String {
     format!("{SLACK}proposal:{proposal}")
 }
 
-/// Decides what is to be said now. Whoever calls holds the state's lock.
+/// Decides what is to be said now, where we are logged in. Whoever calls holds the state's lock.
 ///
 /// # Errors
 /// If the store cannot be read or written.
 pub async fn announce(home: &Home) -> Result<(), EngineError> {
+    if home.slack.is_none() && home.hub.is_none() {
+        return Ok(());
+    }
     for row in loop_rows::list(&home.store).await? {
         let Ok(spec) = LoopSpec::deserialize(&row.spec) else {
             continue;
         };
-        if spec.notify.slack.is_none() && spec.notify.reporters == OnOff::Off {
+        let channel = spec.notify.slack.as_ref().filter(|_| home.slack.is_some());
+        if channel.is_none() && spec.notify.reporters == OnOff::Off {
             continue;
         }
         for proposal in proposals::list(&home.store, Some(&row.name), None).await? {
             if proposal.state.is_over() && clock::now().since(proposal.updated_at) > OLD {
                 continue;
             }
-            if let Some(channel) = &spec.notify.slack {
-                tell_of(home, channel, &proposal).await?;
+            let private = Private::of_proposal(&home.store, &proposal).await?;
+            if let Some(channel) = channel {
+                tell_of(home, channel, &proposal, &private).await?;
             }
             if spec.notify.reporters == OnOff::On {
-                reporters::tell(home, &spec, &proposal).await?;
+                reporters::tell(home, &spec, &proposal, &private).await?;
             }
         }
-        if let Some(channel) = &spec.notify.slack {
+        if let Some(channel) = channel {
             failing(&home.store, channel, &row).await?;
             silent(&home.store, channel, &row, &spec).await?;
         }
     }
     Ok(())
+}
+
+/// Whether a loop wants something said in Slack: in a channel, or to those who reported there.
+#[must_use]
+pub fn says_in_slack(spec: &LoopSpec) -> bool {
+    let reads = spec
+        .sources
+        .iter()
+        .any(|source| matches!(source, Source::Slack(_)));
+    spec.notify.slack.is_some() || reads && spec.notify.reporters == OnOff::On
 }
 
 /// The loops that want something said in Slack, where nobody has said how to log in there.
@@ -120,15 +138,17 @@ pub async fn mute(home: &Home) -> Result<Vec<String>, EngineError> {
     }
     let all = loop_rows::list(&home.store).await?.into_iter();
     Ok(all
-        .filter(|row| {
-            LoopSpec::deserialize(&row.spec)
-                .is_ok_and(|spec| spec.notify.slack.is_some() || spec.notify.reporters == OnOff::On)
-        })
+        .filter(|row| LoopSpec::deserialize(&row.spec).is_ok_and(|spec| says_in_slack(&spec)))
         .map(|row| format!("`{}`", row.name))
         .collect())
 }
 
-async fn tell_of(home: &Home, channel: &str, proposal: &Proposal) -> Result<(), EngineError> {
+async fn tell_of(
+    home: &Home,
+    channel: &str,
+    proposal: &Proposal,
+    private: &Private,
+) -> Result<(), EngineError> {
     let key = key_of(proposal.id);
     let known = outbox::get(&home.store, &key).await?;
     // What was over before anybody wanted to hear of it is history; what is being made has no page yet.
@@ -138,10 +158,12 @@ async fn tell_of(home: &Home, channel: &str, proposal: &Proposal) -> Result<(), 
     let pull = pulls::get(&home.store, proposal.id).await?;
     let message = InSlack::Message {
         channel: channel.to_owned(),
-        words: words::of_proposal(proposal, pull.as_ref()),
+        words: words::of_proposal(proposal, &private.hold(&proposal.title), pull.as_ref()),
         since: proposal.created_at,
     };
-    let news = words::news_of(&home.store, proposal).await?;
+    let news = words::news_of(&home.store, proposal)
+        .await?
+        .map(|(what, words)| (what, private.hold(&words)));
     let mut wanted = vec![(key.clone(), message, known)];
     if let Some((what, words)) = news {
         let news_key = format!("{key}:{what}");

@@ -31,8 +31,8 @@ pub(super) fn linked(title: &str, pull: Option<&PullRow>) -> String {
     }
 }
 
-/// A proposal's message.
-pub(super) fn of_proposal(proposal: &Proposal, pull: Option<&PullRow>) -> String {
+/// A proposal's message, under this title.
+pub(super) fn of_proposal(proposal: &Proposal, title: &str, pull: Option<&PullRow>) -> String {
     let how = match proposal.state {
         ProposalState::Preparing => "is being made",
         ProposalState::Open => "waits for a person",
@@ -44,7 +44,7 @@ pub(super) fn of_proposal(proposal: &Proposal, pull: Option<&PullRow>) -> String
     };
     let mut text = format!(
         "{} {how} (`{}`, {})",
-        linked(&proposal.title, pull),
+        linked(title, pull),
         told(&proposal.loop_name, 60),
         proposal.id.short()
     );

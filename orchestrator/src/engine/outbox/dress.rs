@@ -49,6 +49,7 @@ impl Sending<'_> {
         let Some(pull) = pulls::get(&self.home.store, self.proposal.id).await? else {
             return Ok(Tried::NotYet);
         };
+        let description = self.held(&description).await?;
         if self.repository.me().await?.app && self.check_run(head, &context, &description, &pull.url).await? {
             self.done().await?.commit().await?;
             return Ok(Tried::Done);

@@ -12,6 +12,7 @@ mod given_up;
 mod pull;
 mod say;
 mod slack;
+mod tell;
 mod warn;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -22,7 +23,7 @@ use loops::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Home, Place, error::Remedy, notify::SLACK, propose::PutBranch};
+use super::{EngineError, Home, Place, error::Remedy, notify::SLACK, private::Private, propose::PutBranch};
 use crate::{
     clock,
     github::{GitHubError, Repository},
@@ -106,6 +107,15 @@ pub(crate) enum Outward {
         /// When, and what keeps it.
         words: String,
     },
+    /// Whoever reported something in an issue is to read this there. It is no proposal's.
+    Tell {
+        /// `owner/name`.
+        repository: String,
+        /// The issue.
+        number: u64,
+        /// The words, Markdown.
+        words: String,
+    },
     /// The dashboard issue of a repository is to be there, with this text. It is no proposal's.
     Board {
         /// Its text.
@@ -124,6 +134,9 @@ pub(crate) const BOARD: &str = "board:";
 
 /// How the keys of answers under a dashboard begin; the repository and the comment follow: `board_say:owner/name:7`.
 pub(crate) const BOARD_SAY: &str = "board_say:";
+
+/// How the keys of words under people's issues begin.
+pub(crate) const ISSUE: &str = "issue:";
 
 /// The key of an effect of a proposal: `what:P…:attempt`.
 pub(crate) fn key(what: &str, proposal: ProposalId, which: &impl std::fmt::Display) -> String {
@@ -259,6 +272,17 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         };
         return board::board(home, &effect.key, name, &body).await;
     }
+    if effect.key.starts_with(ISSUE) {
+        let Outward::Tell {
+            repository,
+            number,
+            words,
+        } = effect.effect()?
+        else {
+            return Ok(None);
+        };
+        return tell::tell(home, &effect.key, &repository, number, &words).await;
+    }
     if effect.key.starts_with(SLACK) {
         return slack::say(home, effect).await;
     }
@@ -307,7 +331,7 @@ async fn attempt(home: &Home, effect: &Effect) -> Result<Option<Tried>, EngineEr
         Outward::News { number, body } => sending.news(number, &body).await?,
         Outward::Say { thread, words, after } => sending.say(thread, &words, after).await?,
         Outward::Warn { words } => sending.warn(&words).await?,
-        Outward::Board { .. } => return Ok(None),
+        Outward::Board { .. } | Outward::Tell { .. } => return Ok(None),
     };
     Ok(Some(tried))
 }
@@ -334,6 +358,13 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
+    /// Words as they may leave: without what was said in private.
+    async fn held(&self, words: &str) -> Result<String, EngineError> {
+        Ok(Private::of_proposal(&self.home.store, &self.proposal)
+            .await?
+            .hold(words))
+    }
+
     /// A transaction in which the effect is done.
     async fn done(&self) -> Result<Tx, EngineError> {
         let mut tx = self.home.store.begin().await?;

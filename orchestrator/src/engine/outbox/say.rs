@@ -23,6 +23,7 @@ impl Sending<'_> {
             return Ok(Tried::Obsolete("a later word took its place".to_owned()));
         }
         let marker = talk::marker(&self.proposal);
+        let body = &self.held(body).await?;
         let known = talk::comment_of(&row);
         let (id, left) = match self.repository.find_comment(row.number, &marker).await? {
             Some(there) => {
@@ -85,7 +86,7 @@ impl Sending<'_> {
             }
         }
         let marker = format!("<!-- loops:{} -->", self.key);
-        let body = format!("{}\n\n{marker}\n", secrets::mask(words));
+        let body = format!("{}\n\n{marker}\n", secrets::mask(&self.held(words).await?));
         match thread {
             None => {
                 if self.repository.find_comment(row.number, &marker).await?.is_none() {

@@ -12,7 +12,7 @@ impl Sending<'_> {
         };
         let marker = format!("<!-- loops:{} -->", self.key);
         if self.repository.find_comment(row.number, &marker).await?.is_none() {
-            let words = clean::inline(words, &Allowed::default());
+            let words = clean::inline(&self.held(words).await?, &Allowed::default());
             self.repository
                 .comment(row.number, &format!("{words}\n\n{marker}"))
                 .await?;

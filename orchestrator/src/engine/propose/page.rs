@@ -5,12 +5,12 @@ use loops::{
     id::{AttemptId, FindingId, ProposalId},
     owners::{Owners, PLACES},
     page::{Cost, FileStat, Page, Problem, Risk},
-    spec::{LoopSpec, PrivateWords},
+    spec::PrivateWords,
 };
 
 use crate::{
-    engine::{EngineError, Place, Running, settle::findings_of},
-    store::{Store, attempts, calls, evidence, findings, loops as loop_rows, proposals::Proposal, signals},
+    engine::{EngineError, Place, Running, private::Private},
+    store::{attempts, calls, evidence, findings, signals},
 };
 
 /// How many reports a page quotes.
@@ -108,11 +108,13 @@ impl Running {
     }
 
     /// What was said in private of a task's findings, where it is not to leave.
-    pub(super) async fn in_private(&self, findings: &[FindingId]) -> Result<Vec<String>, EngineError> {
-        if !self.withholds() {
-            return Ok(Vec::new());
-        }
-        in_private(&self.engine.home.store, findings).await
+    pub(super) async fn in_private(&self, findings: &[FindingId]) -> Result<Private, EngineError> {
+        let withhold = if self.withholds() {
+            PrivateWords::Withhold
+        } else {
+            PrivateWords::Quote
+        };
+        Private::of(&self.engine.home.store, withhold, findings).await
     }
 
     async fn problem(&self, id: FindingId) -> Result<Option<Problem>, EngineError> {
@@ -148,31 +150,6 @@ impl Running {
             quotes,
         }))
     }
-}
-
-/// What was said in private of these findings.
-async fn in_private(store: &Store, findings: &[FindingId]) -> Result<Vec<String>, EngineError> {
-    let mut words = Vec::new();
-    for id in findings {
-        let all = signals::of_finding(store, *id, 10_000).await?;
-        words.extend(
-            all.into_iter()
-                .filter(|kept| kept.signal.private)
-                .map(|kept| kept.signal.text),
-        );
-    }
-    Ok(words)
-}
-
-/// What was said in private of what a pull request's proposal is for, where it is not to leave. Of a loop that cannot be
-/// read nothing of it leaves.
-pub(crate) async fn withheld(store: &Store, proposal: &Proposal) -> Result<Vec<String>, EngineError> {
-    let known = loop_rows::get(store, &proposal.loop_name).await?;
-    let spec: Option<LoopSpec> = known.and_then(|row| serde_json::from_value(row.spec).ok());
-    if spec.is_some_and(|spec| spec.proposal.private != PrivateWords::Withhold) {
-        return Ok(Vec::new());
-    }
-    in_private(store, &findings_of(store, proposal).await?).await
 }
 
 /// How a person answers: where the proposal stands, or from the terminal.

@@ -2,11 +2,12 @@
 
 use loops::{evidence::Verdict, finding::Event as FindingEvent, page::Page, run::Event, spec::Autonomy};
 
-use super::{move_finding, withheld};
+use super::move_finding;
 use crate::{
     engine::{
         EngineError, Place, Progress, Running, lowered,
         outbox::{Outward, send, with},
+        private::Private,
         talk,
     },
     store::{
@@ -47,7 +48,7 @@ impl Running {
     /// From here on it is the outbox's: it goes out now if it can, else as soon as it can.
     pub(super) async fn hand_over(&self, proposal: &Proposal) -> Result<(), EngineError> {
         let (task, attempt) = (proposal.task, proposal.attempt);
-        let in_private = withheld(&self.engine.home.store, proposal).await?;
+        let in_private = Private::of_proposal(&self.engine.home.store, proposal).await?;
         let mut step = self.step().await?;
         for finding in &self.task(task).await?.task.findings {
             move_finding(&mut step.tx, *finding, FindingEvent::Proposed).await?;

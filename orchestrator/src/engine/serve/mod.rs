@@ -42,6 +42,9 @@ const TOGETHER: Duration = Duration::from_millis(50);
 /// How long the store is left alone after it could not do its work.
 const OUTAGE: Duration = Duration::from_secs(1);
 
+/// What was not needed for so long is let go, if it can be made again.
+const REST: Duration = Duration::from_secs(20);
+
 /// What has not ended so long after it was told to is cut off; it is recovered like what a killed process leaves.
 const CUT_OFF: Duration = Duration::from_secs(5);
 
@@ -183,6 +186,7 @@ impl<'a> Service<'a> {
     async fn until(&mut self, stop: &CancellationToken, bell: &Notify) -> Result<(), EngineError> {
         let mut rang = tokio::time::Instant::now();
         let mut out = false;
+        let mut rested = rang;
         loop {
             let soon = self.soon(rang);
             let done = tokio::select! {
@@ -191,6 +195,10 @@ impl<'a> Service<'a> {
                 Some(done) = self.jobs.join_next_with_id() => self.ended(done).await,
                 () = bell.notified() => {
                     rang = tokio::time::Instant::now();
+                    if rang.duration_since(rested) >= REST {
+                        rested = rang;
+                        loops::signal::rest();
+                    }
                     self.ring().await
                 }
                 () = tokio::time::sleep_until(soon.unwrap_or(rang)), if soon.is_some() => {

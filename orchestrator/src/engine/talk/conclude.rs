@@ -1,10 +1,7 @@
 //! The end of a round: each thread is answered once, and the updating comment says what came of it.
 
 use loops::{
-    screen::{
-        clean::{self, Allowed},
-        private,
-    },
+    screen::clean::{self, Allowed},
     text::one_line,
 };
 use serde_json::json;
@@ -12,7 +9,10 @@ use serde_json::json;
 use super::{EngineError, Round, Talk, news, terms};
 use crate::{
     clock,
-    engine::outbox::{Outward, key},
+    engine::{
+        outbox::{Outward, key},
+        private::Private,
+    },
     store::{Tx, attempts, outbox, proposals::Proposal, pulls},
 };
 
@@ -36,12 +36,12 @@ pub(crate) async fn begun(tx: &mut Tx, proposal: &Proposal, who: &str) -> Result
 
 /// A round has left a new change: `proposal` has it already. Nothing, if it was no round. What its worker says of it is
 /// told without what it repeats of `in_private`.
-pub(crate) async fn done(tx: &mut Tx, proposal: &Proposal, in_private: &[String]) -> Result<(), EngineError> {
+pub(crate) async fn done(tx: &mut Tx, proposal: &Proposal, in_private: &Private) -> Result<(), EngineError> {
     let summary = attempts::get(&mut *tx, proposal.attempt)
         .await?
         .and_then(|attempt| attempt.ended.summary)
         .unwrap_or_default();
-    let summary = private::hold(&summary, in_private);
+    let summary = in_private.hold(&summary);
     let words = clean::inline(&one_line(&summary, 200), &Allowed::default());
     let commit = news::short(&proposal.head).to_owned();
     let words = if words.is_empty() {

@@ -4,14 +4,14 @@ use loops::{
     evidence::Verdict,
     screen::{
         clean::{self, Allowed},
-        private, secrets,
+        secrets,
     },
     text::one_line,
 };
 
 use super::news::short;
 use crate::{
-    engine::{EngineError, propose::withheld},
+    engine::{EngineError, private::Private},
     store::{
         Store,
         attempts::{self, Role},
@@ -25,9 +25,9 @@ const MAX_TRIES: usize = 20;
 
 /// The answer, Markdown.
 pub(super) async fn words(store: &Store, proposal: &Proposal) -> Result<String, EngineError> {
-    let in_private = withheld(store, proposal).await?;
+    let in_private = Private::of_proposal(store, proposal).await?;
     let inline = |text: &str, max| {
-        let text = private::hold(text, &in_private);
+        let text = in_private.hold(text);
         clean::inline(&one_line(&text, max), &Allowed::default())
     };
     let mut text = format!("**Proven of `{}`**\n\n", short(&proposal.head));
@@ -75,5 +75,5 @@ pub(super) async fn words(store: &Store, proposal: &Proposal) -> Result<String, 
         proposal.id.short()
     ));
     // Each part is held already; what only the whole would give away is held here.
-    Ok(secrets::mask(&private::hold(&text, &in_private)))
+    Ok(secrets::mask(&in_private.hold(&text)))
 }

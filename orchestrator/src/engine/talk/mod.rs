@@ -19,6 +19,7 @@ mod words;
 
 use loops::{
     command::{self, Command},
+    id::TaskId,
     spec::{LoopSpec, Rounds},
     text::one_line,
 };
@@ -184,14 +185,17 @@ pub(crate) fn refusal(words: &str) -> (String, bool) {
 impl Running {
     /// Stops what is under way for pull requests that are left alone or refused since; true: something was.
     pub(crate) async fn drop_what_is_left_alone(&self) -> Result<bool, EngineError> {
-        let state = self.state().await;
+        let again: Vec<TaskId> = self.look(|state| {
+            let under_way = state
+                .tasks
+                .iter()
+                .filter(|(_, run)| run.proposed.is_some() && !run.step.is_over());
+            under_way.map(|(task, _)| *task).collect()
+        });
         let mut dropped = false;
-        for (task, run) in &state.tasks {
-            if run.proposed.is_none() || run.step.is_over() {
-                continue;
-            }
+        for task in again {
             let store = &self.engine.home.store;
-            let Some(proposal) = proposals::of_task(store, *task).await? else {
+            let Some(proposal) = proposals::of_task(store, task).await? else {
                 continue;
             };
             let alone = match pulls::get(store, proposal.id).await? {
@@ -199,8 +203,7 @@ impl Running {
                 None => false,
             };
             if alone {
-                self.happen(loops::run::Event::TaskCancelled { task: *task })
-                    .await?;
+                self.happen(loops::run::Event::TaskCancelled { task }).await?;
                 dropped = true;
             }
         }

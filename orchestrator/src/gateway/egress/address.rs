@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What IANA's registry of special-purpose IPv4 addresses (RFC 6890 and later) does not send into the world.
-const NOT_PUBLIC: [([u8; 4], u32); 16] = [
+const NOT_PUBLIC: [([u8; 4], u32); 17] = [
     ([0, 0, 0, 0], 8),
     ([10, 0, 0, 0], 8),
     ([100, 64, 0, 0], 10),
@@ -21,6 +21,8 @@ const NOT_PUBLIC: [([u8; 4], u32); 16] = [
     ([198, 18, 0, 0], 15),
     ([198, 51, 100, 0], 24),
     ([203, 0, 113, 0], 24),
+    // Public by its number; inside Azure it is the machine's own host, with its agent's settings.
+    ([168, 63, 129, 16], 32),
     // Multicast, reserved, broadcast.
     ([224, 0, 0, 0], 3),
 ];
@@ -54,6 +56,20 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Whether an address is one of this machine's own, also where that is a public one: what listens on it may be for this
+/// machine alone. If the machine cannot be asked, every address is taken for its own.
+pub(super) fn is_ours(address: IpAddr) -> bool {
+    let Ok(all) = nix::ifaddrs::getifaddrs() else {
+        return true;
+    };
+    all.filter_map(|one| one.address).any(|one| {
+        one.as_sockaddr_in()
+            .map(|found| IpAddr::V4(found.ip()))
+            .or_else(|| one.as_sockaddr_in6().map(|found| IpAddr::V6(found.ip())))
+            == Some(address)
+    })
+}
+
 fn begins(address: Ipv4Addr, start: Ipv4Addr, bits: u32) -> bool {
     u32::from(address) >> (32 - bits) == u32::from(start) >> (32 - bits)
 }
@@ -73,6 +89,7 @@ mod tests {
             "127.0.0.1",
             "127.255.0.1",
             "169.254.169.254",
+            "168.63.129.16",
             "172.16.0.1",
             "172.31.255.255",
             "192.0.0.192",
@@ -112,6 +129,7 @@ mod tests {
             "93.184.216.34",
             "100.63.255.255",
             "100.128.0.1",
+            "168.63.129.17",
             "172.15.0.1",
             "172.32.0.1",
             "198.17.0.1",
@@ -123,5 +141,11 @@ mod tests {
         ] {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }
+    }
+
+    #[test]
+    fn what_this_machine_listens_on_is_its_own() {
+        assert!(is_ours("127.0.0.1".parse().unwrap()));
+        assert!(!is_ours("93.184.216.34".parse().unwrap()));
     }
 }

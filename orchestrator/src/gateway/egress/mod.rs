@@ -29,6 +29,8 @@ pub struct Outside {
     pub resolve: Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>,
     /// A connection to one address, which was judged before.
     pub dial: Arc<dyn Fn(SocketAddr) -> BoxFuture<'static, io::Result<TcpStream>> + Send + Sync>,
+    /// Whether an address is this machine's own.
+    pub is_ours: fn(IpAddr) -> bool,
     /// How long a tunnel may carry nothing before it is closed.
     pub idle: Duration,
 }
@@ -47,6 +49,7 @@ impl Outside {
                 })
             }),
             dial: Arc::new(|address| Box::pin(TcpStream::connect(address))),
+            is_ours: address::is_ours,
             idle: IDLE,
         }
     }

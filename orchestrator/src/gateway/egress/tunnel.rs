@@ -159,9 +159,10 @@ async fn reach(outside: &Outside, wanted: &Wanted) -> Result<TcpStream, No> {
         _ => return Err(unknown()),
     };
     // One bad address among good ones is no accident: nothing of such an answer is used.
-    if !found.iter().copied().all(is_public) {
+    let is_outside = |address: IpAddr| is_public(address) && !(outside.is_ours)(address);
+    if !found.iter().copied().all(is_outside) {
         let message = format!(
-            "`{}` leads to an address that is not on the public internet",
+            "`{}` leads to an address that is not on the public internet, or is this machine's own",
             wanted.host
         );
         return Err(No::new(StatusCode::FORBIDDEN, "not_public", message));

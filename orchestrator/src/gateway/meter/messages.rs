@@ -41,7 +41,6 @@ enum Event {
     ContentBlockDelta {
         delta: serde_json::Value,
     },
-    ContentBlockStop,
     MessageDelta {
         #[serde(default)]
         usage: Figures,
@@ -71,7 +70,8 @@ struct Kind {
 pub(super) struct Reader {
     usage: Option<Usage>,
     text_bytes: u64,
-    thinking: bool,
+    /// Whether there was any: what is shown of it does not say how much it was.
+    thought: bool,
     stopped: bool,
     refused: Option<Failure>,
 }
@@ -88,7 +88,7 @@ impl Reader {
                 }
             }
             Event::ContentBlockStart { content_block } => {
-                self.thinking = content_block.kind.contains("thinking")
+                self.thought |= content_block.kind.contains("thinking");
             }
             Event::ContentBlockDelta { delta } => {
                 let texts = ["text", "thinking", "partial_json", "signature"];
@@ -98,7 +98,6 @@ impl Reader {
                     .map(|text| text.len() as u64);
                 self.text_bytes += bytes.sum::<u64>();
             }
-            Event::ContentBlockStop => self.thinking = false,
             Event::MessageDelta { usage } => {
                 if let Some(so_far) = &mut self.usage {
                     usage.raise(so_far);
@@ -127,7 +126,7 @@ impl Reader {
             None => Seen::Nothing,
             Some(usage) if self.stopped => Seen::All(usage),
             Some(usage) => {
-                let output = if self.thinking {
+                let output = if self.thought {
                     max_tokens
                 } else {
                     estimated(self.text_bytes).min(max_tokens)
@@ -206,13 +205,15 @@ mod tests {
 
     #[test]
     fn a_cut_stream_keeps_its_input_and_is_never_charged_less_than_came() {
-        assert_eq!(seen(&[START, TEXT, TEXT]), Seen::Part(usage(10)));
+        assert_eq!(seen(&[START, TEXT, TEXT]), Seen::Part(usage(20)));
         assert_eq!(seen(&[START, TEXT, DELTA]), Seen::Part(usage(42)));
     }
 
     #[test]
-    fn a_cut_within_hidden_thinking_is_charged_all_that_it_might_have_written() {
+    fn a_cut_after_any_thinking_is_charged_all_that_it_might_have_written() {
         assert_eq!(seen(&[START, THINK]), Seen::Part(usage(1_000)));
+        const END: &str = "data: {\"type\":\"content_block_stop\",\"index\":0}\n\n";
+        assert_eq!(seen(&[START, THINK, END, TEXT]), Seen::Part(usage(1_000)));
     }
 
     #[test]

@@ -11,8 +11,9 @@ mod responses;
 /// A line of an event stream longer than this is not read; the call then counts as cut.
 const MAX_LINE: usize = 16 * 1024 * 1024;
 
-/// Bytes of output that make a token at least: texts have 2.5 to 4, so this errs on the dear side.
-const BYTES_PER_TOKEN: u64 = 2;
+/// Bytes of output that make a token at least. Texts have 2.5 to 4, but symbols and rare scripts have tokens of one byte
+/// each, and what is not a bound is a way to be charged too little.
+const BYTES_PER_TOKEN: u64 = 1;
 
 /// What is known of a call's usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(super) enum Seen {
     /// Nothing: what was reserved must count.
     Nothing,
     /// The answer was cut. Input is as the provider said. Output is estimated from what came, and is the whole grant
-    /// where hidden thinking was under way.
+    /// where there was thinking, of which only a part or nothing is shown.
     Part(Usage),
     /// All, as the provider said.
     All(Usage),

@@ -68,6 +68,7 @@ impl Net {
                 dialling.dialled.lock().unwrap().push(address);
                 Box::pin(TcpStream::connect(server))
             }),
+            is_ours: |_| false,
             idle,
         }
     }

@@ -246,6 +246,7 @@ fn signal(repository: &str, run: &Run, attempt: u64, failure: Failure) -> Signal
         reactions: BTreeMap::new(),
         labels: vec![],
         thread: None,
+        account: None,
         private: false,
     }
 }

@@ -121,6 +121,7 @@ impl<'a> Common<'a> {
             reactions: counted(reactions),
             labels: vec![],
             thread: None,
+            account: None,
             private: false,
         }
     }

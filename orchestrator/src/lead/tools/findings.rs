@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Answer, LeadTools, words};
 use crate::{
     clock,
-    engine::{brief::quoted, recount},
+    engine::{LONGEST_QUESTION, brief::quoted, recount},
     lead::input,
     store::{findings, signals},
 };
@@ -101,6 +101,48 @@ impl LeadTools {
             "{} is set aside until something new is reported for it: {}",
             input.finding,
             one_line(&input.why, 200)
+        ))
+    }
+
+    /// A call that was stored and carried out before says the same again: the question stands under one key.
+    pub(super) async fn ask(&self, input: input::Ask) -> Answer {
+        let id = self.finding(&input.finding).await?;
+        let question = input.question.trim();
+        if question.is_empty() || question.chars().count() > LONGEST_QUESTION {
+            return Err(format!(
+                "one clear question has at most {LONGEST_QUESTION} characters, and at least one"
+            ));
+        }
+        let told = |error: crate::engine::EngineError| one_line(&error.to_string(), 300);
+        match self.running.question_about(id).await.map_err(told)? {
+            Some(asked) if asked == question => {}
+            Some(asked) => {
+                return Err(format!(
+                    "it was asked about already, and that is the only time: {}",
+                    one_line(&asked, LONGEST_QUESTION)
+                ));
+            }
+            None => {}
+        }
+        if self.busy().await?.contains(&id) {
+            return Err("a task works on it; ask before you spawn".to_owned());
+        }
+        let asking = self.running.asking(id, question).await.map_err(told)?;
+        let asking =
+            asking.ok_or("nobody can be asked: no report of it stands in a thread of Slack or an issue")?;
+        let now = clock::now();
+        let mut tx = self.running.engine.home.store.begin().await.map_err(words)?;
+        asking.decide(&mut tx, now).await.map_err(told)?;
+        findings::set_considered(&mut tx, id, now).await.map_err(words)?;
+        let (name, run) = (&self.running.spec().name, self.running.id);
+        let data = json!({ "by": "lead" });
+        tx.record(now, "finding.asked", Some(name), Some(run), &id.to_string(), data)
+            .await
+            .map_err(words)?;
+        tx.commit().await.map_err(words)?;
+        Ok(format!(
+            "it is asked where it was reported; {} is set aside until somebody answers",
+            input.finding
         ))
     }
 }

@@ -1,227 +1,94 @@
-//! What the lead agent can do with tasks: spawn, wait, read outcomes, send back; and finish, when all are over.
+//! What the lead agent can do with tasks that it has spawned: wait, read outcomes, stop, send back; and finish, when all
+//! are over. However many there are, each answer reads and tells of a page of them.
 
-use std::{collections::BTreeSet, sync::PoisonError, time::Duration};
+use std::{collections::BTreeMap, sync::PoisonError, time::Duration};
 
 use loops::{
-    boundary,
-    id::{FindingId, TaskId},
+    id::TaskId,
     run::{Event, RunState, Step, Why},
-    task::Task,
     text::one_line,
 };
 
 use super::{Answer, LeadTools, words};
 use crate::{
     clock,
-    lead::{input, outcome, spawn},
-    store::{findings, plans, proposals, tasks},
+    engine::EngineError,
+    lead::{input, outcome},
+    store::{proposals, tasks},
 };
-
-/// How many tasks a run may have.
-const MAX_TASKS: usize = 10_000;
 
 /// How many tasks are told of at once.
 const PAGE: usize = 100;
+const AT_MOST: u32 = PAGE as u32;
+
+/// How many are stopped in one transaction.
+const AT_ONCE: usize = 500;
+
+/// How many open tasks are named to who would finish too early.
+const NAMED: usize = 20;
 
 impl LeadTools {
-    pub(super) async fn all_tasks(&self) -> Result<Vec<tasks::Kept>, String> {
-        tasks::of_run(&self.running.engine.home.store, self.running.id)
-            .await
-            .map_err(words)
-    }
-
-    pub(super) async fn task(&self, name: &str) -> Result<tasks::Kept, String> {
-        let all = self.all_tasks().await?;
+    /// The number and the name for life of the task of that name.
+    fn named(&self, name: &str) -> Result<(u32, TaskId), String> {
+        let known = self.known();
         let number = name.strip_prefix('T').and_then(|n| n.parse::<u32>().ok());
-        let there = all.len();
-        all.into_iter()
-            .find(|kept| Some(kept.number) == number)
+        number
+            .and_then(|number| Some((number, known.get(number)?)))
             .ok_or_else(|| {
-                format!(
-                    "there is no task `{}`; there are {there}, T1 and on",
-                    one_line(name, 40)
-                )
+                let there = known.len();
+                let name = one_line(name, 40);
+                format!("there is no task `{name}`; there are {there}, T1 and on")
             })
     }
 
-    /// The findings that a task of this run works on or has a proposal for.
-    pub(super) async fn busy(&self) -> Result<BTreeSet<FindingId>, String> {
-        let state = self.running.state().await;
-        let live = |kept: &tasks::Kept| {
-            state
-                .tasks
-                .get(&kept.task.id)
-                .is_some_and(|task| !matches!(task.step, Step::Failed(_) | Step::Cancelled))
-        };
-        let mut busy = BTreeSet::new();
-        for kept in self.all_tasks().await?.iter().filter(|kept| live(kept)) {
-            for id in &kept.task.findings {
-                busy.insert(
-                    findings::resolved(&self.running.engine.home.store, *id)
-                        .await
-                        .map_err(words)?,
-                );
-            }
+    /// Those of these names; without names, all.
+    fn wanted(&self, names: &[String]) -> Result<Vec<(u32, TaskId)>, String> {
+        if names.is_empty() {
+            return Ok(self.known().all().map(|(number, id, _)| (number, id)).collect());
         }
-        Ok(busy)
+        names.iter().map(|name| self.named(name)).collect()
     }
 
-    /// How many tasks may still be spawned before people would have too many proposals.
-    async fn room(&self) -> Result<u32, String> {
-        let (store, spec) = (&self.running.engine.home.store, self.running.spec());
-        let open = proposals::open_count(store, &spec.name).await.map_err(words)?;
-        let planned = plans::open_count(store, &spec.name).await.map_err(words)?;
-        let state = self.running.state().await;
-        let under_way = state.tasks.values().filter(|task| !task.step.is_over()).count();
-        let taken = open
-            .saturating_add(planned)
-            .saturating_add(u32::try_from(under_way).unwrap_or(u32::MAX));
-        Ok(spec.proposal.max_open.saturating_sub(taken))
-    }
-
-    pub(super) async fn spawn(&self, call_id: &str, input: input::Spawn) -> Answer {
-        let spec = self.running.spec();
-        let all = self.all_tasks().await?;
-        if let Some(known) = all.iter().find(|kept| kept.call_id == call_id) {
-            return Ok(self.spawned(known.number));
-        }
-        if all.len() >= MAX_TASKS {
-            return Err(format!("this run has {MAX_TASKS} tasks, which is the most"));
-        }
-        let findings = self.findings(&input.findings).await?;
-        if findings.is_empty() {
-            return Err("name at least one finding".to_owned());
-        }
-        let busy = self.busy().await?;
-        if findings.iter().any(|id| busy.contains(id)) {
-            return Err(format!(
-                "{}: there is a task for it already; `send_back` has it tried again",
-                input.findings.join(", ")
-            ));
-        }
-        if self.room().await? == 0 {
-            return Err(format!(
-                "people have enough before them: `max_open` is {}, with what is under way",
-                spec.proposal.max_open
-            ));
-        }
-        if !spec.workers.contains_key(&input.worker) {
-            let kinds: Vec<&str> = spec.workers.keys().map(String::as_str).collect();
-            return Err(format!(
-                "there is no worker `{}`; there are: {}",
-                one_line(&input.worker, 40),
-                kinds.join(", ")
-            ));
-        }
-        if input.title.trim().is_empty() || input.goal.trim().is_empty() {
-            return Err("title and goal must say something".to_owned());
-        }
-        let write = if input.write.is_empty() {
-            spec.boundaries.write.clone()
-        } else {
-            input.write
-        };
-        if let Some(beyond) = boundary::within(&write, &spec.boundaries).first() {
-            return Err(format!("`write` must stay within the loop's: {beyond}"));
-        }
-        let task = Task {
-            id: TaskId::named(&format!("{}:{call_id}", self.running.id)),
-            worker: input.worker,
-            title: one_line(&input.title, 100),
-            goal: input.goal.chars().take(8_000).collect(),
-            acceptance: input
-                .acceptance
-                .iter()
-                .take(20)
-                .map(|line| one_line(line, 400))
-                .collect(),
-            findings,
-            write,
-        };
-        let number = spawn(&self.running, &task, call_id)
+    async fn task(&self, name: &str) -> Result<tasks::Kept, String> {
+        let (_, id) = self.named(name)?;
+        let kept = tasks::get(&self.running.engine.home.store, id)
             .await
-            .map_err(|error| error.to_string())?;
-        Ok(self.spawned(number))
-    }
-
-    /// Many at once: each has a place in the call, by which it is found again after a restart.
-    pub(super) async fn spawn_all(&self, call_id: &str, input: input::SpawnAll) -> Answer {
-        if input.tasks.is_empty() {
-            return Err("name at least one task".to_owned());
-        }
-        let mut text = String::new();
-        let mut made = 0_usize;
-        for (place, one) in input.tasks.into_iter().enumerate() {
-            let line = match self.spawn(&format!("{call_id}#{place}"), one).await {
-                Ok(said) => {
-                    made += 1;
-                    said
-                }
-                Err(why) => format!("task {} was not made: {why}", place + 1),
-            };
-            if place < PAGE {
-                text.push_str(&line);
-                text.push('\n');
-            }
-        }
-        text.push_str(&format!("{made} made"));
-        if made > 0 { Ok(text) } else { Err(text) }
+            .map_err(words)?;
+        kept.ok_or_else(|| format!("there is no task `{}`", one_line(name, 40)))
     }
 
     /// Stops tasks; whoever works on one learns of it within seconds.
     pub(super) async fn cancel(&self, input: input::Cancel) -> Answer {
-        let mut wanted = Vec::new();
-        for name in &input.tasks {
-            wanted.push(self.task(name).await?);
-        }
-        if input.tasks.is_empty() {
-            wanted = self.all_tasks().await?;
-        }
+        let wanted = self.wanted(&input.tasks)?;
+        let failed = |error: EngineError| error.to_string();
         let mut stopped = 0_usize;
-        for kept in wanted {
-            let step = self.running.step().await.map_err(|error| error.to_string())?;
-            let task = step.state().tasks.get(&kept.task.id);
-            if task.is_some_and(|task| !task.step.is_over()) {
-                step.commit(Event::TaskCancelled { task: kept.task.id })
-                    .await
-                    .map_err(|error| error.to_string())?;
-                stopped += 1;
+        for some in wanted.chunks(AT_ONCE) {
+            let mut step = self.running.step().await.map_err(failed)?;
+            let before = stopped;
+            for (_, task) in some {
+                let there = step.state().tasks.get(task);
+                if there.is_some_and(|there| !there.step.is_over()) {
+                    let event = Event::TaskCancelled { task: *task };
+                    step.happen(event).await.map_err(failed)?;
+                    stopped += 1;
+                }
+            }
+            if stopped > before {
+                step.end().await.map_err(failed)?;
             }
         }
         Ok(format!("{stopped} stopped"))
     }
 
-    /// What the lead agent hears of a task that it has spawned.
-    fn spawned(&self, number: u32) -> String {
-        if self.running.spec().proposal.plans_first() {
-            format!(
-                "T{number} waits for a person's approval, which may take days. Do not wait for it: go on with the other \
-                 findings, then `finish`"
-            )
-        } else {
-            format!("T{number} is under way")
-        }
-    }
-
     pub(super) async fn wait(&self, input: input::Wait) -> Answer {
-        let all = self.all_tasks().await?;
-        let mut wanted = Vec::new();
-        for name in &input.tasks {
-            wanted.push(self.task(name).await?);
-        }
-        if input.tasks.is_empty() {
-            wanted = all;
-        }
+        let mut wanted = self.wanted(&input.tasks)?;
         if wanted.is_empty() {
             return Err("there is no task to wait for".to_owned());
         }
         let over = |state: &RunState| {
-            let mut steps = wanted.iter().map(|kept| {
-                state
-                    .tasks
-                    .get(&kept.task.id)
-                    .is_none_or(|task| task.step.is_over())
-            });
+            let mut steps = wanted
+                .iter()
+                .map(|(_, id)| state.tasks.get(id).is_none_or(|task| task.step.is_over()));
             if input.any {
                 steps.any(|over| over)
             } else {
@@ -231,26 +98,90 @@ impl LeadTools {
         let mut watch = self.running.watch();
         let patience = Duration::from_secs(input.timeout_s.unwrap_or(6 * 3600).min(6 * 3600));
         let in_time = tokio::time::timeout(patience, watch.wait_for(over)).await.is_ok();
-        let state = self.running.state().await;
         let mut text = if in_time {
             String::new()
         } else {
             "the time is up\n".to_owned()
         };
-        text.push_str(&page(&wanted, &state, 0));
+        text.push_str(&self.sum());
+        if input.any {
+            // What has ended is what it waited for.
+            let ended =
+                |state: &RunState, id: &TaskId| state.tasks.get(id).is_none_or(|task| task.step.is_over());
+            self.running
+                .look(|state| wanted.sort_by_key(|(_, id)| !ended(state, id)));
+        }
+        let store = &self.running.engine.home.store;
+        for (_, id) in wanted.iter().take(PAGE) {
+            if let Some(kept) = tasks::get(store, *id).await.map_err(words)? {
+                self.line(&kept, &mut text);
+            }
+        }
+        let left = wanted.len().saturating_sub(PAGE);
+        if left > 0 {
+            text.push_str(&format!(
+                "{left} more; `outcome` with `offset` tells of all, a hundred at a time\n"
+            ));
+        }
         Ok(text)
     }
 
+    /// How many tasks stand where, if there are more than one answer tells of.
+    fn sum(&self) -> String {
+        self.running.look(|state| {
+            if state.tasks.len() <= PAGE {
+                return String::new();
+            }
+            let mut steps: BTreeMap<&str, usize> = BTreeMap::new();
+            for task in state.tasks.values() {
+                *steps.entry(task.step.as_str()).or_default() += 1;
+            }
+            let sums: Vec<String> = steps
+                .into_iter()
+                .map(|(step, count)| format!("{count} {step}"))
+                .collect();
+            format!("{} tasks: {}\n", state.tasks.len(), sums.join(", "))
+        })
+    }
+
+    /// Where tasks stand, a line each, from the one at `offset`; and where the rest is to be read.
+    async fn page(&self, offset: usize) -> Result<String, String> {
+        let after = u32::try_from(offset).unwrap_or(u32::MAX);
+        let (store, run) = (&self.running.engine.home.store, self.running.id);
+        let shown = tasks::page(store, run, after, AT_MOST).await.map_err(words)?;
+        let mut text = String::new();
+        for kept in &shown {
+            self.line(kept, &mut text);
+        }
+        let next = offset.saturating_add(PAGE);
+        let left = self.known().len().saturating_sub(next);
+        if left > 0 {
+            text.push_str(&format!("{left} more; `outcome` with `offset` {next} goes on\n"));
+        }
+        Ok(text)
+    }
+
+    fn line(&self, kept: &tasks::Kept, text: &mut String) {
+        let step = self
+            .running
+            .look(|state| state.tasks.get(&kept.task.id).map(|task| task.step));
+        if let Some(step) = step {
+            text.push_str(&outcome::line(kept, step));
+            text.push('\n');
+        }
+    }
+
     pub(super) async fn outcome(&self, input: input::Outcome) -> Answer {
-        let state = self.running.state().await;
         let Some(name) = &input.task else {
-            return Ok(page(&self.all_tasks().await?, &state, input.offset));
+            return self.page(input.offset).await;
         };
         let kept = self.task(name).await?;
-        let step = state
-            .tasks
-            .get(&kept.task.id)
-            .map_or(Step::Queued, |task| task.step);
+        let step = self.running.look(|state| {
+            state
+                .tasks
+                .get(&kept.task.id)
+                .map_or(Step::Queued, |task| task.step)
+        });
         outcome::whole(&self.running, &kept, step)
             .await
             .map_err(|error| error.to_string())
@@ -320,41 +251,28 @@ impl LeadTools {
     }
 
     pub(super) async fn finish(&self, input: input::Finish) -> Answer {
-        let state = self.running.state().await;
-        let open: Vec<String> = self
-            .all_tasks()
-            .await?
-            .iter()
-            .filter(|kept| {
-                state
-                    .tasks
-                    .get(&kept.task.id)
-                    .is_some_and(|task| !task.step.is_over())
+        let open: Vec<u32> = {
+            let known = self.known();
+            self.running.look(|state| {
+                let under_way = |id: &TaskId| state.tasks.get(id).is_some_and(|task| !task.step.is_over());
+                let open = known.all().filter(|(_, id, _)| under_way(id));
+                open.map(|(number, _, _)| number).collect()
             })
-            .map(|kept| format!("T{}", kept.number))
-            .collect();
+        };
         if !open.is_empty() {
-            return Err(format!("{} not over yet; `wait` first", open.join(", ")));
+            let named: Vec<String> = open
+                .iter()
+                .take(NAMED)
+                .map(|number| format!("T{number}"))
+                .collect();
+            let more = match open.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            return Err(format!("{}{more} not over yet; `wait` first", named.join(", ")));
         }
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(input.report.chars().take(8_000).collect());
         Ok("the run ends here".to_owned())
     }
-}
-
-/// Where tasks stand, a line each, from the one at `offset`; and where the rest is to be read.
-fn page(wanted: &[tasks::Kept], state: &RunState, offset: usize) -> String {
-    let mut text = String::new();
-    for kept in wanted.iter().skip(offset).take(PAGE) {
-        if let Some(task) = state.tasks.get(&kept.task.id) {
-            text.push_str(&outcome::line(kept, task.step));
-            text.push('\n');
-        }
-    }
-    let next = offset.saturating_add(PAGE);
-    if next < wanted.len() {
-        let left = wanted.len() - next;
-        text.push_str(&format!("{left} more; `outcome` with `offset` {next} goes on\n"));
-    }
-    text
 }

@@ -15,6 +15,11 @@ use super::{
 use crate::slack::{Message, Names, Person, Said};
 use tree::Tree;
 
+/// After so many signals the rest is left to the next batch, at the end of a channel;
+const ENOUGH: usize = 10_000;
+/// after so many at the end of a day, however long the channel goes on.
+const MOST: usize = 50_000;
+
 pub(super) fn read_folder(found: &Found, cursor: &mut Cursor, batch: &mut Batch) -> Result<(), SourceError> {
     let before = cursor.exports.remove(&found.name).unwrap_or_default();
     let after = read(Tree::folder(&found.path)?, found, &before, batch)?;
@@ -31,7 +36,7 @@ pub(super) fn read_zip(found: &Found, cursor: &mut Cursor, batch: &mut Batch) ->
         return Ok(());
     }
     let mut after = read(Tree::zip(&found.path)?, found, &before, batch)?;
-    after.mark = now;
+    after.mark = now.filter(|_| !batch.more);
     cursor.exports.insert(found.name.clone(), after);
     Ok(())
 }
@@ -44,6 +49,8 @@ fn read(mut tree: Tree, found: &Found, before: &Export, batch: &mut Batch) -> Re
     let mut names = None;
     let mut after = Export::default();
     let mut listed = None;
+    // Of a file that changed just now nobody knows that it was read: what follows it is read in the same go.
+    let (mut sure, mut last) = (true, None);
     for (file, mark) in &files {
         let Some((channel, day)) = file.strip_prefix(&root).and_then(|inner| inner.split_once('/')) else {
             continue;
@@ -56,7 +63,20 @@ fn read(mut tree: Tree, found: &Found, before: &Export, batch: &mut Batch) -> Re
             after.days.extend(mark_now.map(|mark| (file.clone(), mark)));
             continue;
         }
-        let listed: &Option<BTreeSet<String>> = match &listed {
+        let read = batch.signals.len();
+        if sure && (read >= MOST || read >= ENOUGH && last != Some(channel)) {
+            batch.more = true;
+            let rest = before
+                .days
+                .iter()
+                .filter(|(name, _)| files.contains_key(*name) && *name > file);
+            after
+                .days
+                .extend(rest.map(|(name, mark)| (name.clone(), mark.clone())));
+            break;
+        }
+        (sure, last) = (sure && mark.is_some(), Some(channel));
+        let (listed, private): &(Option<BTreeSet<String>>, BTreeSet<String>) = match &listed {
             Some(listed) => listed,
             None => listed.insert(channels(&mut tree, &files, &root, found, batch)?),
         };
@@ -68,7 +88,15 @@ fn read(mut tree: Tree, found: &Found, before: &Export, batch: &mut Batch) -> Re
             None => names.insert(people(&mut tree, &files, &root, found, batch)?),
         };
         match tree.read(file) {
-            Ok(bytes) => day_of(&bytes, channel, &format!("{}/{file}", found.name), names, batch),
+            Ok(bytes) => {
+                let place = format!("{}/{file}", found.name);
+                let day = Day {
+                    channel,
+                    private: private.contains(channel),
+                    place: &place,
+                };
+                day.read(&bytes, names, batch);
+            }
             Err(SourceError::TooMuch { path, limit }) => return Err(SourceError::TooMuch { path, limit }),
             Err(error) => batch.skipped.push(Skipped {
                 place: format!("{}/{file}", found.name),
@@ -154,22 +182,26 @@ fn listing<T: DeserializeOwned>(
     }
 }
 
-/// The names of the channels that may be read; nothing if the export does not list them, then all may.
+/// The names of the channels that may be read (nothing if the export does not list them, then all may), and of those
+/// among them that not everyone may read.
 fn channels(
     tree: &mut Tree,
     files: &BTreeMap<String, Option<String>>,
     root: &str,
     found: &Found,
     batch: &mut Batch,
-) -> Result<Option<BTreeSet<String>>, SourceError> {
-    let mut all = None;
+) -> Result<(Option<BTreeSet<String>>, BTreeSet<String>), SourceError> {
+    let (mut all, mut private) = (None, BTreeSet::new());
     for list in ["channels.json", "groups.json"] {
         if let Some(listed) = listing::<Channel>(tree, files, &format!("{root}{list}"), found, batch)? {
-            all.get_or_insert_with(BTreeSet::new)
-                .extend(listed.into_iter().filter_map(|channel| channel.name));
+            let names: BTreeSet<String> = listed.into_iter().filter_map(|channel| channel.name).collect();
+            if list == "groups.json" {
+                private.clone_from(&names);
+            }
+            all.get_or_insert_with(BTreeSet::new).extend(names);
         }
     }
-    Ok(all)
+    Ok((all, private))
 }
 
 /// What people and channels are called. Two people with one name get their ids after it.
@@ -190,41 +222,56 @@ fn people(
     Ok(names)
 }
 
-/// The messages of one day.
-fn day_of(bytes: &[u8], channel: &str, place: &str, names: &Names, batch: &mut Batch) {
-    let messages: Vec<serde_json::Value> = match serde_json::from_slice(bytes) {
-        Ok(messages) => messages,
-        Err(error) => {
-            batch.skipped.push(Skipped {
-                place: place.to_owned(),
-                why: format!("it is not a list of messages: {error}"),
-            });
-            return;
-        }
-    };
-    let source = format!("slack:#{channel}");
-    for (n, message) in messages.into_iter().enumerate() {
-        let read = if message.is_object() {
-            serde_json::from_value::<Message>(message).map_err(|error| error.to_string())
-        } else {
-            Err("it is not a message".to_owned())
-        };
-        match read.and_then(|message| message.said(&source, names)) {
-            Ok(Said::Signal(signal)) => batch.signals.push(*signal),
-            Ok(Said::Edited(mut signal)) => {
-                // An edit tells the new words only; what others did to the message stands with the message.
-                if let Some(before) = batch.signals.iter().rev().find(|before| before.id == signal.id) {
-                    signal.reactions.clone_from(&before.reactions);
-                    signal.thread.clone_from(&before.thread);
-                }
-                batch.signals.push(*signal);
+/// A day in a channel.
+struct Day<'a> {
+    channel: &'a str,
+    /// Only its members may read the channel.
+    private: bool,
+    /// How people call the file.
+    place: &'a str,
+}
+
+impl Day<'_> {
+    /// Its messages.
+    fn read(&self, bytes: &[u8], names: &Names, batch: &mut Batch) {
+        let messages: Vec<serde_json::Value> = match serde_json::from_slice(bytes) {
+            Ok(messages) => messages,
+            Err(error) => {
+                batch.skipped.push(Skipped {
+                    place: self.place.to_owned(),
+                    why: format!("it is not a list of messages: {error}"),
+                });
+                return;
             }
-            Ok(Said::Deleted(id)) => batch.deleted.push(id),
-            Ok(Said::Nothing) => {}
-            Err(why) => batch.skipped.push(Skipped {
-                place: format!("{place} message {}", n + 1),
-                why,
-            }),
+        };
+        let source = format!("slack:#{}", self.channel);
+        for (n, message) in messages.into_iter().enumerate() {
+            let read = if message.is_object() {
+                serde_json::from_value::<Message>(message).map_err(|error| error.to_string())
+            } else {
+                Err("it is not a message".to_owned())
+            };
+            match read.and_then(|message| message.said(&source, names)) {
+                Ok(Said::Signal(mut signal)) => {
+                    signal.private = self.private;
+                    batch.signals.push(*signal);
+                }
+                Ok(Said::Edited(mut signal)) => {
+                    signal.private = self.private;
+                    // An edit tells the new words only; what others did to the message stands with the message.
+                    if let Some(before) = batch.signals.iter().rev().find(|before| before.id == signal.id) {
+                        signal.reactions.clone_from(&before.reactions);
+                        signal.thread.clone_from(&before.thread);
+                    }
+                    batch.signals.push(*signal);
+                }
+                Ok(Said::Deleted(id)) => batch.deleted.push(id),
+                Ok(Said::Nothing) => {}
+                Err(why) => batch.skipped.push(Skipped {
+                    place: format!("{} message {}", self.place, n + 1),
+                    why,
+                }),
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod list;
 mod merge;
+mod standing;
 mod suppress;
 
 use ::loops::{
@@ -12,9 +13,12 @@ use ::loops::{
 };
 use serde_json::Value;
 
+#[cfg(test)]
+pub(in crate::store) use self::standing::BATCHES;
 pub use self::{
     list::{Filter, clusters, list},
     merge::{merge, resolved, resolved_all},
+    standing::{set_states, states},
     suppress::{Suppression, suppression},
 };
 use super::{

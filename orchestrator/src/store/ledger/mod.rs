@@ -10,6 +10,7 @@ mod tests;
 mod verify;
 
 use ::loops::{id::RunId, time::Timestamp};
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -20,8 +21,12 @@ pub use self::{
 };
 use super::{
     Reader, StoreError, Tx,
-    query::{Query, Row, statements},
+    batch::batches,
+    query::{Row, statements},
 };
+
+/// More rows than this do not wait for the end of their transaction.
+const MOST_UNWRITTEN: usize = 500;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,14 +54,34 @@ macro_rules! columns {
 }
 use columns;
 
+batches! { "ledger":
+    RECORD (at "bigint", kind "text", loop "text", run "text", subject "text", data "text") =
+        "INSERT INTO ledger (at, kind, loop, run, subject, data) SELECT at, kind, loop, run, subject, data FROM",
+        "ORDER BY n";
+}
+
 statements! { "ledger":
-    RECORD = "INSERT INTO ledger (at, kind, loop, run, subject, data) VALUES ($1, $2, $3, $4, $5, $6)";
     OF_RUN = concat!("SELECT ", columns!(), " FROM ledger WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3");
     OF_SUBJECT = concat!("SELECT ", columns!(), " FROM ledger WHERE subject = $1 AND seq > $2 ORDER BY seq LIMIT $3");
 }
 
+/// A row that is written when its transaction is committed.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Unwritten {
+    at: i64,
+    kind: String,
+    #[serde(rename = "loop")]
+    loop_name: Option<String>,
+    run: Option<String>,
+    subject: String,
+    data: String,
+}
+
 impl Tx {
     /// Records an event with what it decided. `data` holds no people's words; see [`digest`] for naming them.
+    ///
+    /// All rows of a transaction are written together, as it is committed: until then nobody reads them, not even through
+    /// it.
     pub async fn record(
         &mut self,
         at: Timestamp,
@@ -66,16 +91,25 @@ impl Tx {
         subject: &str,
         data: Value,
     ) -> Result<(), StoreError> {
-        let bind = |q: Query| {
-            q.bind(at.0)
-                .bind(kind)
-                .bind(loop_name)
-                .bind(run.map(|run| run.to_string()))
-                .bind(subject)
-                .bind(data.to_string())
-        };
-        RECORD.run(self, bind).await.map(drop)
+        self.unwritten.push(Unwritten {
+            at: at.0,
+            kind: kind.to_owned(),
+            loop_name: loop_name.map(str::to_owned),
+            run: run.map(|run| run.to_string()),
+            subject: subject.to_owned(),
+            data: data.to_string(),
+        });
+        if self.unwritten.len() < MOST_UNWRITTEN {
+            return Ok(());
+        }
+        write(self).await
     }
+}
+
+/// Writes down what was recorded.
+pub(super) async fn write(tx: &mut Tx) -> Result<(), StoreError> {
+    let rows = std::mem::take(&mut tx.unwritten);
+    RECORD.run(tx, &rows, |query| query).await.map(drop)
 }
 
 /// Names words without saying them: SHA-256 over salt and words, hex. With the salt erased, nobody can try out which

@@ -226,6 +226,8 @@ async fn a_place_that_was_never_taken_breaks_no_seal_and_what_is_put_there_does(
     let scratch = written(Scratch::on_postgres().await).await;
     let mut tx = scratch.begin().await;
     tx.record(at(7), "x", None, None, "x", json!({})).await.unwrap();
+    // Rows wait for the commit; so many that they do not may have been written before it failed.
+    write(&mut tx).await.unwrap();
     drop(tx);
     record(&scratch, 8).await;
     let unsealed = verify(&scratch.store).await.unwrap();
@@ -279,6 +281,27 @@ async fn events_are_read_page_by_page() {
             (of_run[1].kind.as_str(), &of_run[1].data),
             ("signal.read", &json!({"number": 2}))
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_of_one_transaction_stand_in_the_order_in_which_they_were_recorded() {
+    each_engine(async |scratch| {
+        let mut tx = scratch.store.begin().await.unwrap();
+        for number in 0..1_300 {
+            let data = json!({ "number": number, "text": "\0 \"quoted\" \\u0000" });
+            tx.record(at(number), "x", None, None, "x", data).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let rows = rows_of_subject(&scratch.store, "x", 0, 2_000).await.unwrap();
+        assert_eq!(rows.len(), 1_300);
+        for (number, row) in rows.iter().enumerate() {
+            assert_eq!(row.data["number"], json!(number));
+            assert_eq!((row.seq, row.at), (number as i64 + 1, at(number as i64)));
+        }
+        seal(&scratch.store, at(2_000)).await.unwrap();
+        assert_eq!(verify(&scratch.store).await.unwrap().rows, 1_300);
     })
     .await;
 }

@@ -11,8 +11,11 @@ use ::loops::{
     time::Timestamp,
 };
 
+use serde_json::json;
+
 use super::super::{
     Reader, StoreError, Tx,
+    batch::batches,
     query::{Query, Row, Statement, statements},
 };
 use super::MAX_LOSSES;
@@ -68,6 +71,16 @@ macro_rules! claim {
     };
 }
 
+batches! { "orders":
+    DONE (attempt "text", token "bigint", outcome "text") = "UPDATE orders SET outcome = r.outcome,
+        state = CASE WHEN cancel_at IS NULL THEN 'done' ELSE 'cancelled' END, holder = NULL, expires_at = NULL FROM",
+        "WHERE orders.attempt = r.attempt AND orders.token = r.token AND orders.state = 'held' RETURNING orders.attempt, orders.token";
+    CANCEL_WAITING (task "text") = "UPDATE orders SET state = 'cancelled' FROM",
+        "WHERE orders.task = r.task AND orders.state = 'waiting'";
+    CANCEL_HELD (task "text") = "UPDATE orders SET cancel_at = $2 FROM",
+        "WHERE orders.task = r.task AND orders.state = 'held' AND orders.cancel_at IS NULL";
+}
+
 statements! { "orders":
     LANES = "SELECT w.loop AS loop, w.kind AS kind, w.needs AS needs, w.priority AS priority, w.waiting AS waiting,
         w.oldest AS oldest, (SELECT COUNT(*) FROM orders AS h WHERE h.state = 'held' AND h.loop = w.loop) AS under_way
@@ -78,8 +91,6 @@ statements! { "orders":
     RENEW = "UPDATE orders SET expires_at = $2 WHERE state = 'held' AND holder = $1
         RETURNING attempt, token, cancel_at";
     HOLDS = "UPDATE orders SET expires_at = expires_at WHERE attempt = $1 AND token = $2 AND state = 'held'";
-    DONE = "UPDATE orders SET state = CASE WHEN cancel_at IS NULL THEN 'done' ELSE 'cancelled' END, outcome = $3,
-        holder = NULL, expires_at = NULL WHERE attempt = $1 AND token = $2 AND state = 'held'";
     GIVE_BACK = "UPDATE orders SET state = CASE WHEN cancel_at IS NULL THEN 'waiting' ELSE 'cancelled' END,
         body = COALESCE($3, body), holder = NULL, expires_at = NULL
         WHERE attempt = $1 AND token = $2 AND state = 'held'";
@@ -88,8 +99,6 @@ statements! { "orders":
     LOSE = "UPDATE orders SET state = CASE WHEN cancel_at IS NULL THEN 'waiting' ELSE 'cancelled' END,
         losses = losses + 1, ready_at = $4, holder = NULL, expires_at = NULL
         WHERE attempt = $1 AND token = $2 AND state = 'held' AND expires_at < $3";
-    CANCEL_WAITING = "UPDATE orders SET state = 'cancelled' WHERE task = $1 AND state = 'waiting'";
-    CANCEL_HELD = "UPDATE orders SET cancel_at = $2 WHERE task = $1 AND state = 'held' AND cancel_at IS NULL";
     CANCEL_WAITING_OF_RUN = "UPDATE orders SET state = 'cancelled' WHERE run = $1 AND state = 'waiting'";
     CANCEL_HELD_OF_RUN = "UPDATE orders SET cancel_at = $2 WHERE run = $1 AND state = 'held' AND cancel_at IS NULL";
     TAKE_BACK = "UPDATE orders SET state = 'waiting', ready_at = 0, holder = NULL, expires_at = NULL
@@ -185,10 +194,21 @@ pub async fn holds(tx: &mut Tx, attempt: AttemptId, token: i64) -> Result<bool, 
     Ok(HOLDS.run(tx, |q| q.bind(attempt.to_string()).bind(token)).await? > 0)
 }
 
-/// Writes down what became of an order. False: the lease was lost, and nothing is written.
+/// Writes down what became of orders: each by its token, as JSON. Those that were still their holders' are the answer;
+/// of the others nothing is written.
+pub async fn done_all(
+    tx: &mut Tx,
+    ended: &[(AttemptId, i64, &str)],
+) -> Result<Vec<(AttemptId, i64)>, StoreError> {
+    let row = |(attempt, token, outcome): &(AttemptId, i64, &str)| json!({ "attempt": attempt, "token": token, "outcome": outcome });
+    let rows: Vec<_> = ended.iter().map(row).collect();
+    let read = |row: &Row| Ok((row.parsed("attempt")?, row.number("token")?));
+    DONE.all(tx, &rows, |query| query, read).await
+}
+
+/// The same for one. False: the lease was lost, and nothing is written.
 pub async fn done(tx: &mut Tx, attempt: AttemptId, token: i64, outcome: &str) -> Result<bool, StoreError> {
-    let bind = |q: Query| q.bind(attempt.to_string()).bind(token).bind(outcome);
-    Ok(DONE.run(tx, bind).await? > 0)
+    Ok(!done_all(tx, &[(attempt, token, outcome)]).await?.is_empty())
 }
 
 /// Gives an order back unfinished, with what is to be in it from now on. False: the lease was lost.
@@ -223,13 +243,18 @@ pub async fn look_after(tx: &mut Tx, me: &str, now: Timestamp) -> Result<Vec<Att
     Ok(lost)
 }
 
-/// Nobody wants a task's orders any more: those that wait are cancelled, and holders learn of it when they renew.
-pub async fn cancel_task(tx: &mut Tx, task: TaskId, now: Timestamp) -> Result<u64, StoreError> {
-    let waiting = CANCEL_WAITING.run(tx, |q| q.bind(task.to_string())).await?;
-    let held = CANCEL_HELD
-        .run(tx, |q| q.bind(task.to_string()).bind(now.0))
-        .await?;
+/// Nobody wants the orders of these tasks any more: those that wait are cancelled, and holders learn of it when they
+/// renew.
+pub async fn cancel_tasks(tx: &mut Tx, tasks: &[TaskId], now: Timestamp) -> Result<u64, StoreError> {
+    let rows: Vec<_> = tasks.iter().map(|task| json!({ "task": task })).collect();
+    let waiting = CANCEL_WAITING.run(tx, &rows, |query| query).await?;
+    let held = CANCEL_HELD.run(tx, &rows, |query| query.bind(now.0)).await?;
     Ok(waiting + held)
+}
+
+/// The same for one.
+pub async fn cancel_task(tx: &mut Tx, task: TaskId, now: Timestamp) -> Result<u64, StoreError> {
+    cancel_tasks(tx, &[task], now).await
 }
 
 /// The same for all orders of a run.

@@ -1,8 +1,9 @@
 //! Table `orders`: what is to be carried out. An order is posted in the transaction that begins its attempt, and is
 //! gone in the one that writes down what became of it.
 //!
-//! Who holds it is the business of [`lease`]; what is in it, of the engine. Nothing here decides.
+//! Who holds it is the business of [`lease`]; where many end together, of the [`Desk`]; what is in it, of the engine. Nothing here decides.
 
+mod desk;
 pub mod lease;
 
 use ::loops::{
@@ -11,9 +12,13 @@ use ::loops::{
     time::Timestamp,
 };
 
+use serde_json::json;
+
+pub use self::desk::{Desk, Ended};
 use super::{
     Reader, StoreError, Tx,
-    query::{Query, Row, statements},
+    batch::batches,
+    query::{Row, statements},
     words::words,
 };
 
@@ -85,15 +90,21 @@ macro_rules! columns {
     };
 }
 
+batches! { "orders":
+    POST (attempt "text", run "text", task "text", loop_name "text", kind "text", needs "text", priority "bigint",
+        protocol "bigint", packed "bigint", body "text", created_at "bigint") = "INSERT INTO orders (attempt, run, task, loop,
+        kind, needs, priority, protocol, packed, body, state, token, losses, ready_at, created_at) SELECT r.attempt, r.run,
+        r.task, r.loop_name, r.kind, r.needs, r.priority, r.protocol, r.packed, r.body, 'waiting', 0, 0, 0, r.created_at
+        FROM", "ORDER BY r.n";
+    FORGET (attempt "text") = "DELETE FROM orders WHERE attempt IN (SELECT r.attempt FROM", ")";
+}
+
 statements! { "orders":
-    POST = "INSERT INTO orders (attempt, run, task, loop, kind, needs, priority, protocol, packed, body, state, token,
-        losses, ready_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'waiting', 0, 0, 0, $11)";
     GET = concat!("SELECT ", columns!(), " FROM orders WHERE attempt = $1");
     OF_RUN = concat!("SELECT ", columns!(), " FROM orders WHERE run = $1 ORDER BY created_at, attempt");
     OPEN = concat!("SELECT ", columns!(), " FROM orders WHERE state IN ('waiting', 'held') ORDER BY created_at, attempt
         LIMIT $1");
     BODY = "SELECT body FROM orders WHERE attempt = $1";
-    FORGET = "DELETE FROM orders WHERE attempt = $1";
     PACKED = "UPDATE orders SET packed = 1 WHERE attempt = $1";
     BASES = "SELECT COUNT(*) AS n FROM orders";
 }
@@ -103,23 +114,30 @@ pub(super) fn all_statements() -> impl Iterator<Item = &'static super::query::St
     ALL.iter().chain(lease::ALL)
 }
 
+/// Posts orders.
+pub async fn post_all(tx: &mut Tx, orders: &[NewOrder]) -> Result<(), StoreError> {
+    let row = |order: &NewOrder| {
+        Ok(json!({
+            "attempt": order.attempt,
+            "run": order.run,
+            "task": order.task,
+            "loop_name": order.loop_name,
+            "kind": order.kind,
+            "needs": serde_json::to_string(&order.needs)?,
+            "priority": order.priority,
+            "protocol": order.protocol,
+            "packed": i64::from(order.packed),
+            "body": order.body,
+            "created_at": order.created_at.0,
+        }))
+    };
+    let rows = orders.iter().map(row).collect::<Result<Vec<_>, StoreError>>()?;
+    POST.run(tx, &rows, |query| query).await.map(drop)
+}
+
 /// Posts an order.
 pub async fn post(tx: &mut Tx, order: &NewOrder) -> Result<(), StoreError> {
-    let needs = serde_json::to_string(&order.needs)?;
-    let bind = |q: Query| {
-        q.bind(order.attempt.to_string())
-            .bind(order.run.to_string())
-            .bind(order.task.to_string())
-            .bind(&order.loop_name)
-            .bind(&order.kind)
-            .bind(needs)
-            .bind(order.priority)
-            .bind(order.protocol)
-            .bind(i64::from(order.packed))
-            .bind(&order.body)
-            .bind(order.created_at.0)
-    };
-    POST.run(tx, bind).await.map(drop)
+    post_all(tx, std::slice::from_ref(order)).await
 }
 
 /// The order of an attempt; none: it has none, or what became of it is written down.
@@ -149,9 +167,15 @@ pub async fn count(from: impl Reader) -> Result<u64, StoreError> {
     Ok(count.unwrap_or(0))
 }
 
-/// Takes an order away: what became of it is written down in this transaction.
+/// Takes orders away: what became of them is written down in this transaction.
+pub async fn forget_all(tx: &mut Tx, attempts: &[AttemptId]) -> Result<(), StoreError> {
+    let rows: Vec<_> = attempts.iter().map(|id| json!({ "attempt": id })).collect();
+    FORGET.run(tx, &rows, |query| query).await.map(drop)
+}
+
+/// The same for one.
 pub async fn forget(tx: &mut Tx, attempt: AttemptId) -> Result<(), StoreError> {
-    FORGET.run(tx, |q| q.bind(attempt.to_string())).await.map(drop)
+    forget_all(tx, &[attempt]).await
 }
 
 /// Says that all that a node without a mirror needs is in `packs`.

@@ -7,7 +7,7 @@ use super::{Kept, columns, look::read};
 use crate::store::{Reader, StoreError, Tx, query::statements};
 
 statements! { "signals":
-    ERASE = "UPDATE signals SET text = '', author = NULL, url = NULL, salt = '', flags = '[]', erased_at = $3
+    ERASE = "UPDATE signals SET text = '', author = NULL, account = NULL, url = NULL, salt = '', flags = '[]', erased_at = $3
         WHERE loop = $1 AND id = $2 AND erased_at IS NULL";
     OF_AUTHOR = concat!("SELECT ", columns!(), " FROM signals
         WHERE author = $1 AND erased_at IS NULL ORDER BY loop, id");

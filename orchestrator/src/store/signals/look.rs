@@ -123,6 +123,7 @@ pub(super) fn read(row: &Row) -> Result<Kept, StoreError> {
             external_id: row.text("external_id")?,
             at: row.time("at")?,
             author: row.maybe_text("author")?,
+            account: row.maybe_text("account")?,
             voice: row.word("voice", read_voice)?,
             text: row.text("text")?,
             url: row.maybe_text("url")?,

@@ -67,7 +67,7 @@ pub enum Reading {
 
 macro_rules! columns {
     () => {
-        "loop, id, source, external_id, edition, at, author, voice, text, url, reactions, labels, thread, private, \
+        "loop, id, source, external_id, edition, at, author, account, voice, text, url, reactions, labels, thread, private, \
          noise, finding, salt, flags, read_at, erased_at"
     };
 }
@@ -75,13 +75,14 @@ use columns;
 
 statements! { "signals":
     INSERT = "INSERT INTO signals (loop, id, source, external_id, edition, at, author, voice, text, url, reactions,
-        labels, thread, salt, read_at, flags, private)
-        VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        labels, thread, salt, read_at, flags, private, account)
+        VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         ON CONFLICT (loop, id) DO NOTHING";
     EDIT = "UPDATE signals SET edition = edition + 1, at = $3, author = $4, voice = $5, text = $6, url = $7,
-        reactions = $8, labels = $9, thread = $10, salt = $11, read_at = $12, flags = $13, private = $14, noise = NULL, finding = NULL
+        reactions = $8, labels = $9, thread = $10, salt = $11, read_at = $12, flags = $13, private = $14,
+        account = $15, noise = NULL, finding = NULL
         WHERE loop = $1 AND id = $2";
-    REFRESH = "UPDATE signals SET url = $3, reactions = $4, labels = $5, thread = $6, read_at = $7, private = $8
+    REFRESH = "UPDATE signals SET url = $3, reactions = $4, labels = $5, thread = $6, read_at = $7, private = $8, account = $9
         WHERE loop = $1 AND id = $2";
     SET_FINDING = "UPDATE signals SET finding = $3, noise = NULL WHERE loop = $1 AND id = $2";
     SET_NOISE = "UPDATE signals SET noise = $3, finding = NULL WHERE loop = $1 AND id = $2";
@@ -177,6 +178,7 @@ async fn insert(
             .bind(at.0)
             .bind(flags)
             .bind(i64::from(signal.private))
+            .bind(&signal.account)
     };
     INSERT.run(tx, bind).await.map(drop)
 }
@@ -205,6 +207,7 @@ async fn edit(
             .bind(at.0)
             .bind(flags)
             .bind(i64::from(signal.private))
+            .bind(&signal.account)
     };
     EDIT.run(tx, bind).await.map(drop)
 }
@@ -220,6 +223,7 @@ async fn refresh(tx: &mut Tx, loop_name: &str, signal: &Signal, at: Timestamp) -
             .bind(&signal.thread)
             .bind(at.0)
             .bind(i64::from(signal.private))
+            .bind(&signal.account)
     };
     REFRESH.run(tx, bind).await.map(drop)
 }
@@ -247,6 +251,7 @@ fn about(signal: &Signal) -> impl PartialEq + '_ {
         &signal.labels,
         &signal.thread,
         signal.private,
+        &signal.account,
     )
 }
 

@@ -225,3 +225,108 @@ async fn a_pack_of_any_size_comes_back_as_it_was_and_goes_when_nobody_needs_it()
     })
     .await;
 }
+
+/// What nodes do needs no turn with the one writer: each statement is guarded by state and token.
+#[tokio::test]
+async fn orders_are_taken_renewed_and_ended_while_somebody_else_writes() {
+    let scratch = Scratch::on_postgres().await;
+    for number in 1..=3 {
+        post(&scratch.store, &order(number, "shop")).await;
+    }
+    let writing = scratch.begin().await;
+    let work = async {
+        let mut tx = scratch.store.begin_beside().await.unwrap();
+        let terms = (at(50), Duration::from_secs(9));
+        let claimed = leases::claim(&mut tx, &lane("shop"), 3, "a", ABLE, terms)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = scratch.store.begin_beside().await.unwrap();
+        assert_eq!(leases::renew(&mut tx, "a", at(90)).await.unwrap().len(), 3);
+        let ended: Vec<_> = claimed.iter().map(|one| (one.attempt, one.token, "{}")).collect();
+        assert_eq!(leases::done_all(&mut tx, &ended).await.unwrap().len(), 3);
+        tx.commit().await.unwrap();
+    };
+    let done = tokio::time::timeout(Duration::from_secs(20), work).await;
+    assert!(done.is_ok(), "it waits for the writer");
+    writing.commit().await.unwrap();
+}
+
+/// Twelve orders that `a` holds; the leases of the odd ones were lost, and `b` has them now.
+async fn half_lost(store: &Store) -> Vec<AttemptId> {
+    let take = async |holder: &str, limit: u32, now: Timestamp| {
+        let mut tx = store.begin_beside().await.unwrap();
+        let terms = (now, Duration::from_secs(1));
+        let claimed = leases::claim(&mut tx, &lane("shop"), limit, holder, ABLE, terms)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        claimed.into_iter().map(|claim| claim.attempt).collect::<Vec<_>>()
+    };
+    for number in 1..=12 {
+        post(store, &order(number, "shop")).await;
+    }
+    let mut all = take("a", 12, at(20)).await;
+    all.sort();
+    let mut tx = store.begin_beside().await.unwrap();
+    for lost in all.iter().step_by(2) {
+        assert!(leases::give_back(&mut tx, *lost, 1, None).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(take("b", 12, at(30)).await.len(), 6);
+    all
+}
+
+#[tokio::test]
+async fn of_orders_that_end_together_those_that_were_lost_record_nothing() {
+    each_engine(async |scratch| {
+        let all = half_lost(&scratch.store).await;
+        let said = all
+            .iter()
+            .map(|attempt| (*attempt, 1, "{\"by\":\"a\"}"))
+            .collect::<Vec<_>>();
+        let mut tx = scratch.store.begin_beside().await.unwrap();
+        let mut done = leases::done_all(&mut tx, &said).await.unwrap();
+        tx.commit().await.unwrap();
+        done.sort();
+        let kept: Vec<_> = all
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .map(|attempt| (*attempt, 1))
+            .collect();
+        assert_eq!(done, kept);
+        for (place, attempt) in all.iter().enumerate() {
+            let order = orders::get(&scratch.store, *attempt).await.unwrap().unwrap();
+            assert_eq!(order.outcome.is_some(), place % 2 == 1, "{place}: {order:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_ends_an_order_at_the_desk_hears_of_that_one_whoever_wrote_it_down() {
+    each_engine(async |scratch| {
+        let all = half_lost(&scratch.store).await;
+        let desk = orders::Desk::new(scratch.store.clone());
+        let ended = |attempt: AttemptId, token| orders::Ended {
+            attempt,
+            token,
+            outcome: "{}".to_owned(),
+            change: Some((format!("{:040}", token), vec![7; 10])),
+            policy: None,
+            at: at(40),
+        };
+        // Both holders say something of each order at once, and one who began is gone before the end.
+        let gone = tokio::time::timeout(Duration::ZERO, desk.end(ended(all[0], 1))).await;
+        assert!(gone.is_err());
+        let both = all.iter().flat_map(|attempt| [(*attempt, 1), (*attempt, 2)]);
+        let answers = both
+            .map(async |(attempt, token)| (attempt, token, desk.end(ended(attempt, token)).await.unwrap()));
+        for (attempt, token, ours) in futures_util::future::join_all(answers).await {
+            let lost = all.iter().step_by(2).any(|lost| *lost == attempt);
+            assert_eq!(ours, lost == (token == 2), "{attempt} by {token}");
+        }
+    })
+    .await;
+}

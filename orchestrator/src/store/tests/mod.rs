@@ -156,6 +156,7 @@ pub(super) fn signal(external_id: &str, text: &str) -> Signal {
         reactions: [("+1".to_owned(), 2)].into(),
         labels: vec!["bug".to_owned()],
         thread: None,
+        account: None,
         private: false,
     }
 }
@@ -258,8 +259,23 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         .chain(ledger::all_statements())
         .chain(orders::all_statements())
         .collect();
+    let batches = [
+        findings::BATCHES,
+        ledger::BATCHES,
+        orders::BATCHES,
+        orders::lease::BATCHES,
+        tasks::BATCHES,
+        runs::BATCHES,
+    ];
     each_engine(async |scratch| {
-        for statement in &all {
+        let of_batches = batches
+            .into_iter()
+            .flatten()
+            .map(|batch| match &scratch.store.engine {
+                open::Engine::Sqlite { .. } => &batch.file,
+                open::Engine::Postgres { .. } => &batch.server,
+            });
+        for statement in all.iter().copied().chain(of_batches) {
             let sql = statement.sql.into_sql_str();
             let failed = match &scratch.store.engine {
                 open::Engine::Sqlite { readers, .. } => readers.prepare(sql).await.err(),

@@ -55,9 +55,9 @@ impl Kind {
         }
     }
 
-    fn tools(self) -> Vec<ToolDefinition> {
+    fn tools(self, hosts: &[String]) -> Vec<ToolDefinition> {
         match self {
-            Self::Work => tools::definitions(false)
+            Self::Work => tools::definitions_for(false, hosts)
                 .into_iter()
                 .chain([todo::definition()])
                 .collect(),
@@ -77,7 +77,7 @@ pub fn opening(kind: Kind, instructions: &str, notes: Option<String>, brief: &st
         .to_owned();
     Conversation::new(
         system,
-        kind.tools(),
+        kind.tools(&[]),
         notes.into_iter().collect(),
         brief.to_owned(),
     )
@@ -131,6 +131,7 @@ impl Bench<'_> {
             reports: self.reports,
             list: Mutex::new(self.saved.map(|saved| saved.todo.clone()).unwrap_or_default()),
             advice,
+            hosts: &self.agent.hosts,
         };
         let mut ended = self.session(Kind::Work, &tools).await?;
         if let Some(advice) = &tools.advice {
@@ -228,6 +229,7 @@ struct Working<'a> {
     reports: &'a UnboundedSender<Report>,
     list: Mutex<Vec<TodoItem>>,
     advice: Option<Advice<'a>>,
+    hosts: &'a [String],
 }
 
 impl Tools for Working<'_> {
@@ -236,7 +238,7 @@ impl Tools for Working<'_> {
             .advice
             .iter()
             .map(|advice| advisor::definition(advice.advisor));
-        Kind::Work.tools().into_iter().chain(advisor).collect()
+        Kind::Work.tools(self.hosts).into_iter().chain(advisor).collect()
     }
 
     async fn call(&self, _call_id: &str, name: &str, input: Value) -> ToolAnswer {
@@ -275,7 +277,7 @@ struct Reviewing<'a> {
 
 impl Tools for Reviewing<'_> {
     fn definitions(&self) -> Vec<ToolDefinition> {
-        Kind::Review.tools()
+        Kind::Review.tools(&[])
     }
 
     async fn call(&self, _call_id: &str, name: &str, input: Value) -> ToolAnswer {
@@ -310,7 +312,7 @@ mod tests {
 
     #[test]
     fn prompt_and_tools_stay_under_three_thousand_tokens() {
-        for (prompt, tools) in [Kind::Work, Kind::Review].map(|kind| (kind.prompt(), kind.tools())) {
+        for (prompt, tools) in [Kind::Work, Kind::Review].map(|kind| (kind.prompt(), kind.tools(&[]))) {
             let bytes = prompt.len() + serde_json::to_string(&tools).unwrap().len();
             let tokens = estimate_tokens(bytes);
             // What is left is for the instructions of a kind of work.
@@ -333,7 +335,11 @@ mod tests {
 
     #[test]
     fn a_reviewer_has_no_tool_that_changes_anything() {
-        let names: Vec<_> = Kind::Review.tools().into_iter().map(|tool| tool.name).collect();
+        let names: Vec<_> = Kind::Review
+            .tools(&[])
+            .into_iter()
+            .map(|tool| tool.name)
+            .collect();
         assert_eq!(names, ["read", "search", "list", "verdict"]);
     }
 }

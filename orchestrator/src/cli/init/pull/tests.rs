@@ -89,6 +89,23 @@ fn the_page_says_what_it_would_do_costs_and_never_does() {
 }
 
 #[test]
+fn a_page_is_ours_as_long_as_nobody_has_changed_a_word_of_it() {
+    let page = written(&[shown(Err("it is down".to_owned()))]);
+    assert!(is_as_written(&page));
+    assert!(
+        is_as_written(page.replace('\n', "\r\n").trim_end()),
+        "GitHub keeps line ends in its own way"
+    );
+    assert!(!is_as_written(&page.replacen("agents", "robots", 1)));
+    assert!(!is_as_written(&format!("{page}\nCarol: on Friday.\n")));
+    let (_, rest) = page.split_once('\n').unwrap();
+    assert!(
+        !is_as_written(&format!("{MARKER} -->\n{rest}")),
+        "of what an older one wrote nobody knows"
+    );
+}
+
+#[test]
 fn what_people_wrote_can_neither_name_nor_link_nor_break_the_page() {
     let plan = Plan {
         findings: vec![finding(

@@ -62,7 +62,8 @@ impl Rebuilds {
     /// of ours is under way.
     pub(crate) async fn sweep(&self, folder: &Path) {
         if !self.0.swept.swap(true, Ordering::SeqCst) {
-            let _ = tokio::fs::remove_dir_all(folder).await;
+            let folder = folder.to_owned();
+            let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&folder)).await;
         }
     }
 
