@@ -120,10 +120,16 @@ impl Redaction {
     /// nothing and is the same each time, so that people are still told apart.
     pub fn apply<'a>(&self, signal: &'a Signal) -> Cow<'a, Signal> {
         let word = signal.source.split(':').next().unwrap_or_default();
-        let rules: Vec<&Rule> = [ALL, word]
+        // What was read of issues, pull requests and jobs is all called GitHub's: a rule for one of them holds for all.
+        let holds = |key: &str| {
+            let of_one = key.strip_prefix(word).is_some_and(|rest| rest.starts_with('_'));
+            key == ALL || key == word || of_one
+        };
+        let rules: Vec<&Rule> = self
+            .rules
             .iter()
-            .filter_map(|key| self.rules.get(*key))
-            .flatten()
+            .filter(|(key, _)| holds(key))
+            .flat_map(|(_, rules)| rules)
             .collect();
         if rules.is_empty() {
             return Cow::Borrowed(signal);
@@ -173,6 +179,15 @@ mod tests {
             account: None,
             private: false,
         }
+    }
+
+    #[test]
+    fn a_rule_for_one_kind_of_githubs_things_holds_for_what_is_called_githubs() {
+        let issues = rules(&[("github_issues", &["email"])]);
+        let told = signal("github:acme/shop", "ann", "write to ann@shop.example");
+        assert!(!issues.apply(&told).text.contains("ann@"));
+        let file = signal("file:a.jsonl", "ann", "write to ann@shop.example");
+        assert!(issues.apply(&file).text.contains("ann@"), "control");
     }
 
     fn rules(said: &[(&str, &[&str])]) -> Redaction {

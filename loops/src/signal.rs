@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{id::SignalId, time::Timestamp};
 
-pub use injection::{Flag, Form, injections};
+pub use injection::{Flag, Form, injections, rest};
 pub(crate) use noise::agrees;
 pub use noise::is_noise;
 pub(crate) use severity::severity;

@@ -33,7 +33,7 @@ pub use models::{Model, Models, Provider, Vendor};
 pub use node::Node;
 pub use retention::Retention;
 pub use review::Review;
-pub use secret::{Secret, SecretRef};
+pub use secret::{Named, Secret, SecretRef};
 pub use serve::Serve;
 pub use slack::Slack;
 pub use web::Web;
@@ -170,7 +170,7 @@ impl Config {
         let serve = file.serve.resolve(&mut problems);
         let credentials = file.credentials.resolve(env, &mut problems);
         let slack = file.slack.resolve(env, &mut problems);
-        let web = file.web.resolve(&mut problems);
+        let web = file.web.resolve(env, &mut problems);
         let github = file.github.resolve(folder, env, &mut problems);
         let (Some(github), Some(slack), true) = (github, slack, problems.is_empty()) else {
             return Err(bad(problems));

@@ -268,6 +268,40 @@ fn measure(out: &mut impl Write, texts: &[(String, usize)], rounds: usize) -> Re
     Ok((f1, speed))
 }
 
+/// The same texts, one a run, with nothing kept between runs but the states.
+fn one_a_run(out: &mut impl Write, texts: &[(String, usize)]) -> Result<()> {
+    let mut states: BTreeMap<FindingId, String> = BTreeMap::new();
+    let (mut labels, mut assignments) = (HashMap::new(), Vec::new());
+    for (n, (text, label)) in texts.iter().enumerate() {
+        let signal = signal(&n.to_string(), text.clone());
+        labels.insert(signal.id, *label);
+        let known = states.iter().map(|(finding, state)| Known {
+            finding: *finding,
+            state: state.clone(),
+        });
+        let mut index = Index::from_known(known)?;
+        for one in index.assign(std::slice::from_ref(&signal)) {
+            let finding = match one.cluster {
+                Cluster::Existing(finding) => finding,
+                Cluster::New(_) => FindingId::named(&signal.external_id),
+            };
+            states.insert(finding, index.state(one.cluster).context("no state")?);
+            assignments.push(Assignment {
+                signal: one.signal,
+                cluster: Cluster::Existing(finding),
+            });
+        }
+    }
+    let [precision, recall, f1] = pairwise(&labels, &assignments);
+    let problems = labels.values().max().map_or(0, |last| last + 1);
+    writeln!(
+        out,
+        "{} texts about {problems} problems, one a run: precision {precision:.3}, recall {recall:.3}, F1 {f1:.3}",
+        texts.len(),
+    )?;
+    Ok(())
+}
+
 /// Other ways on the same texts, in the same run.
 fn peers(out: &mut impl Write, python: &str) -> Result<()> {
     let texts = typed(200, 10_000);
@@ -451,6 +485,9 @@ fn main() -> Result<()> {
     }
     for (problems, texts) in [(100, 10_000), (200, 10_000), (200, 1_000), (30, 60), (10, 40)] {
         measure(&mut out, &typed(problems, texts), 5)?;
+    }
+    for (problems, texts) in [(200, 1_000), (30, 60)] {
+        one_a_run(&mut out, &typed(problems, texts))?;
     }
     reports(&mut out, Path::new(&folder))?;
     if let Some(python) = python {

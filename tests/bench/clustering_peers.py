@@ -18,6 +18,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+import minilm
+
 
 def pairs(counts):
     return sum(n * (n - 1) // 2 for n in counts)
@@ -71,6 +73,17 @@ def tfidf(texts, threshold):
     return components(len(texts), rows, columns)
 
 
+def embeddings(texts, threshold):
+    """Sentence embeddings; all pairs by cosine."""
+    vectors = minilm.MiniLM().embed(texts)
+    rows, columns = [], []
+    for start in range(0, len(texts), 500):
+        row, column = numpy.nonzero(vectors[start : start + 500] @ vectors.T >= threshold)
+        rows.append(row + start)
+        columns.append(column)
+    return components(len(texts), rows, columns)
+
+
 def ratio(texts, threshold):
     """Edit distance between all pairs, in one thread."""
     rows, columns = [], []
@@ -108,6 +121,8 @@ def main():
         "tfidf": ("TF-IDF of 3 to 5 characters, all pairs", lambda t: tfidf(texts, t), [0.6, 0.7, 0.8]),
         "rapidfuzz": ("rapidfuzz ratio, all pairs", lambda t: ratio(texts, t), [75, 80, 85, 90]),
     }
+    if minilm.package():
+        peers["minilm"] = ("all-MiniLM-L6-v2 sentence embeddings, all pairs", lambda t: embeddings(texts, t), [0.7, 0.8, 0.9])
     for key, (name, run, thresholds) in peers.items():
         if wanted and key not in wanted:
             continue

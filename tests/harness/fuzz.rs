@@ -12,20 +12,27 @@ use loops::{
         objections, secrets,
     },
     signal::injections,
-    spec::{self, Boundaries, Known},
+    spec::{self, Boundaries, Known, WebhookSource},
+    time::Timestamp,
+};
+use orchestrator::{
+    config::github::FullName,
+    feeds::sent,
+    github::{Hook, Use, use_of},
 };
 
 /// What reads the bytes of a case.
 pub type Target = fn(&[u8]);
 
 /// The targets, by the name of their folder of the corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("diff", diff),
     ("spec", spec),
     ("streams", streams),
     ("words", words),
     ("tree", tree),
     ("reports", reports),
+    ("webhooks", webhooks),
     ("slack", slack),
 ];
 
@@ -137,6 +144,40 @@ pub fn reports(bytes: &[u8]) {
     assert!(read.executed().is_none_or(|_| !text.is_empty()));
     // A report that is none is an error in words, and no more.
     let _ = read_junit(&text).map_err(|words| assert!(!words.is_empty()));
+}
+
+/// The readers of what comes in over HTTP, after its signature was looked at: the first line stands for the header that
+/// names GitHub's event, the rest is the body. What is read is about a repository and of an event that is used; records
+/// are named by the secret that signed them.
+pub fn webhooks(bytes: &[u8]) {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .unwrap_or(bytes.len());
+    let (event, body) = bytes.split_at(end);
+    let body = body.get(1..).unwrap_or_default();
+    let event = String::from_utf8_lossy(event);
+    if let Ok(hook) = Hook::read(Some(&event), Some("1"), body) {
+        assert_eq!(hook.event, event);
+        assert!(!matches!(use_of(&event), Use::Ignored(_)), "{event}");
+        assert!(FullName::parse(&hook.repository.to_string()).is_some());
+    }
+    for text in [
+        r#"{"secret": "desk"}"#,
+        r#"{"secret": "desk", "items": "/a", "fields": {"text": "/b", "id": "/c", "at": "/d"}}"#,
+    ] {
+        let source: WebhookSource = serde_json::from_str(text).expect("a source can be read");
+        let Ok(batch) = sent(&source, body, Timestamp(0)) else {
+            continue;
+        };
+        assert!(
+            batch
+                .signals
+                .iter()
+                .all(|signal| signal.source == "webhook:desk" && !signal.external_id.is_empty())
+        );
+        assert!(batch.skipped.iter().all(|skipped| !skipped.why.is_empty()));
+    }
 }
 
 /// The readers of Slack's events and of its answers. What is kept of an event is bounded, whatever it says.

@@ -68,11 +68,11 @@ async fn a_stop_is_a_brake_for_a_merge_that_waits_and_for_later_approvals() {
 async fn what_was_sent_back_from_a_terminal_is_not_merged_as_it_was_approved() {
     let talk = approved(&["say why"]).await;
     let before = talk.head();
+    turns_green(&talk);
     let said = talk.shop.world.loops(["revise", &talk.id, "say why"]).await;
     assert_eq!(said.code, 0, "{said}");
-    turns_green(&talk);
     talk.look().await;
-    assert!(!is_merged(&talk), "{}", talk.news());
+    assert!(!is_merged(&talk), "{said}");
     assert_ne!(talk.head(), before, "it is done again");
     assert_eq!(state(&talk).await, "open", "and waits for another yes");
     talk.close().await;

@@ -22,6 +22,7 @@ mod gateway;
 mod github_green;
 mod github_loops;
 mod github_pulls;
+mod hooks;
 mod hosts;
 mod house;
 mod interrupted;

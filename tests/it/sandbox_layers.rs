@@ -533,31 +533,47 @@ async fn what_setup_left_is_a_layer_that_no_attempt_can_change_for_another() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&names), "own\n");
 
-    // Another base with the same lock files, on which a file of the repository's stands where setup's would: that wins.
+    // Other bases: one with the same files, which is another user's if we are root, and one on which a file of the
+    // repository's stands where setup's would: that wins.
     let repository = world.folder.path().join("repository");
-    let commit = "mkdir lib && echo ours > lib/g && git add -A && git -c user.name=p -c user.email=p@x commit -q -m second";
-    let made = Command::new("sh")
-        .args(["-ec", commit])
-        .current_dir(&repository)
-        .status();
-    assert!(made.unwrap().success());
-    let other = Mirror::update(&repository.to_string_lossy(), &world.mirror(), "main")
-        .await
-        .unwrap();
-    assert_ne!(other, world.base);
-    for name in ["third", "fourth"] {
-        let scratch = world.scratch(name);
-        let third = Workspace::create_layered(&world.mirror(), &other, None, &scratch)
+    let commit = "git -c user.name=p -c user.email=p@x commit -q";
+    for (name, script, expected) in [
+        (
+            "same",
+            format!("{commit} --allow-empty -m second"),
+            "one\ntwo\none\nmore\n",
+        ),
+        (
+            "another",
+            format!("mkdir lib && echo ours > lib/g && git add -A && {commit} -m third"),
+            "one\nours\none\nmore\n",
+        ),
+    ] {
+        let made = Command::new("sh")
+            .args(["-ec", &script])
+            .current_dir(&repository)
+            .status();
+        assert!(made.unwrap().success());
+        let other = Mirror::update(&repository.to_string_lossy(), &world.mirror(), "main")
             .await
             .unwrap();
-        let mut policy = self::policy(&third, &scratch);
-        third
-            .prepare(&setup, &cache, &sandbox(), &mut policy)
-            .await
-            .unwrap();
-        let seen = run(&policy, "cat lib/x/f lib/g; echo more >> lib/x/f; cat lib/x/f").await;
-        assert_eq!(seen.output, "one\nours\none\nmore\n", "{name}");
-        assert_eq!(tree(&third).await, None);
+        assert_ne!(other, world.base);
+        for number in 0..2 {
+            let scratch = world.scratch(&format!("{name}-{number}"));
+            let third = Workspace::create_layered(&world.mirror(), &other, None, &scratch)
+                .await
+                .unwrap();
+            let mut policy = self::policy(&third, &scratch);
+            third
+                .prepare(&setup, &cache, &sandbox(), &mut policy)
+                .await
+                .unwrap();
+            assert!(!third.written().join("lib").exists(), "{name}");
+            let seen = run(&policy, "cat lib/x/f lib/g; echo more >> lib/x/f; cat lib/x/f").await;
+            assert_eq!(seen.output, expected, "{name} {number}");
+            assert_eq!(tree(&third).await, None);
+        }
     }
-    assert_eq!(files_in(&cache), kept);
+    let now = files_in(&cache);
+    assert!(kept.iter().all(|file| now.contains(file)), "{now:?}");
 }

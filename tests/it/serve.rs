@@ -257,7 +257,7 @@ async fn a_loop_with_triggers_is_refused_and_not_passed_over() {
     let mut service = world.spawn(["serve"]);
     said(
         &mut service,
-        "not available yet: webhooks of GitHub do not come in yet",
+        "not available yet: events of GitHub for a repository in a folder",
     )
     .await;
     service.interrupt();

@@ -307,9 +307,7 @@ async fn one_run_never_puts_more_before_people_than_max_open() {
         "Printing an invoice for Switzerland fails with a timeout",
     )]);
     world.define(&LoopFile::new("fix", CHECK).max_open(1).more("lead: none\n"));
-    for title in [REPORT, "Printing an invoice for Switzerland fails with a timeout"] {
-        mends(&world, title);
-    }
+    mends(&world, UNLED);
     let run = world.loops(["run", "fix", "--format", "json"]).await.json()["run"].clone();
     assert_eq!(run["findings"].as_array().map(Vec::len), Some(1), "{run:#}");
     assert_eq!(run["tasks"].as_array().map(Vec::len), Some(1), "{run:#}");

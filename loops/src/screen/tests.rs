@@ -368,7 +368,7 @@ fn a_private_key_is_masked_to_its_foot() {
     let line = format!("commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b by {token}.");
     assert_eq!(
         secrets::mask_known(&line),
-        "commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b by [masked: GitHub token]."
+        "commit 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b by [masked: token of GitHub]."
     );
 }
 

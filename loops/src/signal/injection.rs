@@ -8,6 +8,8 @@ mod disguise;
 mod forms;
 mod lean;
 
+pub use self::forms::rest;
+
 use std::{ops::Range, sync::LazyLock};
 
 use regex::Regex;
@@ -100,7 +102,8 @@ pub fn injections(text: &str) -> Vec<Flag> {
     let text = &text[..text.floor_char_boundary(LOOKED_AT)];
     let folded = Folded::of(text);
     let mut flags = hidden_runs(text);
-    for (form, pattern) in forms::each() {
+    let forms = forms::each();
+    for (form, pattern) in forms.iter() {
         let found = pattern.places(&folded.text, 3).into_iter();
         let found =
             found.filter(|place| *form != Form::Image || !forms::is_upload(&folded.text[place.clone()]));
@@ -109,7 +112,7 @@ pub fn injections(text: &str) -> Vec<Flag> {
     for run in BASE64.find_iter(text).take(50) {
         if let Some(decoded) = disguise::decoded(run.as_str()) {
             let plain = Folded::of(&decoded).text;
-            let worse = forms::each().iter().any(|(_, pattern)| pattern.is_in(&plain));
+            let worse = forms.iter().any(|(_, pattern)| pattern.is_in(&plain));
             let is_words = decoded.split_whitespace().count() >= 4;
             if worse || is_words {
                 flags.push(flag(Form::Encoded, run.range()));

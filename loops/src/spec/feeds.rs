@@ -104,6 +104,24 @@ impl Fields {
     }
 }
 
+/// Records that others send, signed, to `POST /signals/LOOP`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookSource {
+    /// A secret of `web.secrets` in loops.yaml, by its name: what the sender signs with.
+    pub secret: String,
+    /// Where the list is, as a JSON Pointer; empty: what is sent is the list, one record, or a record a line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub items: String,
+    /// Where a record says what is read, as JSON Pointers from the record. Without it, a record is what a line of a signal
+    /// file is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Fields>,
+    /// Who wrote the records, where `fields` says what they are.
+    #[serde(default = "person")]
+    pub voice: Voice,
+}
+
 /// An RSS or Atom feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

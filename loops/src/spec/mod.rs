@@ -7,6 +7,7 @@ mod agents;
 mod check;
 mod de;
 mod error;
+mod events;
 mod feeds;
 mod forms;
 mod limits;
@@ -28,6 +29,7 @@ mod words;
 
 pub use agents::*;
 pub use error::{SpecError, render};
+pub use events::{GITHUB_EVENTS, SLACK_EVENTS, is_github_event};
 pub use feeds::*;
 pub(crate) use forms::quiet_hours;
 pub use forms::{RepoForm, is_host};

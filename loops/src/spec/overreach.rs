@@ -116,6 +116,7 @@ fn sources(spec: &LoopSpec, list: &mut List) {
             Source::Json(_) | Source::Rss(_) | Source::Sentry(_) => {
                 "addresses that the operator's machine can reach are"
             }
+            Source::Webhook(_) => "what others send to the operator's service is",
             Source::GithubIssues(_) | Source::GithubPulls(_) | Source::GithubActions(_) => continue,
         };
         let words = format!(

@@ -6,16 +6,19 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CsvSource, JsonSource, RssSource, SentrySource, trust::Trust, units::Span};
+use super::{CsvSource, JsonSource, RssSource, SentrySource, WebhookSource, trust::Trust, units::Span};
 
 /// What starts a loop besides its schedule. One key each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
-    /// A GitHub event, for example `issues.opened`.
+    /// A GitHub event about the loop's repository, for example `issues.opened`; without an action, like `issues`, each of
+    /// its actions.
     Github(String),
     /// A Slack event, for example `message`.
     Slack(String),
+    /// Records that came in for a `webhook` source of the loop, by the name of its secret.
+    Webhook(String),
 }
 
 /// Where signals come from. One key each.
@@ -42,15 +45,18 @@ pub enum Source {
     Rss(RssSource),
     /// Issues of a Sentry project.
     Sentry(SentrySource),
+    /// Records that others send, signed, to `POST /signals/LOOP`.
+    Webhook(WebhookSource),
     /// A JSONL file, one signal a line; or a Slack export, as a folder or a zip.
     File(PathSource),
 }
 
 impl Source {
     /// The keys of all kinds of sources.
-    pub const KEYS: [&str; 10] = [
+    pub const KEYS: [&str; 12] = [
         "slack",
         "github_issues",
+        "github_pulls",
         "github_actions",
         "junit",
         "sarif",
@@ -58,6 +64,7 @@ impl Source {
         "json",
         "rss",
         "sentry",
+        "webhook",
         "file",
     ];
 }
@@ -199,6 +206,7 @@ impl Source {
             Self::Json(_) => "json",
             Self::Rss(_) => "rss",
             Self::Sentry(_) => "sentry",
+            Self::Webhook(_) => "webhook",
             Self::File(_) => "file",
         }
     }

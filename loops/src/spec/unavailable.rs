@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Autonomy, Backend, Kind, LoopSpec, ProposalForm, RepoForm, Source, Trigger};
+use super::{Autonomy, Backend, Kind, LoopSpec, ProposalForm, RepoForm, SLACK_EVENTS, Source, Trigger};
 
 /// A key that is right, and what it asks for that cannot be done yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -49,20 +49,18 @@ pub fn unavailable(spec: &LoopSpec) -> Vec<Unavailable> {
     list.0
 }
 
-/// The events of Slack that are heard.
-const HEARD: [&str; 2] = ["message", "reaction_added"];
-
 /// What the loop waits for and never gets; none: nothing. It can be run by hand all the same.
 pub fn unserved(spec: &LoopSpec) -> Option<Unavailable> {
+    let on_github = matches!(RepoForm::parse(&spec.repo), Some(RepoForm::GitHub { .. }));
     spec.triggers.iter().enumerate().find_map(|(i, trigger)| {
         let (key, words) = match trigger {
-            Trigger::Slack(event) if HEARD.contains(&event.as_str()) => return None,
+            Trigger::Slack(event) if SLACK_EVENTS.contains(&event.as_str()) => return None,
             Trigger::Slack(_) => ("slack", "of Slack's events only `message` and `reaction_added` are heard".to_owned()),
+            Trigger::Webhook(_) => return None,
+            Trigger::Github(_) if on_github => return None,
             Trigger::Github(_) => (
                 "github",
-                "webhooks of GitHub do not come in yet, so `loops serve` does not serve this loop; leave them out and \
-                 write a `schedule`, or start it with `loops run`"
-                    .to_owned(),
+                "events of GitHub for a repository in a folder; name it as `owner/name`, or write a `schedule`".to_owned(),
             ),
         };
         Some(Unavailable {
@@ -95,7 +93,8 @@ fn later(source: &Source, on_github: bool) -> Option<&'static str> {
         | Source::Csv(_)
         | Source::Json(_)
         | Source::Rss(_)
-        | Source::Sentry(_) => None,
+        | Source::Sentry(_)
+        | Source::Webhook(_) => None,
     }
 }
 

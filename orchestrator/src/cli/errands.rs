@@ -20,6 +20,8 @@ const SEND: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_secs(3_600);
 /// How many of those looks lie between two looks at GitHub.
 const WATCH_EVERY: u32 = 15;
+/// How many lie between two looks at GitHub where it tells by itself that there is something to see.
+const TOLD_EVERY: u32 = 3;
 /// How many of those looks lie between two looks at what Slack is to be told of,
 const ANNOUNCE_EVERY: u32 = 3;
 /// and between two looks at what was answered there.
@@ -113,8 +115,12 @@ pub(super) async fn keep_on(home: Home, out: Out, stop: CancellationToken) {
         return;
     }
     let mut told = Told::default();
-    for round in 0.. {
-        let watch = round % WATCH_EVERY == 0 || engine::has_rebuilt(&home);
+    for round in 0_u32.. {
+        // What GitHub told of by itself is looked at soon, but not at every word of a lively talk.
+        told.by_github |= engine::is_told(&home);
+        let told_of = told.by_github && round.is_multiple_of(TOLD_EVERY);
+        let watch = round % WATCH_EVERY == 0 || told_of || engine::has_rebuilt(&home);
+        told.by_github &= !watch;
         if let Err(error) = once(&home, out, round, watch, &mut told).await {
             out.note(format!("{}  trouble   {error}", clock::now()));
         }
@@ -143,6 +149,8 @@ async fn news_of(home: &Home) -> Result<Vec<News>, engine::EngineError> {
 struct Told {
     waiting: Vec<String>,
     stays: BTreeSet<String>,
+    /// GitHub told of something that nobody has looked at since.
+    by_github: bool,
     /// Answers in Slack are heard beside all else: an approval on a base that has moved is proven first, which takes as long
     /// as the loop's checks do.
     hearing: Option<JoinHandle<Result<Vec<engine::Told>, engine::EngineError>>>,

@@ -136,7 +136,7 @@ mod tests {
         let line = format!(
             "it said held-by-the-service-1 and {known}, then 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
         );
-        let said = "it said *** and [masked: GitHub token], then 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b";
+        let said = "it said *** and [masked: token of GitHub], then 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b";
         assert_eq!(safe(&line), said);
         let cut = "-----BEGIN PRIVATE KEY-----\nMIIE";
         let value = safe_json(json!({ "a": [line, 1], "cut": cut, "z": "stays" }));

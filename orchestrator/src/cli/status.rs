@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     clock,
-    engine::{self, Burden},
+    engine::{self, Burden, Teller},
     store::{
         findings, lock, outbox,
         plans::{self, PlanState},
@@ -108,7 +108,9 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "retention": {
                 "signals_days": days(config.retention.signals), "transcripts_days": days(config.retention.transcripts),
             },
-            "last_news": engine::last_heard(&home).await?,
+            "last_news": engine::last_heard(&home, Teller::Slack).await?,
+            "last_news_of_github": engine::last_heard(&home, Teller::GitHub).await?,
+            "last_signals_sent": engine::last_heard(&home, Teller::Senders).await?,
             "reviewers": burden.iter().map(reviewer).collect::<Vec<_>>(),
             "troubles": troubles,
             "unmerged": unmerged.iter().map(|(id, why)| json!({ "proposal": id, "why": why })).collect::<Vec<_>>(),
@@ -119,8 +121,14 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     if served.iter().any(|known| known.row.served_since.is_some()) || holder.is_some() {
         out.line(served::who(holder.as_ref()));
     }
-    if let Some(heard) = engine::last_heard(&home).await? {
-        out.line(format!("the last news from Slack came at {heard}"));
+    for (teller, name) in [
+        (Teller::Slack, "Slack"),
+        (Teller::GitHub, "GitHub"),
+        (Teller::Senders, "senders of signals"),
+    ] {
+        if let Some(heard) = engine::last_heard(&home, teller).await? {
+            out.line(format!("the last news from {name} came at {heard}"));
+        }
     }
     if !config.retention.is_none() {
         out.line(format!("people's words are kept: {}", config.retention));

@@ -11,7 +11,7 @@ use loops::spec::{Allowance, Span};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Problem, Secret, SecretRef, allowance, models::is_loopback};
+use super::{Problem, Secret, SecretRef, allowance, models::is_loopback, secret::Named};
 
 /// The API of github.com.
 const PUBLIC_API: &str = "https://api.github.com";
@@ -31,6 +31,8 @@ pub struct GitHub {
     pub api: Url,
     /// Who the service is there.
     pub login: Login,
+    /// What GitHub signs its webhooks with; none: no events come in.
+    pub webhook: Option<Named>,
     /// Repositories whose `.loops` folder on the base branch is served.
     pub repositories: Vec<FullName>,
     /// What the loops that one of them defines may use.
@@ -130,6 +132,7 @@ pub(super) struct File {
     api: Option<String>,
     token: Option<SecretRef>,
     app: Option<App>,
+    webhook: Option<SecretRef>,
     repositories: Vec<String>,
     limits: allowance::File,
     look_every: Option<String>,
@@ -161,6 +164,10 @@ impl File {
         let login = login(self.token, self.app, folder, env)
             .map_err(|why| wrong(why.to_owned()))
             .ok();
+        let webhook = self.webhook.map(|name| Named::read(name, env));
+        if let Some(why) = webhook.as_ref().and_then(Named::too_short) {
+            wrong(format!("`github.webhook`: {why}"));
+        }
         let mut repositories: Vec<FullName> = Vec::new();
         for text in &self.repositories {
             match FullName::parse(text) {
@@ -196,9 +203,16 @@ impl File {
                 "`github.repositories` needs a login: write `github.token` or `github.app`, or set `{USUAL}`"
             ));
         }
+        if matches!(login, Some(Login::None)) && webhook.is_some() {
+            wrong(format!(
+                "`github.webhook` needs a login, to read what events are about: write `github.token` or `github.app`, or \
+                 set `{USUAL}`"
+            ));
+        }
         Some(GitHub {
             api: api?,
             login: login?,
+            webhook,
             repositories,
             limits,
             look_every,
@@ -332,6 +346,29 @@ mod tests {
     }
 
     #[test]
+    fn a_webhooks_secret_is_named_and_not_a_short_one() {
+        let hook = |value: &'static str| {
+            read("github: { token: '${A}', webhook: '${HOOK}' }", &move |name| {
+                (name == "HOOK").then(|| value.to_owned())
+            })
+        };
+        let webhook = hook("0123456789abcdef\n").unwrap().webhook.unwrap();
+        assert_eq!(
+            (webhook.name.as_str(), webhook.value.unwrap().expose()),
+            ("HOOK", "0123456789abcdef")
+        );
+        assert!(
+            hook("").unwrap().webhook.unwrap().value.is_none(),
+            "it is not set"
+        );
+        let told = hook("0123456789abcde").unwrap_err();
+        assert!(
+            told.contains("shorter than 16") && !told.contains("0123456789"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn what_cannot_be_is_told_with_what_is_allowed() {
         let problems = |text: &str| read(text, &|_| None).unwrap_err();
         for (text, words) in [
@@ -373,6 +410,8 @@ mod tests {
                 "`A/B` stands there twice",
             ),
             ("github: { repositories: [a/b] }", "needs a login"),
+            ("github: { webhook: '${HOOK}' }", "needs a login"),
+            ("github: { webhook: hush-hush }", "`${NAME}`"),
             ("github: { write_gap: soon }", "`soon` is not a length of time"),
             ("github: { patience: 2d }", "`2d` is too long"),
         ] {

@@ -74,6 +74,44 @@ impl fmt::Display for Secret {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRef(pub String);
 
+/// A secret by the name of its variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The variable.
+    pub name: String,
+    /// What it holds; none: it is not set.
+    pub value: Option<Secret>,
+}
+
+/// A shorter secret that signs could be guessed by whoever sees one signed body, in characters.
+const LEAST: usize = 16;
+
+impl Named {
+    /// Why what it holds cannot sign; nothing: it can, or is not set.
+    pub(super) fn too_short(&self) -> Option<String> {
+        let short = self
+            .value
+            .as_ref()
+            .is_some_and(|secret| secret.expose().len() < LEAST);
+        short.then(|| {
+            format!(
+                "what `{}` holds is shorter than {LEAST} characters, and could be guessed; make one with `openssl rand \
+                 -hex 32`",
+                self.name
+            )
+        })
+    }
+
+    /// What `env` says the variable holds, without blanks around it.
+    pub(super) fn read(SecretRef(name): SecretRef, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let value = env(&name).map(|value| value.trim().to_owned());
+        Self {
+            value: value.filter(|value| !value.is_empty()).map(Secret::new),
+            name,
+        }
+    }
+}
+
 /// Says nothing of what was written: it may be the secret.
 const WANTED: &str = "a secret is only ever written as `${NAME}`, the name of an environment variable; \
                       what stands here is not shown";

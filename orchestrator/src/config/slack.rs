@@ -7,7 +7,8 @@ use loops::spec::Span;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Problem, Secret, SecretRef, models::is_loopback};
+pub use super::secret::Named;
+use super::{Problem, SecretRef, models::is_loopback};
 
 /// Slack's own address.
 const PUBLIC_API: &str = "https://slack.com/api";
@@ -41,15 +42,6 @@ pub struct Slack {
     pub write_gap: Duration,
     /// Who somebody is on GitHub, by the id in Slack (`U…`).
     pub people: BTreeMap<String, String>,
-}
-
-/// A secret by the name of its variable.
-#[derive(Debug, Clone)]
-pub struct Named {
-    /// The variable.
-    pub name: String,
-    /// What it holds; none: it is not set.
-    pub value: Option<Secret>,
 }
 
 /// How much Slack lets an app ask.
@@ -89,13 +81,7 @@ impl File {
         let api = address(self.api.as_deref().unwrap_or(PUBLIC_API))
             .map_err(|why| wrong(format!("`slack.api`: {why}")))
             .ok();
-        let named = |SecretRef(name): SecretRef| {
-            let value = env(&name).map(|value| value.trim().to_owned());
-            Named {
-                value: value.filter(|value| !value.is_empty()).map(Secret::new),
-                name,
-            }
-        };
+        let named = |name: SecretRef| Named::read(name, env);
         let usual = || Some(named(SecretRef(USUAL.to_owned()))).filter(|named| named.value.is_some());
         let token = self.token.map(named).or_else(usual);
         let (app_token, signing_secret) = (self.app_token.map(named), self.signing_secret.map(named));

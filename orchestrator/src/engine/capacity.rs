@@ -377,6 +377,6 @@ mod tests {
             [carol(), of_loop()]
         );
         assert_eq!(groups(&[set(&["@carol"])], "fix", &Me::Nobody), [carol()]);
-        assert_eq!(groups(&[], "fix", &me()), [Vec::<Reviewer>::new(); 0]);
+        assert!(groups(&[], "fix", &me()).is_empty());
     }
 }

@@ -1,31 +1,26 @@
 //! Reads the sources of a loop. What a source gave and how far it was read are written in one transaction, so
 //! nothing is read twice and nothing is lost.
 
-use std::{
-    collections::BTreeSet,
-    path::{Component, Path, PathBuf},
-};
+mod keep;
+
+use std::path::{Component, Path, PathBuf};
 
 use loops::{
-    id::{RunId, SignalId},
-    redact::Redaction,
+    id::RunId,
     run::Event,
-    spec::{GithubActions, GithubIssues, GithubPulls, LoopSpec, PathSource, SlackSource, Source, Triage},
+    spec::{GithubActions, GithubIssues, GithubPulls, PathSource, SlackSource, Source},
     text::one_line,
 };
-use serde_json::json;
 
-use super::{Definition, EngineError, Progress, Running, triage::recount};
+pub(super) use self::keep::{Rules, keep_in};
+use super::{Definition, EngineError, Progress, Running};
 use crate::{
     clock,
     feeds::{Feed, Feeds},
     github::Repository,
     local::{self, Batch},
     slack::Slack,
-    store::{
-        Store, cursors, ledger,
-        signals::{self, Reading},
-    },
+    store::{Store, cursors},
 };
 
 /// How many unreadable lines are told of; the rest is counted.
@@ -40,24 +35,11 @@ pub struct Read {
     pub skipped: Vec<String>,
 }
 
-/// What is done with signals as they come in.
-struct Rules<'a> {
-    redaction: Redaction,
-    triage: &'a Triage,
-}
-
-impl<'a> Rules<'a> {
-    fn of(spec: &'a LoopSpec) -> Result<Self, EngineError> {
-        Ok(Self {
-            redaction: Redaction::new(&spec.redact).map_err(EngineError::Record)?,
-            triage: &spec.triage,
-        })
-    }
-}
-
 impl Running {
     pub(crate) async fn collect(&self) -> Result<(), EngineError> {
-        for source in &self.spec().sources {
+        // What is sent to a webhook has come in by itself.
+        let read = |source: &&Source| !matches!(source, Source::Webhook(_));
+        for source in self.spec().sources.iter().filter(read) {
             let reader = self.reader(source)?;
             let read = take_in(
                 &self.engine.home.store,
@@ -251,6 +233,7 @@ async fn take_in(
         if cursor.as_deref() != Some(&batch.cursor)
             || !batch.signals.is_empty()
             || !batch.deleted.is_empty()
+            || !batch.gone.is_empty()
             || !batch.whole.is_empty()
         {
             read.new += keep(store, name, run, &source, &batch, rules).await?;
@@ -293,59 +276,9 @@ async fn keep(
     batch: &Batch,
     rules: &Rules<'_>,
 ) -> Result<u32, EngineError> {
-    let now = clock::now();
-    let mut new = 0;
-    let mut touched = BTreeSet::new();
     let mut tx = store.begin().await?;
-    for signal in &batch.signals {
-        // Before anything of it is kept.
-        let signal = rules.redaction.apply(signal);
-        let signal = signal.as_ref();
-        let salt = rand::random();
-        let edition = match signals::upsert(&mut tx, name, signal, salt, now).await? {
-            Reading::New => "new",
-            Reading::Edited { was_in } => {
-                touched.extend(was_in);
-                "edited"
-            }
-            Reading::Refreshed { finding } => {
-                touched.extend(finding);
-                continue;
-            }
-            Reading::Unchanged => continue,
-        };
-        new += 1;
-        let data =
-            json!({ "reading": edition, "source": source, "words": ledger::digest(salt, &signal.text) });
-        tx.record(now, "signal.read", Some(name), run, &signal.id.to_string(), data)
-            .await?;
-    }
-    let mut deleted = batch.deleted.clone();
-    let read: BTreeSet<SignalId> = batch.signals.iter().map(|signal| signal.id).collect();
-    for stretch in &batch.whole {
-        let known = signals::in_stretch(&mut tx, name, stretch).await?;
-        let gone = known
-            .iter()
-            .filter(|known| stretch.misses(&known.external_id, known.thread.as_deref()))
-            // What was read a moment later is there.
-            .filter(|known| !read.contains(&known.id));
-        deleted.extend(gone.map(|known| known.id));
-    }
-    for id in &deleted {
-        let was_in = signals::get(&mut tx, name, *id)
-            .await?
-            .and_then(|kept| kept.finding);
-        if signals::erase(&mut tx, name, *id, now).await? {
-            touched.extend(was_in);
-            let data = json!({ "source": source });
-            tx.record(now, "signal.erased", Some(name), run, &id.to_string(), data)
-                .await?;
-        }
-    }
-    for finding in touched {
-        recount(&mut tx, name, finding, rules.triage).await?;
-    }
-    cursors::put(&mut tx, name, source, &batch.cursor, now).await?;
+    let new = keep_in(&mut tx, name, run, source, batch, rules).await?;
+    cursors::put(&mut tx, name, source, &batch.cursor, clock::now()).await?;
     tx.commit().await?;
     Ok(new)
 }

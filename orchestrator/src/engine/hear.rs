@@ -1,8 +1,16 @@
-//! What Slack tells us by itself is written down, once each, and wakes whoever waits for it. It is no evidence: what
-//! happened is read by asking.
+//! What services tell us by themselves is written down, once each, and wakes whoever waits for it. What Slack tells is no
+//! evidence: what happened is read by asking. What GitHub tells is, too (`github`).
+
+mod github;
+mod sent;
 
 use loops::time::Timestamp;
 
+pub(super) use self::{github::is_waited_for, sent::is_sent_with};
+pub use self::{
+    github::{Came, hear_hook, is_told},
+    sent::{Sent, Took, take_sent},
+};
 use super::{EngineError, Home};
 use crate::{
     clock,
@@ -29,10 +37,31 @@ pub async fn hear(home: &Home, event: &Heard) -> Result<bool, EngineError> {
     Ok(new)
 }
 
-/// When something was heard last.
+/// A service that tells things by itself, as its events' ids begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teller {
+    /// Slack.
+    Slack,
+    /// GitHub.
+    GitHub,
+    /// Whoever sends signals.
+    Senders,
+}
+
+impl Teller {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Slack => "slack:",
+            Self::GitHub => "github:",
+            Self::Senders => "signals:",
+        }
+    }
+}
+
+/// When a service told something last.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub async fn last_heard(home: &Home) -> Result<Option<Timestamp>, EngineError> {
-    Ok(heard::latest(&home.store).await?)
+pub async fn last_heard(home: &Home, from: Teller) -> Result<Option<Timestamp>, EngineError> {
+    Ok(heard::latest(&home.store, from.prefix()).await?)
 }

@@ -41,7 +41,7 @@ mod work;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use loops::{
@@ -68,7 +68,7 @@ pub use self::{
     expiry::expire,
     forget::{Erased, erase, sweep},
     green::lowered,
-    hear::{hear, last_heard},
+    hear::{Came, Sent, Teller, Took, hear, hear_hook, is_told, last_heard, take_sent},
     news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     node::{NodeWord, PROTOCOL, work},
     notify::{Told, announce, hear_answers, mute, says_in_slack},
@@ -123,6 +123,8 @@ pub struct Home {
     starting: Arc<Mutex<()>>,
     /// Who owns what loops may change, as it was read from commits; a commit does not change.
     owners: capacity::Known,
+    /// Set when GitHub told of something in a conversation, so that it is looked at before its time.
+    told: Arc<AtomicBool>,
 }
 
 /// What every run of this process shares.
@@ -152,6 +154,7 @@ impl Home {
             rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
             owners: capacity::Known::default(),
+            told: Arc::default(),
         }
     }
 

@@ -1,7 +1,11 @@
 //! Any address that answers with JSON in which there is a list. Where an item says what is written in the source, as
 //! JSON Pointers (RFC 6901).
 
-use loops::{spec::JsonSource, time::Timestamp};
+use loops::{
+    signal::Voice,
+    spec::{Fields, JsonSource},
+    time::Timestamp,
+};
 use reqwest::Url;
 use serde_json::Value;
 
@@ -47,7 +51,12 @@ impl Listing for JsonSource {
         Ok(items
             .iter()
             .enumerate()
-            .map(|(at, item)| record(self, at, item))
+            .map(|(at, item)| {
+                record(&self.fields, self.voice, item).map_err(|why| Skipped {
+                    place: format!("{} item {}", self.url, at + 1),
+                    why,
+                })
+            })
             .collect())
     }
 
@@ -64,23 +73,19 @@ impl Listing for JsonSource {
     }
 }
 
-fn record(source: &JsonSource, at: usize, item: &Value) -> Result<Said, Skipped> {
-    let fields = &source.fields;
+/// What an item says, by where it says it; else what is wrong with it.
+pub(super) fn record(fields: &Fields, voice: Voice, item: &Value) -> Result<Said, String> {
     let field = |pointer: &Option<String>| text(item.pointer(pointer.as_ref()?)?);
-    let wrong = |why: String| Skipped {
-        place: format!("{} item {}", source.url, at + 1),
-        why,
-    };
     let said = field(&Some(fields.text.clone()));
     let title = field(&fields.title);
     let words = match (title, said) {
         (Some(title), Some(said)) => format!("{title}\n\n{said}"),
         (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => return Err(wrong(format!("there is no text at `{}`", fields.text))),
+        (None, None) => return Err(format!("there is no text at `{}`", fields.text)),
     };
     let time = match field(&fields.at) {
         None => None,
-        Some(time) => Some(when(&time).ok_or_else(|| wrong(format!("`{}` is no time", short(&time))))?),
+        Some(time) => Some(when(&time).ok_or_else(|| format!("`{}` is no time", short(&time)))?),
     };
     let votes = fields
         .votes
@@ -91,7 +96,7 @@ fn record(source: &JsonSource, at: usize, item: &Value) -> Result<Said, Skipped>
         id: field(&fields.id),
         at: time,
         author: field(&fields.author),
-        voice: source.voice,
+        voice,
         text: words,
         url: field(&fields.url),
         reactions: votes.into_iter().collect(),

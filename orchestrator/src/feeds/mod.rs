@@ -12,6 +12,7 @@ mod junit;
 mod pages;
 mod rss;
 mod sarif;
+mod sent;
 mod sentry;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ use loops::{
 };
 
 pub use error::FeedError;
+pub use sent::{name_of, sent};
 
 use crate::{
     config::Credentials,

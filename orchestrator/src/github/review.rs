@@ -59,7 +59,7 @@ pub struct ReviewComment {
 }
 
 #[derive(Deserialize)]
-struct RawReview {
+pub(super) struct RawReview {
     id: u64,
     user: Option<Login>,
     state: String,

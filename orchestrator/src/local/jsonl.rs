@@ -189,6 +189,15 @@ fn take_line(reader: &mut impl BufRead, line: &mut Vec<u8>, digest: &mut Sha256)
     Ok(taken)
 }
 
+/// The signal of one record that has the form of a line; nothing for an empty one; else what is wrong with it. `otherwise`
+/// is when it was said if it does not say.
+pub(crate) fn of_record(record: &[u8], source: &str, otherwise: Timestamp) -> Result<Option<Signal>, String> {
+    match record.len() > MAX_LINE {
+        true => Err(format!("the line is longer than {} MiB", MAX_LINE >> 20)),
+        false => signal(record, true, source, otherwise),
+    }
+}
+
 /// The signal of a line; nothing for an empty line; else what is wrong with it.
 fn signal(line: &[u8], first: bool, source: &str, changed: Timestamp) -> Result<Option<Signal>, String> {
     let text = std::str::from_utf8(line)

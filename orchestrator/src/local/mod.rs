@@ -20,6 +20,7 @@ use loops::spec::PathSource;
 pub use crate::source::{Batch, Skipped};
 pub(crate) use cursor::mark;
 pub use error::SourceError;
+pub(crate) use jsonl::of_record;
 
 use cursor::Cursor;
 use paths::Kind;

@@ -4,7 +4,7 @@ mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use loops::{id::SignalId, signal::Signal};
+use loops::{id::SignalId, signal::Signal, time::Timestamp};
 
 pub use said::{Said, when};
 
@@ -18,12 +18,28 @@ pub struct Batch {
     /// Of which parts of the source these signals are all that there is: what was known of them and is not among them
     /// was taken away.
     pub whole: Vec<Stretch>,
+    /// Signals that were taken away, by the ids that their source gives them. Whether or not they were ever read: what
+    /// is still on its way of them is not heard.
+    pub gone: Vec<Gone>,
+    /// When signals last changed at their source, where it says so: an older edition never takes a newer one's place.
+    pub changed: BTreeMap<SignalId, Timestamp>,
+    /// Signals whose reactions the source did not tell this time; what is known of them stays.
+    pub silent: BTreeSet<SignalId>,
     /// What could not be read, and why; the rest was.
     pub skipped: Vec<Skipped>,
     /// Where to go on next time. To be stored only when the signals are.
     pub cursor: String,
     /// Whether there is more than one batch holds: read again with the cursor.
     pub more: bool,
+}
+
+/// Something that was taken away at its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// The signal's source.
+    pub source: String,
+    /// Its id there.
+    pub external_id: String,
 }
 
 /// A part of a source that was read whole. Ids are the source's own; they sort by time.

@@ -1,4 +1,4 @@
-//! Table `heard`: what services told us by themselves. It wakes loops and is no evidence: what happened is read by asking.
+//! Table `heard`: that services told us something by themselves, once each. It wakes loops and is no evidence.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use ::loops::time::Timestamp;
 
 use super::{
     Reader, StoreError, Tx,
-    query::{Query, statements},
+    query::{Query, Row, statements},
 };
 
 /// For how long events are known again.
@@ -25,8 +25,9 @@ pub struct Heard {
 
 statements! { "heard":
     PUT = "INSERT INTO heard (id, kind, place, at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING";
-    SINCE = "SELECT kind, place, at FROM heard WHERE at > $1 ORDER BY at, id LIMIT $2";
-    LATEST = "SELECT MAX(at) AS at FROM heard";
+    NEWS = "SELECT kind, place, COUNT(*) AS n, MIN(at) AS first, MAX(at) AS last FROM heard WHERE at > $1 AND kind <> ''
+        GROUP BY kind, place ORDER BY kind, place";
+    LATEST = "SELECT MAX(at) AS at FROM heard WHERE id >= $1 AND id < $2";
     FORGET = "DELETE FROM heard WHERE at < $1";
 }
 
@@ -40,27 +41,41 @@ pub async fn put(tx: &mut Tx, id: &str, heard: &Heard) -> Result<bool, StoreErro
     Ok(new)
 }
 
-/// What was told after a moment, oldest first, at most `limit`.
-pub async fn since(from: impl Reader, at: Timestamp, limit: u32) -> Result<Vec<Heard>, StoreError> {
-    SINCE
-        .all(
-            from,
-            |q| q.bind(at.0).bind(i64::from(limit)),
-            |row| {
-                Ok(Heard {
-                    kind: row.text("kind")?,
-                    place: row.text("place")?,
-                    at: row.time("at")?,
-                })
-            },
-        )
-        .await
+/// What was told of one kind in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// Such as `message`.
+    pub kind: String,
+    /// The channel's id, or the repository.
+    pub place: String,
+    /// How often.
+    pub count: usize,
+    /// When the first of it came,
+    pub first: Timestamp,
+    /// and the last.
+    pub last: Timestamp,
 }
 
-/// When something was told last.
-pub async fn latest(from: impl Reader) -> Result<Option<Timestamp>, StoreError> {
+/// What was told after a moment, by kinds and places, however much it is.
+pub async fn news(from: impl Reader, at: Timestamp) -> Result<Vec<News>, StoreError> {
+    let read = |row: &Row| {
+        Ok(News {
+            kind: row.text("kind")?,
+            place: row.text("place")?,
+            count: row.number("n")?,
+            first: row.time("first")?,
+            last: row.time("last")?,
+        })
+    };
+    NEWS.all(from, |q| q.bind(at.0), read).await
+}
+
+/// When something was told last, by a service whose events' ids begin with `prefix`, which ends with `:`.
+pub async fn latest(from: impl Reader, prefix: &str) -> Result<Option<Timestamp>, StoreError> {
+    // The character after `:` is `;`.
+    let end = format!("{};", prefix.trim_end_matches(':'));
     Ok(LATEST
-        .first(from, |q| q, |row| row.maybe_time("at"))
+        .first(from, |q| q.bind(prefix).bind(end), |row| row.maybe_time("at"))
         .await?
         .flatten())
 }

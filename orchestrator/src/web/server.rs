@@ -1,6 +1,6 @@
 //! The address, and what is offered there.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,16 +10,15 @@ use axum::{
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{connections, slack};
+use super::{connections, github, signals, slack};
 use crate::{
     config::{Secret, Web},
     engine::Home,
 };
 
-/// No request that anybody sends us is larger.
-pub(super) const MAX_BODY: usize = 1 << 20;
-/// So many requests are looked at together.
-const AT_ONCE: usize = 64;
+/// So many requests of one service are looked at together. What they hold in memory is bounded by that, and by how much
+/// each may be.
+const AT_ONCE: usize = 32;
 /// How long requests under way may go on when the service ends.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -48,10 +47,24 @@ pub struct Server {
 #[derive(Clone)]
 pub(super) struct Door {
     pub(super) home: Home,
-    /// What Slack signs with; none: it is not let in.
-    pub(super) slack: Option<Secret>,
-    /// Who is being looked at.
-    pub(super) seats: Arc<Semaphore>,
+    pub(super) secrets: Arc<Secrets>,
+    /// What of Slack is being looked at,
+    pub(super) slack: Arc<Semaphore>,
+    /// what of GitHub,
+    pub(super) github: Arc<Semaphore>,
+    /// and what of others.
+    pub(super) signals: Arc<Semaphore>,
+}
+
+/// What those sign with whom we let in; who has no secret is not let in.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    /// Slack's.
+    pub slack: Option<Secret>,
+    /// That of GitHub's webhooks.
+    pub github: Option<Secret>,
+    /// Those of senders of signals, by the names that loops use.
+    pub signals: BTreeMap<String, Secret>,
 }
 
 impl Server {
@@ -59,7 +72,7 @@ impl Server {
     ///
     /// # Errors
     /// If the address cannot be listened on.
-    pub async fn start(web: &Web, home: Home, slack: Option<Secret>) -> Result<Self, ServerError> {
+    pub async fn start(web: &Web, home: Home, secrets: Secrets) -> Result<Self, ServerError> {
         let failed = |why| ServerError::Listen {
             address: web.listen,
             why,
@@ -70,11 +83,15 @@ impl Server {
         let router = Router::new()
             .route("/health", get(|| async { "ok\n" }))
             .route("/slack/events", post(slack::events))
+            .route("/github", post(github::events))
+            .route("/signals/{loop}", post(signals::take_in))
             .fallback(|| async { StatusCode::NOT_FOUND })
             .with_state(Door {
                 home,
-                slack,
-                seats: Arc::new(Semaphore::new(AT_ONCE)),
+                secrets: Arc::new(secrets),
+                slack: Arc::new(Semaphore::new(AT_ONCE)),
+                github: Arc::new(Semaphore::new(AT_ONCE)),
+                signals: Arc::new(Semaphore::new(AT_ONCE)),
             });
         let ending = stop.clone();
         let serving = tokio::spawn(async move {

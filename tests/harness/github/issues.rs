@@ -198,6 +198,15 @@ impl World {
         }
     }
 
+    /// Somebody who may deletes an issue, with all that was said under it.
+    pub fn delete_issue(&mut self, repository: &str, number: u64, by: &str) {
+        let at = self.at(repository);
+        self.emit_issue(at, number, "deleted", by);
+        let here = &mut self.repositories[at];
+        here.issues.remove(&number);
+        here.comments.retain(|_, comment| comment.issue != number);
+    }
+
     /// A person reacts to an issue (`+1`, `heart` …); a second time changes nothing, and no reaction changes when the
     /// issue was updated, as at GitHub.
     pub fn react(&mut self, repository: &str, number: u64, by: &str, content: &str) {

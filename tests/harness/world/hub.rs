@@ -8,6 +8,8 @@ use super::World;
 
 /// Who the service is on GitHub.
 pub const BOT: &str = "loops-bot";
+/// What the GitHub of the stories signs its webhooks with.
+pub const HOOK_SECRET: &str = "what-github-and-the-service-know";
 /// The repository that most stories are about.
 pub const SHOP: &str = "acme/shop";
 
@@ -35,6 +37,29 @@ impl World {
         token.clone_into(&mut self.token());
     }
 
+    /// Writes the settings anew so that GitHub's webhooks come in, and has the GitHub send all its events there, signed. `github`
+    /// is added to the settings of GitHub, `more` to all others. Gives the port that the service listens on.
+    pub fn hook_up(&self, hub: &GitHub, github: &str, more: &str) -> u16 {
+        let port = free_port();
+        self.keep_secret("LOOPS_TEST_GITHUB_WEBHOOK", HOOK_SECRET);
+        self.set_up(
+            hub,
+            &format!(
+                "  webhook: ${{LOOPS_TEST_GITHUB_WEBHOOK}}\n{github}web: {{ listen: '127.0.0.1:{port}' }}\n{more}"
+            ),
+        );
+        let url = format!("http://127.0.0.1:{port}/github");
+        hub.world().add_hook(&url, HOOK_SECRET, &["*"]);
+        port
+    }
+
+    /// Puts a secret into the service's environment.
+    pub fn keep_secret(&self, variable: &'static str, secret: &str) {
+        let mut secrets = self.secrets();
+        secrets.retain(|(name, _)| *name != variable);
+        secrets.push((variable, secret.to_owned()));
+    }
+
     /// The token with which the service logs in at GitHub; empty: it does not.
     pub fn login_token(&self) -> String {
         self.token().clone()
@@ -47,6 +72,15 @@ impl World {
             hub.url()
         ));
     }
+}
+
+/// A port that nobody listens on just now.
+///
+/// # Panics
+/// If there is none.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+    listener.local_addr().expect("it has an address").port()
 }
 
 /// The service reads what lies in its own past, by the real clock: in Unix milliseconds.

@@ -44,7 +44,7 @@ use crate::{
 };
 
 pub use feedback::{Said, slack_export, zipped};
-pub use hub::{BOT, SHOP};
+pub use hub::{BOT, HOOK_SECRET, SHOP, free_port};
 pub use process::{Child, Ran};
 pub use repository::Repository;
 pub use spec::LoopFile;

@@ -384,9 +384,8 @@ fn misses(attack: &Attack, status: u16, said: &str) -> Option<String> {
         Some(_) if !attack.headers.is_empty() || attack.mark == SILENCE => status == 200,
         Some(innocent) => {
             let own = &words(attack.body) - &words(innocent);
-            status == 400
-                && said.contains("not allowed here")
-                && own.iter().any(|word| said.contains(&format!("{word}`")))
+            let is_named = own.iter().any(|word| said.contains(&format!("{word}`")));
+            status == 400 && (is_named || said.contains("must hold its picture itself"))
         }
     };
     (!well).then(|| format!("ANOTHER REFUSAL: {}: {status} {said}", attack.tried))

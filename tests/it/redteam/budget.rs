@@ -226,6 +226,44 @@ const CASES: &[Case] = &[
         },
     },
     Case {
+        tried: "a request of very many small values, each of which takes fifty times its text in our memory",
+        by: "values are counted before a request is read",
+        control: PAST,
+        play: |door| {
+            let body = format!(
+                "{{\"model\":\"ours\",\"max_tokens\":9,\"messages\":[{{\"role\":\"user\",\"content\":\"hello-many\"}}],\"metadata\":[{}0]}}",
+                "0,".repeat(1 << 20)
+            );
+            Box::pin(async move {
+                let token = door.admit("a");
+                let (status, said) = post(&door.place(), MESSAGES, &key(token.expose()), &body).await;
+                let stopped = status == 400 && said.contains("values at most") && !door.came("hello-many");
+                post(&door.provider, MESSAGES, &key(KEY), &body).await;
+                (stopped, door.came("hello-many"))
+            })
+        },
+    },
+    Case {
+        tried: "requests with a token that only opens ways to hosts",
+        by: "they are refused before anything of them is read",
+        control: "with a token that may ask a model, the same is read",
+        play: |door| {
+            Box::pin(async {
+                let out = Admission {
+                    models: Some(Vec::new()),
+                    ..Door::admission("a")
+                };
+                let token = door.gateway.admit(out);
+                // No JSON at all: whoever reads it says so.
+                let (status, said) = post(&door.place(), MESSAGES, &key(token.expose()), "[0,").await;
+                let stopped = status == 403 && said.contains("it may ask no model");
+                let token = door.admit("b");
+                let (status, said) = post(&door.place(), MESSAGES, &key(token.expose()), "[0,").await;
+                (stopped, status == 400 && said.contains("not JSON"))
+            })
+        },
+    },
+    Case {
         tried: "a dearer model than the loop allows",
         by: "the loop's list of models",
         control: "without the list, it is answered",

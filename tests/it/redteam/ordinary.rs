@@ -228,11 +228,12 @@ fn whoever_has_less_than_it_seems_is_held_or_refused_with_the_reason() {
     }
     // What root would have to mount, and may not: a toolchain in a folder of its own.
     let own = stage.at().join("closed");
-    fs::create_dir_all(own.join("bin")).unwrap();
-    fs::write(own.join("bin/python3"), "#!/bin/sh\n").unwrap();
-    fs::set_permissions(own.join("bin/python3"), fs::Permissions::from_mode(0o755)).unwrap();
+    let bin = own.join("python/bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(bin.join("python3"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(bin.join("python3"), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).unwrap();
-    let path = format!("PATH={}:/usr/bin:/bin:/usr/sbin", own.join("bin").display());
+    let path = format!("PATH={}:/usr/bin:/bin:/usr/sbin", bin.display());
     let told = words(&stage.play(&["env", &path, "setpriv", &bounding], 0, &[SAYS]));
     assert!(told.contains("has no right to mount (CAP_SYS_ADMIN)"), "{told}");
     let told = words(&stage.play(&["env", &path], 0, &[SAYS]));

@@ -204,9 +204,10 @@ async fn only_who_may_write_to_the_repository_decides_in_slack() {
 
 #[tokio::test]
 async fn a_thumb_on_a_base_that_has_moved_is_proven_there_and_told_as_what_came_of_it() {
-    let failing =
-        "import unittest\n\n\nclass Never(unittest.TestCase):\n    def test_it(self):\n        self.fail()\n";
-    for (file, text, holds) in [("NEWS", "more", true), ("tests/test_more.py", failing, false)] {
+    // It holds on that base as it is, and not with the change.
+    let crashes = "import unittest\n\nfrom ratings.stats import mean\n\n\nclass Crashes(unittest.TestCase):\n    def \
+                   test_it(self):\n        with self.assertRaises(ZeroDivisionError):\n            mean([])\n";
+    for (file, text, holds) in [("NEWS", "more", true), ("tests/test_more.py", crashes, false)] {
         let (shop, hub, slack, eng, [carol, _]) = on_github().await;
         let id = shop.proposed().await;
         let message = slack.world().said_by_us(&eng)[0].ts.clone();

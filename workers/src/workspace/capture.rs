@@ -323,7 +323,7 @@ fn refuse_case_twins(
     match added.iter().find(|name| above_and_itself(name).any(twin)) {
         Some(name) => Err(WorkspaceError::refused(
             name,
-            "another path differs from it only in upper and lower case",
+            "another path differs from it only in upper and lower case, or in the form of its letters",
         )),
         None => Ok(()),
     }

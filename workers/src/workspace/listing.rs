@@ -89,6 +89,10 @@ impl Listing {
 
 /// A name as systems see it that tell neither upper from lower case nor the forms of one letter (NFC, NFD).
 pub(super) fn folded(part: &[u8]) -> String {
+    if part.is_ascii() {
+        // Nearly all are, and of ASCII there is one form.
+        return String::from_utf8_lossy(part).to_ascii_lowercase();
+    }
     loops::boundary::folded(&String::from_utf8_lossy(part))
 }
 

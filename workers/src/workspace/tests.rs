@@ -288,12 +288,14 @@ async fn a_folder_that_became_a_link_is_a_link() {
 
 #[tokio::test]
 async fn names_that_mislead_are_refused_with_words() {
-    let world = World::new(SMALL).await;
+    // The base's has one letter where the twin has two.
+    let world = World::new(&[SMALL, &[("caf\u{e9}/x", "one\n")]].concat()).await;
     for (name, why) in [
         ("x\ny", "control"),
         (".GIT/x", "git's own"),
         ("A.TXT", "upper and lower"),
         ("SRC/c", "upper and lower"),
+        ("cafe\u{301}/y", "form of its letters"),
     ] {
         let workspace = world.workspace("w", None).await;
         put(workspace.root(), name, "x");

@@ -19,10 +19,17 @@ struct Message {
     text: String,
 }
 
-fn messages() -> Vec<Message> {
-    SET.lines()
+/// Held out: see `feedback-held.md`.
+const HELD: &str = include_str!("feedback-held.jsonl");
+
+fn read(set: &str) -> Vec<Message> {
+    set.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+fn messages() -> Vec<Message> {
+    read(SET)
 }
 
 /// Precision and recall.
@@ -100,6 +107,11 @@ fn the_labels_are_those_that_were_fixed_first() {
         hex::encode(Sha256::digest(SET)),
         "8faf50c21cb6015febeaabc6c3e7e807511261e91eb761782f6a951464f95055"
     );
+    assert_eq!(read(HELD).len(), 165);
+    assert_eq!(
+        hex::encode(Sha256::digest(HELD)),
+        "888f5eea30d3577bcee7fa42731445ca9cfc11e085dca19e9b97ce97c7a1cca8"
+    );
 }
 
 /// In quite other words, or in another language: not expected to be found without a model.
@@ -144,15 +156,33 @@ fn over_all_languages_precision_stays() {
 #[test]
 fn a_message_a_run_keeps_most_of_the_quality() {
     let messages = messages();
+    let near = |a: &Message, b: &Message| a.lang == b.lang && !is_far(a) && !is_far(b);
+    let quality = pairwise(&one_a_run(&messages), near);
+    assert_at_least("a message a run", quality, 0.83, 0.94, 0.88);
+}
+
+fn one_a_run(messages: &[Message]) -> Vec<(&Message, Cluster)> {
     let mut kept = Kept::default();
-    for message in &messages {
+    for message in messages {
         kept.take(&[signal(&message.id, &message.text)]);
     }
     let of = |one: &Message| Cluster::Existing(kept.findings[&Signal::id_of("test", &one.id)]);
-    let found: Vec<(&Message, Cluster)> = messages.iter().map(|one| (one, of(one))).collect();
+    messages.iter().map(|one| (one, of(one))).collect()
+}
+
+/// What nobody has tuned anything to, mostly of many problems about one thing: it is harder, and known to be.
+#[test]
+fn messages_that_were_held_out_are_clustered_as_was_measured() {
+    let messages = read(HELD);
     let near = |a: &Message, b: &Message| a.lang == b.lang && !is_far(a) && !is_far(b);
-    let quality = pairwise(&found, near);
-    assert_at_least("a message a run", quality, 0.83, 0.94, 0.88);
+    assert_at_least("at once", pairwise(&found(&messages), near), 0.63, 0.79, 0.7);
+    assert_at_least(
+        "a message a run",
+        pairwise(&one_a_run(&messages), near),
+        0.63,
+        0.83,
+        0.72,
+    );
 }
 
 #[test]

@@ -92,7 +92,8 @@ fn plain_words(folded: &Folded) -> Option<Range<usize>> {
     if !WORDS.iter().any(|word| folded.text.contains(word)) {
         return None;
     }
-    let mut hits = forms::each().iter().filter(|(form, _)| PLAIN.contains(form));
+    let forms = forms::each();
+    let mut hits = forms.iter().filter(|(form, _)| PLAIN.contains(form));
     hits.find_map(|(_, pattern)| pattern.places(&folded.text, 1).pop())
         .map(|place| folded.place(place))
 }

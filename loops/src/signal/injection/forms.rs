@@ -1,7 +1,7 @@
 //! The forms by their words: patterns over folded text (lower case, compatibility forms, without accents and invisible
 //! characters). They are written after public sets of injections and published cases; they judge nothing.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Form, lean::Lean};
 
@@ -117,16 +117,45 @@ const FORMS: &[(Form, &str)] = forms! {
         r"(?m)^\s*\[//\]:\s*#";
 };
 
-static EACH: LazyLock<Vec<(Form, Lean)>> = LazyLock::new(|| {
-    FORMS
-        .iter()
-        .map(|(form, text)| (*form, Lean::new(text)))
-        .collect()
+/// Every form with its pattern.
+pub(super) type Forms = Arc<[(Form, Lean)]>;
+
+/// The patterns while they are in use.
+#[derive(Debug)]
+struct Held {
+    forms: Option<Forms>,
+    used: bool,
+}
+
+static HELD: Mutex<Held> = Mutex::new(Held {
+    forms: None,
+    used: false,
 });
 
-/// Every form with its pattern.
-pub(super) fn each() -> &'static [(Form, Lean)] {
-    &EACH
+fn held() -> MutexGuard<'static, Held> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The forms, made if nobody holds them.
+pub(super) fn each() -> Forms {
+    let mut held = held();
+    held.used = true;
+    let forms = held.forms.get_or_insert_with(|| {
+        FORMS
+            .iter()
+            .map(|(form, text)| (*form, Lean::new(text)))
+            .collect()
+    });
+    Arc::clone(forms)
+}
+
+/// Lets the patterns go if nobody has needed them since the last call: they take some megabytes, and some hundredths of a
+/// second to make. For processes that mostly wait; to be called now and then.
+pub fn rest() {
+    let mut held = held();
+    if !std::mem::take(&mut held.used) {
+        held.forms = None;
+    }
 }
 
 /// Whether what a form matched is a picture that a forge holds for whoever uploaded it: its address carries nothing.

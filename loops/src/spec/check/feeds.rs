@@ -66,6 +66,18 @@ pub(super) fn check(source: &Source, path: &str, finds: &mut Finds<'_>) {
                 );
             }
         }
+        Source::Webhook(webhook) => {
+            finds.expect(
+                forms::is_worker(&webhook.secret),
+                &format!("{path}.secret"),
+                "this is the name of a secret of `web.secrets` in loops.yaml, not the secret: lower-case letters, digits, \
+                 hyphens and underscores",
+            );
+            finds.expect(is_pointer(&webhook.items), &format!("{path}.items"), POINTER);
+            if let Some(given) = &webhook.fields {
+                fields(given, &format!("{path}.fields"), is_pointer, POINTER, finds);
+            }
+        }
         Source::Slack(_) | Source::GithubIssues(_) | Source::GithubPulls(_) | Source::GithubActions(_) => {}
     }
 }

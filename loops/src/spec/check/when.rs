@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Finds, feeds};
 use crate::{
     schedule,
-    spec::{GithubIssues, LoopSpec, Schedule, SlackSource, Source, Trigger, forms},
+    spec::{GithubIssues, LoopSpec, Schedule, SlackSource, Source, Trigger, WebhookSource, events, forms},
 };
 
 /// No interval is longer than this.
@@ -23,16 +23,19 @@ pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
         None => {}
     }
     for (i, trigger) in spec.triggers.iter().enumerate() {
-        let (key, event) = match trigger {
-            Trigger::Github(event) => ("github", event),
-            Trigger::Slack(event) => ("slack", event),
-        };
-        let path = format!("triggers[{i}].{key}");
-        finds.expect(
-            forms::is_event(event),
-            &path,
-            "this is no event's name, like `issues.opened` or `message`",
-        );
+        match trigger {
+            Trigger::Github(event) => github_event(event, &format!("triggers[{i}].github"), finds),
+            Trigger::Slack(event) => finds.expect(
+                forms::is_event(event),
+                &format!("triggers[{i}].slack"),
+                "this is no event's name, like `message`",
+            ),
+            Trigger::Webhook(secret) => finds.expect(
+                webhooks(spec).any(|source| source.secret == *secret),
+                &format!("triggers[{i}].webhook"),
+                "no `webhook` source of this loop has a secret of this name",
+            ),
+        }
     }
     finds.expect(
         !spec.sources.is_empty(),
@@ -43,9 +46,39 @@ pub(super) fn check(spec: &LoopSpec, finds: &mut Finds<'_>) {
         source(one, &format!("sources[{i}]"), finds);
         if spec.sources[..i].contains(one) {
             finds.add(&format!("sources[{i}]"), "the same source is there twice");
+        } else if let Source::Webhook(this) = one
+            && webhooks(spec)
+                .filter(|source| source.secret == this.secret)
+                .count()
+                > 1
+        {
+            finds.add(
+                &format!("sources[{i}].webhook.secret"),
+                "another `webhook` source has the same secret; what is sent could be for either",
+            );
         }
     }
     triage(spec, finds);
+}
+
+fn webhooks(spec: &LoopSpec) -> impl Iterator<Item = &WebhookSource> {
+    spec.sources.iter().filter_map(|source| match source {
+        Source::Webhook(webhook) => Some(webhook),
+        _ => None,
+    })
+}
+
+fn github_event(event: &str, path: &str, finds: &mut Finds<'_>) {
+    if events::is_github_event(event) {
+        return;
+    }
+    let meant = super::words::nearest(event, &events::github_names());
+    finds.note(path, |at, value| {
+        super::SpecError::new(at, "GitHub has no such event")
+            .value(value)
+            .allowed("an event and its action, like `issues.opened`, or the event alone, like `push`")
+            .nearest(meant)
+    });
 }
 
 fn timing(schedule: &Schedule, finds: &mut Finds<'_>) {

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod github;
+mod hooks;
 mod sandbox;
 mod slack;
 mod words;
@@ -72,6 +73,7 @@ impl Doctor {
                 let here = defined_here(&config, context);
                 looks.extend(sandbox::engines(&here).await);
                 looks.extend(slack::looks(&config.slack, &here).await);
+                looks.extend(hooks::looks(&config, &here));
                 looks.extend(credentials::looks(&config.credentials));
                 looks.extend(words::looks(config.retention, &defined_here(&config, context)));
             }

@@ -1,4 +1,4 @@
-//! How news come in while loops are served: Slack's events over HTTP and over sockets. What comes is kept; who waits for
+//! How news come in while loops are served: Slack's events over HTTP and over sockets, GitHub's over HTTP. What comes is kept; who waits for
 //! it is somebody else's to know.
 
 use std::{sync::Arc, time::Duration};
@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{CliError, Out},
     clock,
-    config::{Config, Slack as Settings},
+    config::{Config, Named, Secret, Slack as Settings},
     engine::{self, Home},
     slack::{Slack, Socket, Take},
-    web::Server,
+    web::{Secrets, Server},
 };
 
 /// How often a socket is looked at.
@@ -37,26 +37,35 @@ impl Doors {
         let server = match &config.web {
             None => None,
             Some(web) => {
-                let secret = match &config.slack.signing_secret {
-                    Some(named) if named.value.is_none() => {
-                        return Err(CliError::usage(format!("`{}` is not set", named.name))
-                            .why("`slack.signing_secret` in `loops.yaml` names it"));
-                    }
-                    named => named.as_ref().and_then(|named| named.value.clone()),
+                let secrets = Secrets {
+                    slack: held(config.slack.signing_secret.as_ref(), "slack.signing_secret")?,
+                    github: held(config.github.webhook.as_ref(), "github.webhook")?,
+                    signals: web
+                        .secrets
+                        .iter()
+                        .filter_map(|(name, named)| Some((name.clone(), named.value.clone()?)))
+                        .collect(),
                 };
-                let server = Server::start(web, home.clone(), secret)
+                let server = Server::start(web, home.clone(), secrets)
                     .await
                     .map_err(|error| CliError::usage(error.to_string()))?;
                 out.note(format!("listening on {}", server.address()));
-                if let Some(url) = web
-                    .public_url
-                    .as_ref()
-                    .filter(|_| config.slack.signing_secret.is_some())
-                {
-                    out.note(format!(
-                        "Slack's request URL is {}/slack/events",
-                        url.as_str().trim_end_matches('/')
-                    ));
+                for (used, what, path) in [
+                    (
+                        config.slack.signing_secret.is_some(),
+                        "Slack's request URL",
+                        "slack/events",
+                    ),
+                    (
+                        config.github.webhook.is_some(),
+                        "the payload URL of GitHub's webhook",
+                        "github",
+                    ),
+                    (!web.secrets.is_empty(), "the address for signals", "signals/LOOP"),
+                ] {
+                    if let Some(url) = web.public_url.as_ref().filter(|_| used) {
+                        out.note(format!("{what} is {}/{path}", url.as_str().trim_end_matches('/')));
+                    }
                 }
                 Some(server)
             }
@@ -81,6 +90,17 @@ impl Doors {
             // It ends with the service's own word; nothing waits for it.
             let _ = tokio::time::timeout(Duration::from_secs(3), sockets).await;
         }
+    }
+}
+
+/// What a named secret holds; none: none is named.
+fn held(named: Option<&Named>, key: &str) -> Result<Option<Secret>, CliError> {
+    match named {
+        Some(Named { name, value: None }) => {
+            Err(CliError::usage(format!("`{name}` is not set"))
+                .why(format!("`{key}` in `loops.yaml` names it")))
+        }
+        named => Ok(named.and_then(|named| named.value.clone())),
     }
 }
 

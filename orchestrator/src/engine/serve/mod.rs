@@ -39,6 +39,9 @@ const ALARM: Duration = Duration::from_secs(1);
 /// close together share a transaction.
 const TOGETHER: Duration = Duration::from_millis(50);
 
+/// What was not needed for so long is let go, if it can be made again.
+const REST: Duration = Duration::from_secs(20);
+
 /// What has not ended so long after it was told to is cut off; it is recovered like what a killed process leaves.
 const CUT_OFF: Duration = Duration::from_secs(5);
 
@@ -164,6 +167,7 @@ impl<'a> Service<'a> {
 
     async fn until(&mut self, stop: &CancellationToken, bell: &Notify) -> Result<(), EngineError> {
         let mut rang = tokio::time::Instant::now();
+        let mut rested = rang;
         loop {
             let soon = self.soon(rang);
             tokio::select! {
@@ -172,6 +176,10 @@ impl<'a> Service<'a> {
                 Some(done) = self.jobs.join_next_with_id() => self.ended(done).await?,
                 () = bell.notified() => {
                     rang = tokio::time::Instant::now();
+                    if rang.duration_since(rested) >= REST {
+                        rested = rang;
+                        loops::signal::rest();
+                    }
                     self.ring().await?;
                 }
                 () = tokio::time::sleep_until(soon.unwrap_or(rang)), if soon.is_some() => {

@@ -14,7 +14,10 @@ use loops::{
     time::Timestamp,
 };
 
-use super::{EngineError, Service, Start, Word};
+use super::{
+    super::hear::{is_sent_with, is_waited_for},
+    EngineError, Service, Start, Word,
+};
 use crate::{
     clock, slack,
     store::{
@@ -31,8 +34,6 @@ const AT_MOST: Duration = Duration::from_secs(30);
 const SWEEP: Duration = Duration::from_secs(3600);
 /// What came longer ago is no news any more.
 const OLDEST: Duration = Duration::from_secs(86_400);
-/// So many events are looked at in one go.
-const AT_ONCE: u32 = 10_000;
 
 /// Why a loop is woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Service<'_> {
             .loops
             .iter()
             .filter(|(_, served)| served.running.is_none() && !served.gone)
-            .filter(|(_, served)| kinds(&served.definition.spec).next().is_some())
+            .filter(|(_, served)| !served.definition.spec.triggers.is_empty())
             .map(|(name, _)| Arc::clone(name))
             .collect();
         if waiting.is_empty() {
@@ -58,7 +59,7 @@ impl Service<'_> {
         }
         let now = clock::now();
         let store = &self.engine.home.store;
-        let events = heard::since(store, now.minus(OLDEST), AT_ONCE).await?;
+        let all = heard::news(store, now.minus(OLDEST)).await?;
         for name in waiting {
             let Some(spec) = self
                 .loops
@@ -71,14 +72,19 @@ impl Service<'_> {
                 .await?
                 .first()
                 .map(|run| run.started_at);
-            let places = self.places(&spec).await?;
-            let ours = |event: &&heard::Heard| {
-                kinds(&spec).any(|kind| kind == event.kind)
-                    && places.as_ref().is_none_or(|places| places.contains(&event.place))
-                    && began.is_none_or(|began| event.at > began)
+            let channels = self.channels(&spec).await?;
+            let ours = |news: &heard::News| waits_for(&spec, channels.as_ref(), news);
+            let later = |news: &heard::News| began.is_none_or(|began| news.last > began);
+            let since = match began {
+                // Only what came since then is counted, and only if something did.
+                Some(began) if all.iter().any(|news| ours(news) && later(news)) => {
+                    Some(heard::news(&self.engine.home.store, began.max(now.minus(OLDEST))).await?)
+                }
+                Some(_) => Some(Vec::new()),
+                None => None,
             };
-            let times: Vec<Timestamp> = events.iter().filter(ours).map(|event| event.at).collect();
-            let Some(why) = due(&times, began, spec.schedule.is_some(), self.up_since, now) else {
+            let news = Gathered::of(since.as_ref().unwrap_or(&all).iter().filter(|news| ours(news)));
+            let Some(why) = due(news, began, spec.schedule.is_some(), self.up_since, now) else {
                 continue;
             };
             self.wake(&name, why, now).await?;
@@ -113,7 +119,7 @@ impl Service<'_> {
     }
 
     /// The channels that a loop reads, by their ids; none: not all of them are known yet, so it may be any.
-    async fn places(&self, spec: &LoopSpec) -> Result<Option<BTreeSet<String>>, EngineError> {
+    async fn channels(&self, spec: &LoopSpec) -> Result<Option<BTreeSet<String>>, EngineError> {
         let mut all = BTreeSet::new();
         for source in &spec.sources {
             let Source::Slack(source) = source else { continue };
@@ -133,28 +139,57 @@ impl Service<'_> {
     }
 }
 
-/// The kinds of Slack's events that a loop waits for.
-fn kinds(spec: &LoopSpec) -> impl Iterator<Item = &str> {
-    spec.triggers.iter().filter_map(|trigger| match trigger {
-        Trigger::Slack(kind) => Some(kind.as_str()),
-        Trigger::Github(_) => None,
+/// Whether news are such as a loop waits for, where it listens: the channels that it reads (none: any), its repository.
+fn waits_for(spec: &LoopSpec, channels: Option<&BTreeSet<String>>, news: &heard::News) -> bool {
+    spec.triggers.iter().any(|trigger| match trigger {
+        Trigger::Slack(kind) => {
+            *kind == news.kind && channels.is_none_or(|channels| channels.contains(&news.place))
+        }
+        Trigger::Github(event) => {
+            is_waited_for(event, &news.kind) && spec.repo.eq_ignore_ascii_case(&news.place)
+        }
+        Trigger::Webhook(secret) => is_sent_with(secret, &news.kind) && spec.name == news.place,
     })
 }
 
-/// Whether a loop is to be woken now: `times` are those of its news, oldest first, `began` its last run's.
+/// How many news there are, and when the first and the last of them came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Gathered {
+    count: usize,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Gathered {
+    /// None: there are none.
+    fn of<'a>(all: impl Iterator<Item = &'a heard::News>) -> Option<Self> {
+        all.map(|news| Self {
+            count: news.count,
+            first: news.first,
+            last: news.last,
+        })
+        .reduce(|one, other| Self {
+            count: one.count + other.count,
+            first: one.first.min(other.first),
+            last: one.last.max(other.last),
+        })
+    }
+}
+
+/// Whether a loop is to be woken now, by its news since its last run, which began at `began`.
 fn due(
-    times: &[Timestamp],
+    news: Option<Gathered>,
     began: Option<Timestamp>,
     has_schedule: bool,
     up_since: Timestamp,
     now: Timestamp,
 ) -> Option<Why> {
-    match (times.first(), times.last()) {
-        (Some(first), Some(last)) => {
+    match news {
+        Some(Gathered { count, first, last }) => {
             let ready = now >= last.plus(GATHER) || now >= first.plus(AT_MOST);
-            ready.then_some(Why::News(times.len()))
+            ready.then_some(Why::News(count))
         }
-        _ => {
+        None => {
             let since = began.unwrap_or(up_since.minus(SWEEP));
             (!has_schedule && now >= since.plus(SWEEP)).then_some(Why::Sweep)
         }
@@ -169,11 +204,39 @@ mod tests {
         Timestamp(second * 1000)
     }
 
+    fn one(kind: &str, place: &str, second: i64) -> heard::News {
+        heard::News {
+            kind: kind.to_owned(),
+            place: place.to_owned(),
+            count: 1,
+            first: at(second),
+            last: at(second),
+        }
+    }
+
+    #[test]
+    fn a_loop_waits_for_its_own_repositorys_events_alone() {
+        let text = "name: a\nkind: fix\nrepo: Acme/shop\ntriggers: [{ github: issues.opened }, { github: push }]\n\
+                    sources: [{ github_issues: {} }]\n";
+        let known = loops::spec::Known {
+            models: ["top", "standard"].map(str::to_owned).to_vec(),
+        };
+        let spec = loops::spec::read("a", text, &known).unwrap();
+        let waits = |kind: &str, place: &str| waits_for(&spec, None, &one(kind, place, 1));
+        assert!(waits("github:issues.opened", "acme/shop") && waits("github:push", "acme/shop"));
+        assert!(
+            !waits("github:issues.opened", "acme/other"),
+            "another repository's"
+        );
+        assert!(!waits("github:issues.closed", "acme/shop"), "another action");
+        assert!(!waits("message", "acme/shop"), "another service's");
+    }
+
     #[test]
     fn a_burst_is_gathered_and_a_stream_does_not_hold_a_run_back_for_ever() {
         let woken = |times: &[i64], now| {
-            let times: Vec<Timestamp> = times.iter().map(|time| at(*time)).collect();
-            due(&times, Some(at(0)), true, at(0), at(now))
+            let all: Vec<heard::News> = times.iter().map(|time| one("message", "C1", *time)).collect();
+            due(Gathered::of(all.iter()), Some(at(0)), true, at(0), at(now))
         };
         assert_eq!(woken(&[], 100), None);
         assert_eq!(woken(&[100, 101, 103], 107), None, "more may come");
@@ -185,15 +248,15 @@ mod tests {
 
     #[test]
     fn a_loop_without_a_schedule_is_run_now_and_then_although_nothing_was_heard() {
-        assert_eq!(due(&[], Some(at(0)), false, at(0), at(3_599)), None);
-        assert_eq!(due(&[], Some(at(0)), false, at(0), at(3_600)), Some(Why::Sweep));
+        assert_eq!(due(None, Some(at(0)), false, at(0), at(3_599)), None);
+        assert_eq!(due(None, Some(at(0)), false, at(0), at(3_600)), Some(Why::Sweep));
         assert_eq!(
-            due(&[], Some(at(0)), true, at(0), at(36_000)),
+            due(None, Some(at(0)), true, at(0), at(36_000)),
             None,
             "its schedule sweeps"
         );
         assert_eq!(
-            due(&[], None, false, at(50), at(50)),
+            due(None, None, false, at(50), at(50)),
             Some(Why::Sweep),
             "it never ran"
         );

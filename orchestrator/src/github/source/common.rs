@@ -1,7 +1,7 @@
 //! What the readers of issues and of pull requests share: pages, whose words are ours, and the form of a signal. It knows
 //! neither cursors nor what a loop asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use loops::{
     signal::{Signal, Voice},
@@ -17,9 +17,10 @@ use super::super::{
     answer::cut,
     ask::Ask,
     comments::HIDDEN,
+    hook::Hook,
     pulls::{Login, Named},
 };
-use crate::source::{Batch, Skipped};
+use crate::source::{Batch, Gone, Skipped, Stretch};
 
 /// One batch in the making.
 pub(super) struct Common<'a> {
@@ -27,6 +28,8 @@ pub(super) struct Common<'a> {
     name: String,
     pub(super) here: &'a Repository,
     pub(super) batch: Batch,
+    /// Whether reactions are not told of.
+    silent: bool,
 }
 
 /// Who wrote something.
@@ -53,7 +56,41 @@ impl<'a> Common<'a> {
             name: format!("github:{}", here.full_name()),
             here,
             batch: Batch::default(),
+            silent: false,
         })
+    }
+
+    /// What an event of `hook` is about, by the key that it stands under.
+    pub(super) fn told<T: serde::de::DeserializeOwned>(
+        &mut self,
+        hook: &Hook,
+        key: &str,
+        id: &str,
+    ) -> Option<T> {
+        let thing = &hook.payload[key];
+        self.silent = !thing["reactions"].is_object();
+        self.read(thing, &key.replace('_', " "), id)
+    }
+
+    /// Notes that something was taken away; `asked`: what is still on its way of it would be read.
+    pub(super) fn gone(&mut self, external_id: String, asked: bool) {
+        let source = self.name.clone();
+        if asked {
+            self.batch.gone.push(Gone { source, external_id });
+        } else {
+            self.batch.deleted.push(Signal::id_of(&source, &external_id));
+        }
+    }
+
+    /// Notes that all that answered something was taken away with it.
+    pub(super) fn emptied(&mut self, root: String) {
+        self.batch.whole.push(Stretch::Answers {
+            source: self.name.clone(),
+            root,
+            after: String::new(),
+            before: "~".to_owned(),
+            here: BTreeSet::new(),
+        });
     }
 
     /// The batch, with how far was read.
@@ -126,8 +163,14 @@ impl<'a> Common<'a> {
         }
     }
 
-    /// Gives a signal; the last version of one stays.
-    pub(super) fn give(&mut self, signal: Signal) {
+    /// Gives a signal that last changed at `changed`; the last version of one stays.
+    pub(super) fn give(&mut self, signal: Signal, changed: Option<Timestamp>) {
+        if let Some(changed) = changed {
+            self.batch.changed.insert(signal.id, changed);
+        }
+        if self.silent {
+            self.batch.silent.insert(signal.id);
+        }
         match self.batch.signals.iter_mut().find(|other| other.id == signal.id) {
             Some(other) => *other = signal,
             None => self.batch.signals.push(signal),
@@ -153,6 +196,13 @@ pub(super) fn state_of(states: &[IssueState]) -> &'static str {
         (false, true) => "closed",
         _ => "all",
     }
+}
+
+/// Whether something bears all of these labels.
+pub(super) fn bears(labels: &[Named], asked: &[String]) -> bool {
+    asked
+        .iter()
+        .all(|label| labels.iter().any(|other| other.name.eq_ignore_ascii_case(label)))
 }
 
 /// The reactions that were given, by name; the counts' sum and address are among them in GitHub's answer.

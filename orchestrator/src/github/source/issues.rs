@@ -22,10 +22,11 @@ use super::{
         GitHubError, Repository,
         ask::Ask,
         comments::second,
+        hook::Hook,
         pages::PAGE,
         pulls::{Login, Named},
     },
-    common::{Common, Who, digestible, fingerprint, state_of, titled},
+    common::{Common, Who, bears, digestible, fingerprint, state_of, titled},
     cursor::Stream,
 };
 use crate::{
@@ -54,6 +55,19 @@ struct Cursor {
     sweep: Option<u32>,
 }
 
+impl Cursor {
+    /// Of a repository of which nothing was read.
+    fn fresh(of: String, now: Timestamp) -> Self {
+        Self {
+            of,
+            issues: Stream::from(now.minus(LOOK_BACK)),
+            comments: Stream::from(now.minus(LOOK_BACK)),
+            swept: now,
+            sweep: None,
+        }
+    }
+}
+
 /// Whether this is a dashboard of ours: what is said under it is an answer to us, and no report.
 fn is_board(body: Option<&str>) -> bool {
     body.is_some_and(|body| body.contains(MARK))
@@ -64,6 +78,8 @@ struct RawIssue {
     number: u64,
     title: String,
     body: Option<String>,
+    /// Older servers do not say it in every event: then it is open.
+    #[serde(default)]
     state: String,
     user: Option<Login>,
     #[serde(default)]
@@ -105,13 +121,7 @@ impl Repository {
         let cursor = cursor
             .and_then(|text| serde_json::from_str::<Cursor>(text).ok())
             .filter(|cursor| cursor.of == of)
-            .unwrap_or_else(|| Cursor {
-                of,
-                issues: Stream::from(now.minus(LOOK_BACK)),
-                comments: Stream::from(now.minus(LOOK_BACK)),
-                swept: now,
-                sweep: None,
-            });
+            .unwrap_or_else(|| Cursor::fresh(of, now));
         let mut reading = Reading {
             common: Common::of(self).await?,
             source,
@@ -127,6 +137,61 @@ impl Repository {
         }
         Ok(reading.common.end(&reading.cursor))
     }
+
+    /// What an event says of an issue or a comment that the source asks for, as [`Self::read_issues`] would give it.
+    ///
+    /// # Errors
+    /// If GitHub does not say who we are.
+    pub(super) async fn hear_issues(&self, source: &GithubIssues, hook: &Hook) -> Result<Batch, GitHubError> {
+        let mut reading = Reading {
+            common: Common::of(self).await?,
+            source,
+            cursor: Cursor::fresh(String::new(), clock::now()),
+            matches: HashMap::new(),
+        };
+        let Some(issue) = reading.common.told::<RawIssue>(hook, "issue", "number") else {
+            return Ok(reading.common.batch);
+        };
+        let (number, asked) = (issue.number, fits(source, &issue));
+        match hook.event.as_str() {
+            _ if issue.pull_request.is_some() => {}
+            "issues" if hook.takes_away() => {
+                reading.common.gone(format!("issue:{number}"), asked);
+                reading.common.emptied(format!("issue:{number}"));
+            }
+            "issues" if asked => reading.give_issue(issue),
+            "issue_comment" => {
+                let comment = reading.common.told::<RawComment>(hook, "comment", "id");
+                match comment {
+                    Some(comment) if hook.takes_away() => {
+                        reading
+                            .common
+                            .gone(format!("comment:{}", comment.id), asked && source.comments);
+                    }
+                    Some(comment) if source.comments => {
+                        reading.matches.insert(number, asked);
+                        reading.give_comment(comment).await?;
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(reading.common.batch)
+    }
+}
+
+/// Whether a source asks for an issue, whatever is to be said about who wrote it.
+fn fits(source: &GithubIssues, issue: &RawIssue) -> bool {
+    let state = if issue.state == "closed" {
+        IssueState::Closed
+    } else {
+        IssueState::Open
+    };
+    issue.pull_request.is_none()
+        && !is_board(issue.body.as_deref())
+        && (source.states.is_empty() || source.states.contains(&state))
+        && bears(&issue.labels, &source.labels)
 }
 
 /// One batch in the making.
@@ -266,17 +331,19 @@ impl Reading<'_> {
             return;
         }
         let text = titled(&issue.title, issue.body.as_deref());
-        self.common.give(Signal {
+        let signal = self.common.signal(
+            format!("issue:{}", issue.number),
+            issue.created_at,
+            Who::of(issue.user.as_ref()),
+            text,
+            &issue.reactions,
+        );
+        let signal = Signal {
             labels: issue.labels.into_iter().map(|label| label.name).collect(),
             url: Some(issue.html_url),
-            ..self.common.signal(
-                format!("issue:{}", issue.number),
-                issue.created_at,
-                Who::of(issue.user.as_ref()),
-                text,
-                &issue.reactions,
-            )
-        });
+            ..signal
+        };
+        self.common.give(signal, Some(issue.updated_at));
     }
 
     async fn give_comment(&mut self, comment: RawComment) -> Result<(), GitHubError> {
@@ -310,11 +377,12 @@ impl Reading<'_> {
             comment.body.unwrap_or_default(),
             &comment.reactions,
         );
-        self.common.give(Signal {
+        let signal = Signal {
             url: Some(comment.html_url),
             thread: Some(format!("issue:{number}")),
             ..signal
-        });
+        };
+        self.common.give(signal, Some(comment.updated_at));
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! where that does not tell enough (its base branch, its reviews), and GitHub does not count what has not changed.
 
 mod raw;
+mod told;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use self::raw::{RawComment, RawPull};
 use super::{
-    super::{GitHubError, PullState, Repository, ask::Ask, comments::second, pages::PAGE},
+    super::{GitHubError, PullState, Repository, Review, ask::Ask, comments::second, pages::PAGE},
     common::{Common, Who, digestible, fingerprint, state_of, titled},
     cursor::Stream,
 };
@@ -53,6 +54,21 @@ struct Cursor {
     sweep: Option<u32>,
 }
 
+impl Cursor {
+    /// Of a repository of which nothing was read.
+    fn fresh(of: String, from: Timestamp, now: Timestamp) -> Self {
+        Self {
+            of,
+            pulls: Stream::from(from),
+            comments: Stream::from(from),
+            lines: Stream::from(from),
+            to_review: BTreeSet::new(),
+            swept: now,
+            sweep: None,
+        }
+    }
+}
+
 impl Repository {
     /// What is new in people's pull requests since `cursor`, which is what an earlier [`Batch`] gave. A cursor that cannot
     /// be understood, or is of other settings, counts as none: signals then come again with the same ids.
@@ -66,15 +82,7 @@ impl Repository {
         let cursor = cursor
             .and_then(|text| serde_json::from_str::<Cursor>(text).ok())
             .filter(|cursor| cursor.of == of)
-            .unwrap_or_else(|| Cursor {
-                of,
-                pulls: Stream::from(from),
-                comments: Stream::from(from),
-                lines: Stream::from(from),
-                to_review: BTreeSet::new(),
-                swept: now,
-                sweep: None,
-            });
+            .unwrap_or_else(|| Cursor::fresh(of, from, now));
         let mut reading = Reading {
             common: Common::of(self).await?,
             source,
@@ -104,6 +112,16 @@ impl Repository {
 enum List {
     Under,
     OnLines,
+}
+
+impl List {
+    /// What one of its comments is called.
+    fn id(self, id: u64) -> String {
+        match self {
+            Self::Under => format!("comment:{id}"),
+            Self::OnLines => format!("line:{id}"),
+        }
+    }
 }
 
 /// One batch in the making.
@@ -182,34 +200,40 @@ impl Reading<'_> {
                 Err(GitHubError::NotFound { .. } | GitHubError::Gone { .. }) => Vec::new(),
                 Err(error) => return Err(error),
             };
-            for review in reviews {
-                let who = Who {
-                    login: &review.author,
-                    bot: review.author_is_bot,
-                };
-                let who = (!review.author.is_empty()).then_some(who);
-                let Some(at) = review.submitted_at.filter(|at| *at >= self.from) else {
-                    continue;
-                };
-                if review.body.trim().is_empty() || self.common.ours(who, Some(&review.body)) {
-                    continue;
-                }
-                let text = match review.state.as_str() {
-                    "CHANGES_REQUESTED" => format!("Changes requested: {}", review.body),
-                    _ => review.body.clone(),
-                };
-                let id = format!("review:{}", review.id);
-                let signal = self.common.signal(id, at, who, text, &BTreeMap::new());
-                self.common.give(Signal {
-                    url: Some(review.url.clone()),
-                    thread: Some(format!("pull:{number}")),
-                    ..signal
-                });
+            for review in &reviews {
+                self.give_review(number, review);
             }
             self.cursor.to_review.remove(&number);
         }
         self.common.batch.more |= !self.cursor.to_review.is_empty();
         Ok(())
+    }
+
+    fn give_review(&mut self, number: u64, review: &Review) {
+        let who = Who {
+            login: &review.author,
+            bot: review.author_is_bot,
+        };
+        let who = (!review.author.is_empty()).then_some(who);
+        let Some(at) = review.submitted_at.filter(|at| *at >= self.from) else {
+            return;
+        };
+        if review.body.trim().is_empty() || self.common.ours(who, Some(&review.body)) {
+            return;
+        }
+        // Capitals where it was asked for, small letters where an event says it.
+        let text = match review.state.eq_ignore_ascii_case("CHANGES_REQUESTED") {
+            true => format!("Changes requested: {}", review.body),
+            false => review.body.clone(),
+        };
+        let id = format!("review:{}", review.id);
+        let signal = self.common.signal(id, at, who, text, &BTreeMap::new());
+        let signal = Signal {
+            url: Some(review.url.clone()),
+            thread: Some(format!("pull:{number}")),
+            ..signal
+        };
+        self.common.give(signal, None);
     }
 
     async fn comments(&mut self, list: List) -> Result<(), GitHubError> {
@@ -301,11 +325,12 @@ impl Reading<'_> {
             text,
             &pull.reactions,
         );
-        self.common.give(Signal {
+        let signal = Signal {
             labels: pull.labels.into_iter().map(|label| label.name).collect(),
             url: Some(pull.html_url),
             ..signal
-        });
+        };
+        self.common.give(signal, Some(pull.updated_at));
     }
 
     async fn give_comment(&mut self, list: List, comment: RawComment) -> Result<(), GitHubError> {
@@ -318,18 +343,16 @@ impl Reading<'_> {
         if self.common.ours(who, comment.body.as_deref()) || !self.is_asked_for(number).await? {
             return Ok(());
         }
-        let id = match list {
-            List::Under => format!("comment:{}", comment.id),
-            List::OnLines => format!("line:{}", comment.id),
-        };
+        let id = list.id(comment.id);
         let signal = self
             .common
             .signal(id, comment.created_at, who, comment.text(), &comment.reactions);
-        self.common.give(Signal {
+        let signal = Signal {
             url: Some(comment.html_url),
             thread: Some(format!("pull:{number}")),
             ..signal
-        });
+        };
+        self.common.give(signal, Some(comment.updated_at));
         Ok(())
     }
 

@@ -133,6 +133,7 @@ async fn answer(State(stub): State<Stub>, request: Request) -> Response {
 
 fn hub(api: &Url, login: Login) -> Hub {
     let settings = GitHub {
+        webhook: None,
         api: api.clone(),
         login: config::Login::None,
         repositories: vec![],

@@ -1,14 +1,24 @@
 //! Taking people's words away. What is left of a signal is its id, its times and where it belongs; the ledger's digest
 //! of its words stays, and without the salt nobody can try out which words they were.
 
-use ::loops::{id::SignalId, time::Timestamp};
+use ::loops::{id::SignalId, signal::Signal, time::Timestamp};
 
 use super::{Kept, columns, look::read};
-use crate::store::{Reader, StoreError, Tx, query::statements};
+use crate::{
+    source::Gone,
+    store::{
+        Reader, StoreError, Tx,
+        query::{Query, statements},
+    },
+};
 
 statements! { "signals":
     ERASE = "UPDATE signals SET text = '', author = NULL, account = NULL, url = NULL, salt = '', flags = '[]', erased_at = $3
         WHERE loop = $1 AND id = $2 AND erased_at IS NULL";
+    BURY = "INSERT INTO signals (loop, id, source, external_id, edition, at, author, voice, text, url, reactions,
+        labels, thread, salt, read_at, flags, private, erased_at)
+        VALUES ($1, $2, $3, $4, 1, $5, NULL, 'machine', '', NULL, '{}', '[]', NULL, '', $5, '[]', 0, $5)
+        ON CONFLICT (loop, id) DO NOTHING";
     OF_AUTHOR = concat!("SELECT ", columns!(), " FROM signals
         WHERE author = $1 AND erased_at IS NULL ORDER BY loop, id");
     OLDER = "SELECT loop, id FROM signals WHERE at < $1 AND erased_at IS NULL ORDER BY at, id LIMIT $2";
@@ -21,6 +31,21 @@ pub async fn erase(tx: &mut Tx, loop_name: &str, id: SignalId, at: Timestamp) ->
         .run(tx, |q| q.bind(loop_name).bind(id.to_string()).bind(at.0))
         .await?
         > 0)
+}
+
+/// Notes that a signal that was never read was taken away at its source, so that what is still on its way of it is not
+/// heard. Nothing changes where it is known.
+pub async fn bury(tx: &mut Tx, loop_name: &str, gone: &Gone, at: Timestamp) -> Result<SignalId, StoreError> {
+    let id = Signal::id_of(&gone.source, &gone.external_id);
+    let bind = |q: Query| {
+        q.bind(loop_name)
+            .bind(id.to_string())
+            .bind(&gone.source)
+            .bind(&gone.external_id)
+            .bind(at.0)
+    };
+    BURY.run(tx, bind).await?;
+    Ok(id)
 }
 
 /// What one person said, in all loops, by the name that sources give them.

@@ -14,7 +14,7 @@ use ::loops::{
 };
 
 pub use self::{
-    erase::{Old, erase, of_author, older},
+    erase::{Old, bury, erase, of_author, older},
     look::{Known, count, everywhere, get, in_private, in_stretch, of_finding, unassigned},
 };
 use super::{
@@ -87,6 +87,34 @@ statements! { "signals":
     SET_FINDING = "UPDATE signals SET finding = $3, noise = NULL WHERE loop = $1 AND id = $2";
     SET_NOISE = "UPDATE signals SET noise = $3, finding = NULL WHERE loop = $1 AND id = $2";
     MOVE = "UPDATE signals SET finding = $2 WHERE finding = $1";
+    ADVANCE = "UPDATE signals SET changed_at = $3 WHERE loop = $1 AND id = $2 AND COALESCE(changed_at, $4) <= $4";
+}
+
+/// Notes when a signal last changed at its source, before its words are kept. False: a later edition is known, or with
+/// `later` one of that very moment, so what is at hand is not to be kept. A signal that is not known is not noted.
+pub async fn advance(
+    tx: &mut Tx,
+    loop_name: &str,
+    id: SignalId,
+    changed: Timestamp,
+    later: bool,
+) -> Result<bool, StoreError> {
+    // A moment before: of the same one is not later.
+    let at_most = if later {
+        changed.0.saturating_sub(1)
+    } else {
+        changed.0
+    };
+    let bind = |q: Query| {
+        q.bind(loop_name)
+            .bind(id.to_string())
+            .bind(changed.0)
+            .bind(at_most)
+    };
+    if ADVANCE.run(tx, bind).await? > 0 {
+        return Ok(true);
+    }
+    Ok(get(&mut *tx, loop_name, id).await?.is_none())
 }
 
 /// Keeps a signal that a source gave. `salt` is fresh randomness for the ledger's digest of its words (see

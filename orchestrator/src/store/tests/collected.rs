@@ -5,6 +5,60 @@ use ::loops::schedule::{Cause, Setback};
 use super::*;
 
 #[tokio::test]
+async fn an_older_edition_never_takes_a_newer_ones_place_and_what_was_buried_is_not_heard() {
+    each_engine(async |scratch| {
+        let mut tx = scratch.begin().await;
+        let one = signal("1", "words");
+        assert!(
+            signals::advance(&mut tx, "shop", one.id, at(5), true)
+                .await
+                .unwrap(),
+            "it is not known"
+        );
+        signals::upsert(&mut tx, "shop", &one, [1; 16], at(9))
+            .await
+            .unwrap();
+        let mut later = async |changed, later| {
+            signals::advance(&mut tx, "shop", one.id, at(changed), later)
+                .await
+                .unwrap()
+        };
+        assert!(later(5, true).await, "nobody said when it changed");
+        assert!(!later(4, false).await && !later(4, true).await, "older");
+        assert!(
+            later(5, false).await && !later(5, true).await,
+            "of the same moment"
+        );
+        assert!(later(6, true).await && !later(5, false).await);
+
+        let gone = crate::source::Gone {
+            source: "github:acme/shop".to_owned(),
+            external_id: "comment:7".to_owned(),
+        };
+        let id = signals::bury(&mut tx, "shop", &gone, at(9)).await.unwrap();
+        assert_eq!(signals::bury(&mut tx, "shop", &gone, at(10)).await.unwrap(), id);
+        let late = Signal {
+            id,
+            source: gone.source.clone(),
+            external_id: gone.external_id.clone(),
+            ..signal("1", "words that are gone")
+        };
+        let read = signals::upsert(&mut tx, "shop", &late, [2; 16], at(11))
+            .await
+            .unwrap();
+        assert_eq!(read, signals::Reading::Unchanged);
+        let kept = signals::get(&mut tx, "shop", id).await.unwrap().unwrap();
+        assert_eq!((kept.signal.text.as_str(), kept.erased_at), ("", Some(at(9))));
+        assert_eq!(
+            signals::unassigned(&mut tx, "shop", 9).await.unwrap().len(),
+            1,
+            "it is no report"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_loop_has_one_open_run_and_closed_ones_stay_closed() {
     each_engine(async |scratch| {
         let mut tx = scratch.begin().await;

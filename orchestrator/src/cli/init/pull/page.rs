@@ -104,6 +104,7 @@ fn row(one: &Shown, about: &About<'_>) -> String {
             Source::GithubActions(_) => "failed workflow runs on the base branch",
             Source::Slack(_) => "Slack",
             Source::File(_) | Source::Junit(_) | Source::Sarif(_) | Source::Csv(_) => "files",
+            Source::Webhook(_) => "what others send",
             Source::Json(_) | Source::Rss(_) | Source::Sentry(_) => "addresses on the network",
         })
         .collect();

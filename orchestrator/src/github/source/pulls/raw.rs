@@ -14,6 +14,7 @@ pub(super) struct RawPull {
     pub(super) number: u64,
     pub(super) title: String,
     pub(super) body: Option<String>,
+    #[serde(default)]
     pub(super) state: String,
     pub(super) user: Option<Login>,
     #[serde(default)]
