@@ -56,7 +56,7 @@ impl<'a> Fleet<'a> {
             let own = std::fs::read_to_string(self.story.world.path(name).join("node"));
             !folder.is_empty() && own.is_ok_and(|own| own.trim() == folder)
         };
-        ["one", "two"].iter().position(|name| is_of(&name)).unwrap_or(0)
+        ["one", "two"].iter().position(is_of).unwrap_or(0)
     }
 
     fn ask(&self, sql: &str) -> String {
@@ -65,12 +65,12 @@ impl<'a> Fleet<'a> {
 
     /// Whoever has ended is started again, as a supervisor would.
     async fn look_after(&mut self) {
-        for at in 0..self.children.len() {
+        for (at, process) in PROCESSES.iter().enumerate() {
             if self.children[at].has_ended() {
                 let ended = self.replace(at);
                 let ended = self.story.world.end(ended).await;
                 self.done
-                    .push(format!("{} ended by itself: {ended}", PROCESSES[at].join(" ")));
+                    .push(format!("{} ended by itself: {ended}", process.join(" ")));
             }
         }
     }

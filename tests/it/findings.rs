@@ -322,17 +322,19 @@ async fn words_of_a_private_channel_stay_out_of_a_pull_request_unless_the_loop_l
             let ran = shop.world.loops(["run", "fix"]).await;
             assert!(matches!(ran.code, 0 | 4), "{ran}");
         }
-        let mut there = hub.world();
-        let there = there.repo(SHOP);
-        let comments = there.comments.values();
-        let comments = comments
-            .filter(|comment| comment.author == BOT)
-            .map(|comment| comment.body.clone());
-        let replies = there.review_comments.values();
-        let replies = replies
-            .filter(|comment| comment.author == BOT)
-            .map(|comment| comment.body.clone());
-        let (comments, replies): (Vec<String>, Vec<String>) = (comments.collect(), replies.collect());
+        let (comments, replies): (Vec<String>, Vec<String>) = {
+            let mut there = hub.world();
+            let there = there.repo(SHOP);
+            let comments = there.comments.values();
+            let comments = comments
+                .filter(|comment| comment.author == BOT)
+                .map(|comment| comment.body.clone());
+            let replies = there.review_comments.values();
+            let replies = replies
+                .filter(|comment| comment.author == BOT)
+                .map(|comment| comment.body.clone());
+            (comments.collect(), replies.collect())
+        };
         let explains = comments.iter().find(|body| body.contains("**Tried**")).unwrap();
         let news = comments
             .iter()

@@ -46,8 +46,7 @@ impl Disk {
     pub(crate) fn free(&self) -> Option<u64> {
         let there = self.folder.ancestors().find(|folder| folder.exists())?;
         let disk = nix::sys::statvfs::statvfs(there).ok()?;
-        let block = u64::try_from(disk.fragment_size()).ok()?;
-        u64::try_from(disk.blocks_available()).ok()?.checked_mul(block)
+        disk.blocks_available().checked_mul(disk.fragment_size())
     }
 
     /// Whether it is so full that sandboxes are stopped: what came of an order meanwhile says nothing about it.
