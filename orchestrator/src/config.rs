@@ -15,7 +15,9 @@ pub mod budget;
 pub mod builtin;
 pub mod credentials;
 pub mod database;
+pub mod disk;
 pub mod github;
+mod metrics;
 pub mod models;
 pub mod node;
 pub mod retention;
@@ -28,6 +30,7 @@ pub mod web;
 pub use budget::Budget;
 pub use credentials::{Credential, Credentials};
 pub use database::Database;
+pub use disk::Disk;
 pub use github::GitHub;
 pub use models::{Model, Models, Provider, Vendor};
 pub use node::Node;
@@ -108,10 +111,14 @@ pub struct Config {
     pub slack: Slack,
     /// Where the service listens; none: nothing comes in over HTTP.
     pub web: Option<Web>,
+    /// Where a monitor finds figures; none: nowhere.
+    pub metrics: Option<std::net::SocketAddr>,
     /// How much review people can bear.
     pub review: Review,
     /// How long people's words are kept.
     pub retention: Retention,
+    /// How much of the disk is left alone.
+    pub disk: Disk,
     /// How this process carries out orders.
     pub node: Node,
     /// What the service may do at once.
@@ -131,8 +138,10 @@ struct File {
     github: github::File,
     slack: slack::File,
     web: web::File,
+    metrics: metrics::File,
     review: review::File,
     retention: retention::File,
+    disk: disk::File,
     node: node::File,
     serve: serve::File,
     credentials: credentials::File,
@@ -171,6 +180,7 @@ impl Config {
         let credentials = file.credentials.resolve(env, &mut problems);
         let slack = file.slack.resolve(env, &mut problems);
         let web = file.web.resolve(env, &mut problems);
+        let metrics = file.metrics.resolve(&mut problems);
         let github = file.github.resolve(folder, env, &mut problems);
         let (Some(github), Some(slack), true) = (github, slack, problems.is_empty()) else {
             return Err(bad(problems));
@@ -193,8 +203,10 @@ impl Config {
             github,
             slack,
             web,
+            metrics,
             review,
             retention,
+            disk: file.disk.resolve(),
             node,
             serve,
             credentials,

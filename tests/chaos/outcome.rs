@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 
 use harness::world::{BOT, SHOP};
 use loops::{budget::Money, time::Timestamp};
-use orchestrator::store::{Store, calls};
+use orchestrator::store::calls;
 
-use super::story::{BUDGET_USD, BUGS, Story};
+use super::{
+    deeds::open,
+    story::{BUDGET_USD, BUGS, Story},
+};
 
 /// A pull request.
 #[derive(Debug, PartialEq)]
@@ -47,7 +50,13 @@ fn kind(body: &str) -> String {
 }
 
 impl Outcome {
-    pub(super) async fn of(story: &Story) -> Self {
+    /// Whether GitHub has what it shall have; a quick look, before the service is asked.
+    pub(super) fn is_at_hub(story: &Story<'_>, expected: &Self) -> bool {
+        let (pulls, boards, branches) = there(story);
+        pulls == expected.pulls && boards == expected.boards && branches == expected.branches
+    }
+
+    pub(super) async fn of(story: &Story<'_>) -> Self {
         let world = &story.world;
         let findings = world.loops(["findings", "--format", "json"]).await.json();
         let findings = findings.as_array().unwrap().iter();
@@ -70,7 +79,7 @@ impl Outcome {
     }
 }
 
-fn there(story: &Story) -> (Vec<Pull>, usize, usize) {
+fn there(story: &Story<'_>) -> (Vec<Pull>, usize, usize) {
     let mut there = story.hub.world();
     let shop = there.repo(SHOP);
     let ours = shop.issues.values().filter(|issue| issue.author == BOT);
@@ -121,13 +130,8 @@ fn content(shop: &harness::github::Repository, head: &str, path: &str) -> String
 }
 
 /// Whatever was killed, every call was paid for and the budget was not left.
-async fn within_budget(story: &Story) {
-    let settings = std::fs::read_to_string(story.world.path("loops.yaml")).unwrap();
-    let store = if settings.contains("database:") {
-        Store::connect(story.world.database()).await.unwrap()
-    } else {
-        Store::open(&story.world.state()).await.unwrap()
-    };
+async fn within_budget(story: &Story<'_>) {
+    let store = open(&story.world).await.unwrap();
     let spent = calls::spend_since(&store, "fix", Timestamp(0)).await.unwrap();
     store.close().await;
     let most = Money::usd(f64::from(BUDGET_USD));

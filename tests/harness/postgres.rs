@@ -37,6 +37,10 @@ pub fn database() -> String {
         COUNT.fetch_add(1, Ordering::Relaxed)
     );
     cluster.sql(&format!("CREATE SCHEMA {schema}"));
+    address(cluster, &schema)
+}
+
+fn address(cluster: &Cluster, schema: &str) -> String {
     format!(
         "postgres://postgres@localhost/postgres?host={}&options=-csearch_path%3D{schema}",
         cluster.data.display()
@@ -57,6 +61,133 @@ pub fn sql(address: &str, sql: &str) -> String {
         bin: binaries(),
     };
     cluster.sql(&format!("SET search_path = {schema}; {sql}"))
+}
+
+/// A server of one test's own, which it may stop, cut and start again. It ends with this, or with the test's process.
+#[derive(Debug)]
+pub struct Own {
+    folder: PathBuf,
+}
+
+impl Own {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// If Postgres is not installed, or does not start.
+    pub fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let (process, n) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("loops-postgres-of-{process}-{n}"));
+        fs::DirBuilder::new()
+            .mode(0o711)
+            .create(&folder)
+            .expect("a folder can be made");
+        let own = Self { folder };
+        own.cluster().init(unprivileged());
+        let log = own.folder.join("log");
+        if let Some((uid, gid)) = unprivileged() {
+            fs::File::create(&log).expect("a file can be made");
+            std::os::unix::fs::chown(&log, Some(uid), Some(gid)).expect("root may do that");
+        }
+        own.control("start", "fast");
+        own.ends_with_us();
+        own
+    }
+
+    /// The address of a fresh and empty schema.
+    pub fn database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let schema = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let cluster = self.cluster();
+        cluster.sql(&format!("CREATE SCHEMA {schema}"));
+        address(&cluster, &schema)
+    }
+
+    /// Falls as it would with its machine, and is started again: nothing is said to anybody, nothing is written down.
+    pub fn falls_and_comes_back(&self) {
+        self.control("restart", "immediate");
+    }
+
+    /// Breaks all connections; it stays.
+    pub fn cuts_all(&self) {
+        self.cluster().sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        );
+    }
+
+    fn cluster(&self) -> Cluster {
+        Cluster {
+            data: self.folder.join("data"),
+            bin: binaries(),
+        }
+    }
+
+    fn control(&self, what: &str, mode: &str) {
+        let Cluster { data, bin } = self.cluster();
+        let socket = data.display().to_string();
+        let options =
+            format!("-k '{socket}' -c listen_addresses= -c max_connections=100 -c shared_buffers=32MB");
+        let mut command = Command::new(bin.join("pg_ctl"));
+        command.args([what, "--silent", "--wait", "--pgdata"]).arg(&data);
+        if what != "start" {
+            command.args(["--mode", mode]);
+        }
+        if what != "stop" {
+            command.arg("--log").arg(self.folder.join("log"));
+            command.arg("--options").arg(options);
+        }
+        if let Some((uid, gid)) = unprivileged() {
+            command.uid(uid).gid(gid);
+        }
+        let status = command
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("pg_ctl can be started");
+        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        assert!(status.success(), "pg_ctl {what}: {log}");
+    }
+
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it outlives us, for it looks whether we have ended"
+    )]
+    fn ends_with_us(&self) {
+        let Cluster { data, bin } = self.cluster();
+        let drop_rights = unprivileged().map_or(String::new(), |(uid, gid)| {
+            format!("setpriv --reuid={uid} --regid={gid} --clear-groups")
+        });
+        let script = format!(
+            "while kill -0 {us} && [ -d '{data}' ]; do sleep 0.5; done
+             {drop_rights} '{bin}/pg_ctl' stop --silent --mode immediate --pgdata '{data}'; rm -rf '{folder}'",
+            us = std::process::id(),
+            bin = bin.display(),
+            data = data.display(),
+            folder = self.folder.display(),
+        );
+        Command::new("sh")
+            .args(["-c", &script])
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh can be started");
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // After a panic, who looks whether we have ended stops it.
+        if !std::thread::panicking() {
+            self.control("stop", "immediate");
+            let _ = fs::remove_dir_all(self.folder.join("data"));
+        }
+    }
 }
 
 /// A running server.
@@ -92,12 +223,8 @@ impl Cluster {
         cluster
     }
 
-    #[expect(
-        clippy::zombie_processes,
-        reason = "it outlives us, for the tests that come after"
-    )]
-    fn start(&self, folder: &Path) {
-        let who = unprivileged();
+    /// Lays out an empty one.
+    fn init(&self, who: Option<(u32, u32)>) {
         fs::DirBuilder::new()
             .mode(0o700)
             .recursive(true)
@@ -128,6 +255,15 @@ impl Cluster {
             "initdb: {}",
             String::from_utf8_lossy(&made.stderr)
         );
+    }
+
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it outlives us, for the tests that come after"
+    )]
+    fn start(&self, folder: &Path) {
+        let who = unprivileged();
+        self.init(who);
 
         let drop_rights = who.map_or(String::new(), |(uid, gid)| {
             format!("setpriv --reuid={uid} --regid={gid} --clear-groups")

@@ -110,6 +110,8 @@ impl Bench {
             attempt,
             Job::Work(Work {
                 agent: self.agent(brief),
+                save_every: None,
+                saved: None,
             }),
         )
     }

@@ -234,7 +234,7 @@ async fn a_run_that_is_killed_with_two_hundred_open_tasks_goes_on_with_them() {
 
 /// How many tasks a recipe has.
 fn many() -> usize {
-    let said = std::env::var("LOOPS_FAN").ok();
+    let said = std::env::var_os("LOOPS_FAN").and_then(|said| said.into_string().ok());
     said.and_then(|many| many.parse().ok()).unwrap_or(1_000)
 }
 

@@ -236,6 +236,7 @@ async fn an_erased_person_has_no_words_left_and_the_ledger_is_whole() {
 #[tokio::test]
 async fn what_is_older_than_retention_keeps_is_taken_away_by_command_and_by_the_service() {
     let world = world().await;
+    world.settings("retention: { transcripts: never }\n");
     let none = world.loops(["erase", "--old", "--yes"]).await;
     assert_eq!(none.code, 2, "a control: without a setting nothing goes: {none}");
     assert!(ran(&world, ["findings"]).await.contains("umlaut"));
@@ -321,17 +322,19 @@ async fn words_of_a_private_channel_stay_out_of_a_pull_request_unless_the_loop_l
             let ran = shop.world.loops(["run", "fix"]).await;
             assert!(matches!(ran.code, 0 | 4), "{ran}");
         }
-        let mut there = hub.world();
-        let there = there.repo(SHOP);
-        let comments = there.comments.values();
-        let comments = comments
-            .filter(|comment| comment.author == BOT)
-            .map(|comment| comment.body.clone());
-        let replies = there.review_comments.values();
-        let replies = replies
-            .filter(|comment| comment.author == BOT)
-            .map(|comment| comment.body.clone());
-        let (comments, replies): (Vec<String>, Vec<String>) = (comments.collect(), replies.collect());
+        let (comments, replies): (Vec<String>, Vec<String>) = {
+            let mut there = hub.world();
+            let there = there.repo(SHOP);
+            let comments = there.comments.values();
+            let comments = comments
+                .filter(|comment| comment.author == BOT)
+                .map(|comment| comment.body.clone());
+            let replies = there.review_comments.values();
+            let replies = replies
+                .filter(|comment| comment.author == BOT)
+                .map(|comment| comment.body.clone());
+            (comments.collect(), replies.collect())
+        };
         let explains = comments.iter().find(|body| body.contains("**Tried**")).unwrap();
         let news = comments
             .iter()
@@ -343,4 +346,32 @@ async fn words_of_a_private_channel_stay_out_of_a_pull_request_unless_the_loop_l
         }
         shop.world.close().await;
     }
+}
+
+#[tokio::test]
+async fn what_agents_made_of_an_erased_person_s_words_goes_too_once_it_is_decided() {
+    use crate::small_story::{RUN, TITLE, came_to_the_fix, proposed, well};
+    let (world, origin) = well().await;
+    let first = world.loops(RUN).await;
+    came_to_the_fix(&origin, &first);
+    let run = first.json()["run"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(proposed(&origin, &first)[0].0, TITLE);
+    // As long as it is open, people need its words.
+    let open = ran(&world, ["erase", "anna", "--yes"]).await;
+    assert!(
+        open.contains("0 tasks") && open.contains("may quote them"),
+        "{open}"
+    );
+    assert!(ran(&world, ["show", &run]).await.contains(TITLE));
+    let review = world.loops(["review", "--format", "json"]).await.json();
+    let id = review[0]["id"].as_str().unwrap().to_owned();
+    ran(&world, ["reject", &id, "--reason", "not now"]).await;
+    let decided = ran(&world, ["erase", "ben", "--yes"]).await;
+    assert!(decided.contains("1 task"), "{decided}");
+    let shown = ran(&world, ["show", &run]).await;
+    assert!(!shown.contains(TITLE) && shown.contains("(erased)"), "{shown}");
+    let page = world.loops(["show", &id]).await;
+    assert!(!page.all().contains("mean of no ratings"), "{page}");
+    ran(&world, ["audit", "verify"]).await;
+    world.close().await;
 }

@@ -103,3 +103,32 @@ async fn a_leader_that_ends_in_good_order_leaves_its_run_to_the_other() {
     comes_to_one_proposal(&world, &origin, second).await;
     world.close().await;
 }
+
+#[tokio::test]
+async fn without_epochs_a_leader_that_froze_leads_on_beside_the_one_that_followed_it() {
+    let (world, _origin, first, mut second) = two().await;
+    // The control: whoever follows has the epoch of the one before.
+    ask(
+        &world,
+        "CREATE FUNCTION same() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.epoch = OLD.epoch; RETURN NEW; END $$;
+         CREATE TRIGGER same BEFORE UPDATE ON leader FOR EACH ROW EXECUTE FUNCTION same()",
+    );
+    first.signal("STOP");
+    assert!(second.says("this one leads now").await, "it never led");
+    let now = ask(
+        &world,
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+    );
+    first.signal("CONT");
+    // Longer than the one with an epoch of its own takes to see that it is over.
+    let both =
+        format!("SELECT 1 FROM nodes WHERE role = 'leads' AND seen_at > {now} + 4000 HAVING count(*) = 2");
+    once(&world, &both).await;
+    first.interrupt();
+    let woken = world.end(first).await;
+    assert!(!woken.stderr.contains("another loops has taken over"), "{woken}");
+    world.model().release(&session());
+    second.interrupt();
+    world.end(second).await;
+    world.close().await;
+}

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     agent::{
         Cause, Ended,
-        builtin::{Bench, NotBegun},
+        builtin::{Bench, NotBegun, Saver},
     },
     checks,
     order::{self, AgentSettings, Change, Job, Order, Outcome, Report},
@@ -150,15 +150,25 @@ impl Attempt<'_> {
                     proved = checks::prove(prove, self.order, self.machine, self.reports) => Ok(proved),
                 }
             }
-            Job::Work(work) => self.work(&work.agent).await,
+            Job::Work(work) => self.work(work).await,
             Job::Review(review) => self.review(&review.agent, &review.change).await,
         }
     }
 
-    async fn work(&mut self, agent: &AgentSettings) -> Result<order::Result, Failure> {
+    async fn work(&mut self, work: &order::Work) -> Result<order::Result, Failure> {
+        let agent = &work.agent;
         let room = self.room(agent, self.order.start.as_ref(), true).await?;
         self.stage("agent");
-        let worked = self.bench(agent, &room).work().await;
+        let saved = work.saved.as_ref();
+        let saver = work
+            .save_every
+            .map(|every| Saver::new(&room.workspace, self.reports, every.0, saved));
+        let bench = Bench {
+            saver: saver.as_ref(),
+            saved,
+            ..self.bench(agent, &room)
+        };
+        let worked = bench.work().await;
         let stopped = room.host.stopped();
         room.host.stop().await;
         let ended = self.counted(worked?);
@@ -170,6 +180,9 @@ impl Attempt<'_> {
         }
         self.stage("capture");
         let change = room.workspace.capture().await.map_err(Failure::Capture)?;
+        if let (Cause::Cancelled, Some(saver)) = (&ended.cause, &saver) {
+            saver.save(&ended.conversation, change.clone());
+        }
         Ok(order::Result::Worked {
             change,
             summary: ended.last_words,
@@ -307,6 +320,8 @@ impl Attempt<'_> {
             deadline: room.deadline,
             stop: self.stop.clone(),
             reports: self.reports,
+            saver: None,
+            saved: None,
         }
     }
 

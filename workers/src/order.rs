@@ -10,6 +10,8 @@ use loops::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::agent::messages::Message;
+
 /// Everything that one attempt needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
@@ -109,6 +111,22 @@ pub use loops::spec::Advisor;
 pub struct Work {
     /// The agent.
     pub agent: AgentSettings,
+    /// How often what there is so far is saved ([`Report::Saved`]); none: never.
+    #[serde(default)]
+    pub save_every: Option<Span>,
+    /// What was saved of this same attempt before its worker was lost: it goes on from there. The tree that belongs to it
+    /// is the order's `start`.
+    #[serde(default)]
+    pub saved: Option<Saved>,
+}
+
+/// A session as it was saved on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// The conversation; its last message is ours.
+    pub messages: Vec<Message>,
+    /// The agent's to-do list.
+    pub todo: Vec<TodoItem>,
 }
 
 /// Run the checks on a change.
@@ -181,6 +199,15 @@ pub enum Report {
     Entry {
         /// The line.
         entry: Entry,
+    },
+    /// What there is so far, for whoever has to go on with it: the tree, and the conversation that led to it.
+    Saved {
+        /// The tree; none: it is the base's.
+        change: Option<Change>,
+        /// How many messages were saved before.
+        after: usize,
+        /// Those since then.
+        messages: Vec<Message>,
     },
 }
 

@@ -102,14 +102,15 @@ fn tell(context: &Context, erased: &Erased) {
     let out = context.out;
     if out.format == Format::Json {
         out.json(&json!({
-            "signals": erased.signals, "transcript_lines": erased.lines, "going_on": erased.going_on,
+            "signals": erased.signals, "tasks": erased.tasks, "transcript_lines": erased.lines, "going_on": erased.going_on,
             "proposals": erased.proposals,
         }));
         return;
     }
     out.line(format!(
-        "{} and {} lines of transcripts have no words any more; the ledger is as it was",
+        "{}, {} and {} lines of transcripts have no words any more; the ledger is as it was",
         report::count(erased.signals, "signal"),
+        report::count(erased.tasks, "task"),
         erased.lines
     ));
     for run in &erased.going_on {

@@ -11,7 +11,7 @@ use crate::{
     clock,
     config::Retention,
     engine::{self, Home, News, Waiting},
-    store::{StateLock, Store},
+    store::StateLock,
 };
 
 /// How often the service looks whether something is to leave.
@@ -79,13 +79,16 @@ pub(super) async fn carry_out(context: &Context, home: &Home) -> Result<(), CliE
     Ok(())
 }
 
-/// Takes away what is older than it is to be kept, each hour until `stop`.
-pub(super) async fn sweep_on(store: Store, retention: Retention, out: Out, stop: CancellationToken) {
-    if retention.is_none() {
-        return;
-    }
+/// Takes away what is older than it is to be kept, and what nobody needs any more, each hour until `stop`.
+pub(super) async fn sweep_on(home: Home, retention: Retention, out: Out, stop: CancellationToken) {
     loop {
-        match engine::sweep(&store, &retention).await {
+        match engine::tidy(&home).await {
+            Ok(told) => told
+                .into_iter()
+                .for_each(|what| out.note(format!("{}  removed   {what}", clock::now()))),
+            Err(error) => out.note(format!("{}  trouble   what is old stays: {error}", clock::now())),
+        }
+        match engine::sweep(&home.store, &retention).await {
             Ok(erased) if erased.signals > 0 || erased.lines > 0 => out.note(format!(
                 "{}  erased    what is older than `retention` keeps: {} signals, {} lines of transcripts",
                 clock::now(),

@@ -21,6 +21,7 @@ mod out;
 mod plans;
 mod report;
 mod review;
+mod room;
 mod run;
 mod sandbox;
 mod schema;
@@ -270,7 +271,8 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-/// Logs go to standard error; without `-v` only what went wrong.
+/// Logs go to standard error; without `-v` only what went wrong. A program that has the service in it may listen by
+/// itself; it did so before.
 fn telemetry(verbose: u8, color: bool) {
     let level = match verbose {
         0 => "error",
@@ -282,5 +284,6 @@ fn telemetry(verbose: u8, color: bool) {
         .with_writer(|| out::Logs)
         .with_target(verbose > 1)
         .with_ansi(color)
-        .init();
+        .try_init()
+        .unwrap_or_default();
 }

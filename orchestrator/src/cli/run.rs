@@ -82,6 +82,12 @@ pub(super) async fn drive(
     cassette: Option<std::path::PathBuf>,
 ) -> Result<Exit, CliError> {
     let service = context.service(cassette).await?;
+    if let Some(short) = service.engine.home.disk.short() {
+        service.leave().await;
+        return Err(CliError::new(short.to_string()).todo(
+            "make room (`loops status` says what takes how much), or write a smaller `disk.keep_free`",
+        ));
+    }
     errands::look(&service.engine.home, context.out).await?;
     if service.engine.home.slack.is_none() && engine::says_in_slack(&definition.spec) {
         context

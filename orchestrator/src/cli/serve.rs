@@ -63,7 +63,7 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     let lost = service.lost();
     let home = service.engine.home.clone();
     let places = config.serve.runs;
-    let (store, retention) = (home.store.clone(), config.retention);
+    let retention = config.retention;
     let shelf = Shelf::new(&home, &config).await?;
     let folder = Folder::new(context.global.specs.clone(), config.models.clone());
     let mut loops = Loops::new(folder, shelf.clone());
@@ -73,7 +73,12 @@ pub(super) async fn serve(context: &Context, args: Args) -> Result<Exit, CliErro
     ));
     let doors = Doors::open(&home, &config, out, &stop).await?;
     let fresh = tokio::spawn(shelf.keep_fresh(home, config, out, stop.clone()));
-    let sweeping = tokio::spawn(errands::sweep_on(store, retention, out, stop.clone()));
+    let sweeping = tokio::spawn(errands::sweep_on(
+        service.engine.home.clone(),
+        retention,
+        out,
+        stop.clone(),
+    ));
     let errands = tokio::spawn(errands::keep_on(service.engine.home.clone(), out, stop.clone()));
     let served = Service::new(
         &service.engine,
@@ -143,6 +148,9 @@ fn say(out: Out, word: &Word) {
         Word::Held(name, why) => format!("held      {name}: {why}"),
         Word::Ended(name, run, how) => format!("run       {name}: {} {}", run.short(), how.replace('_', " ")),
         Word::Trouble(name, why) => format!("trouble   {name}: {why}"),
+        Word::Outage(why) => format!("trouble   {why}; it is asked again until it can be"),
+        Word::Room(Some(words)) => format!("disk      {words}"),
+        Word::Room(None) => "disk      there is room again: what waited goes on".to_owned(),
     };
     out.note(format!("{}  {}", clock::now(), plain(&line)));
 }

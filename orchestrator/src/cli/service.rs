@@ -138,7 +138,9 @@ impl Context {
             .canonicalize()
             .unwrap_or_else(|_| config.state.clone());
         // It reaches no forge: what it works on comes from the store.
-        let home = Home::new(store, Arc::new(machine()), folder, None).with_node(node);
+        let home = Home::new(store, Arc::new(machine()), folder, None)
+            .with_node(node)
+            .with_disk(config.disk);
         home.take_over_our_own().await?;
         let playback = match cassette.or_else(|| config.models.play.clone()) {
             Some(path) => Some(Cassette::load(&path).map_err(|error| CliError::usage(error.to_string()))?),
@@ -345,5 +347,6 @@ fn home(config: Config, store: Store, folder: PathBuf) -> Result<Home, CliError>
         .with_slack(slack)
         .with_review(config.review)
         .with_node(config.node)
+        .with_disk(config.disk)
         .with_feeds(feeds))
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     CliError, Context, Exit, Format, nodes, report,
     review::{notice_merges, row},
+    room,
     served::{self, Served},
 };
 use crate::{
@@ -89,6 +90,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     let troubles = engine::troubles(&store, None).await?;
     let places = ticks::unbegun(&store).await?;
     let unmerged = engine::unmerged(&store).await?;
+    let disk = engine::usage(&home).await?;
     if out.format == Format::Json {
         let runs: Vec<_> = open.iter().map(|run| json!({ "id": run.id, "loop": run.loop_name, "state": run.phase, "started_at": run.started_at })).collect();
         out.json(&json!({
@@ -103,6 +105,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
             "waiting_for_a_place": places.iter().map(|tick| json!({ "loop": tick.loop_name, "due_at": tick.due_at })).collect::<Vec<_>>(),
             "proposals": waiting.iter().map(row).collect::<Vec<_>>(),
             "plans": planned.iter().map(super::plans::row).collect::<Vec<_>>(),
+            "disk": disk,
             "nodes": working.nodes.iter().map(nodes::row).collect::<Vec<_>>(),
             "open_findings": known.len(),
             "retention": {
@@ -188,6 +191,7 @@ pub(super) async fn status(context: &Context) -> Result<Exit, CliError> {
     for trouble in &troubles {
         out.line(format!("does not work: {}", plain(&words_of(trouble))));
     }
+    room::lines(&disk).into_iter().for_each(|line| out.line(line));
     let (waits, open) = (waiting.len(), known.len());
     let proposals = if waits == 1 {
         "1 proposal waits".to_owned()

@@ -102,6 +102,7 @@ fn say(out: Out, word: &NodeWord) {
         NodeWord::Done(attempt) => format!("done      {}", attempt.short()),
         NodeWord::GaveBack(attempt) => format!("back      {} is for others", attempt.short()),
         NodeWord::Stopped(attempt) => format!("stopped   {} is none of ours any more", attempt.short()),
+        NodeWord::Room => "disk      there is room again: what waited goes on".to_owned(),
         NodeWord::Trouble(why) => format!("trouble   {why}"),
     };
     out.note(format!("{}  {}", clock::now(), plain(&line)));

@@ -27,6 +27,8 @@ pub struct Node {
     pub proofs: u32,
     /// After so long without a word it is taken for lost, and its orders are given to others.
     pub lease: Duration,
+    /// How often what a worker has so far is saved, for whoever has to go on with it; none: never.
+    pub save_every: Option<Duration>,
 }
 
 impl Default for Node {
@@ -37,6 +39,7 @@ impl Default for Node {
             places: 16,
             proofs: 2,
             lease: Duration::from_secs(30),
+            save_every: Some(Duration::from_secs(30)),
         }
     }
 }
@@ -78,6 +81,7 @@ pub(super) struct File {
     places: Option<u32>,
     proofs: Option<u32>,
     lease: Option<String>,
+    save_every: Option<String>,
 }
 
 impl File {
@@ -117,12 +121,30 @@ impl File {
                 usual.lease
             }
         };
+        let save_every = match self.save_every.as_deref() {
+            None => usual.save_every,
+            Some("never") => None,
+            Some(text) => match text.parse::<Span>() {
+                Ok(span) if span.0 <= LONGEST => Some(span.0),
+                Ok(span) => {
+                    wrong(format!(
+                        "`node.save_every` is {span}; it must be 0s to 10m, or `never`"
+                    ));
+                    None
+                }
+                Err(why) => {
+                    wrong(format!("`node.save_every`: {why}"));
+                    None
+                }
+            },
+        };
         Node {
             name,
             labels,
             places,
             proofs,
             lease,
+            save_every,
         }
     }
 }
@@ -142,7 +164,9 @@ mod tests {
     #[test]
     fn what_is_not_written_is_this_machine_without_labels() {
         assert_eq!(read("").unwrap(), Node::default());
-        let own = read("node: { name: north, labels: [gpu, big, gpu], places: 0, lease: 5s }").unwrap();
+        let own = "node: { name: north, labels: [gpu, big, gpu], places: 0, lease: 5s, save_every: never }";
+        let own = read(own).unwrap();
+        assert_eq!(own.save_every, None);
         assert_eq!((own.name.as_str(), own.places), ("north", 0));
         assert_eq!(own.labels, ["big", "gpu"]);
         assert_eq!(own.lease, Duration::from_secs(5));
@@ -150,8 +174,9 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_told_of_all_at_once() {
-        let wrong = read("node: { labels: [GPU], places: 5000, proofs: 0, lease: 1s }").unwrap_err();
-        for key in ["labels", "places", "proofs", "lease"] {
+        let wrong =
+            read("node: { labels: [GPU], places: 5000, proofs: 0, lease: 1s, save_every: 1h }").unwrap_err();
+        for key in ["labels", "places", "proofs", "lease", "save_every"] {
             assert!(wrong.contains(&format!("node.{key}")), "{key}: {wrong}");
         }
         assert!(read("node: { labels: [\"\"] }").is_err());

@@ -10,6 +10,10 @@ use super::Problem;
 /// Nothing is kept for less than this: a run must be able to read what it works on.
 const LEAST: Duration = Duration::from_secs(86_400);
 
+/// What agents were told, said and did is kept for so long unless something else is written: it grows fastest, and
+/// nobody reads it after a year.
+const TRANSCRIPTS: Duration = Duration::from_secs(400 * 86_400);
+
 /// How long words are kept, counted from when they were said; none: for good.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
@@ -47,7 +51,7 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Checks what is written; what is not written is kept for good.
+    /// Checks what is written, and fills in the rest.
     pub(super) fn resolve(self, problems: &mut Vec<Problem>) -> Retention {
         let mut span = |key: &str, text: Option<String>| {
             let text = text.filter(|text| text != "never")?;
@@ -61,7 +65,10 @@ impl File {
         };
         Retention {
             signals: span("signals", self.signals),
-            transcripts: span("transcripts", self.transcripts),
+            transcripts: match self.transcripts {
+                None => Some(TRANSCRIPTS),
+                written => span("transcripts", written),
+            },
         }
     }
 }

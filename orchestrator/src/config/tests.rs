@@ -160,9 +160,19 @@ fn caps_that_hold_nothing_or_contradict_each_other_are_named() {
 }
 
 #[test]
-fn words_are_kept_for_good_unless_the_file_says_how_long() {
+fn what_people_said_is_kept_for_good_and_transcripts_for_a_year_unless_the_file_says_how_long() {
     use std::time::Duration;
-    assert!(config("").unwrap().retention.is_none());
+    let usual = config("").unwrap().retention;
+    assert_eq!(
+        (usual.signals, usual.transcripts),
+        (None, Some(Duration::from_secs(400 * 86_400)))
+    );
+    assert!(
+        config("retention: { transcripts: never }")
+            .unwrap()
+            .retention
+            .is_none()
+    );
     let kept = config("retention: { signals: 30d, transcripts: never }")
         .unwrap()
         .retention;
@@ -180,6 +190,17 @@ fn words_are_kept_for_good_unless_the_file_says_how_long() {
             "{bad}"
         );
     }
+}
+
+#[test]
+fn how_much_of_the_disk_is_left_alone_and_where_figures_are_can_be_written() {
+    let usual = config("").unwrap();
+    assert_eq!((usual.disk.keep_free.0, usual.metrics), (1 << 30, None));
+    let own = config("disk: { keep_free: 5GiB }\nmetrics: { listen: '127.0.0.1:9464' }").unwrap();
+    assert_eq!(own.disk.keep_free.0, 5 << 30);
+    assert_eq!(own.metrics.unwrap().port(), 9464);
+    assert!(problems("disk: { keep_free: much }").contains("not an amount of memory"));
+    assert!(problems("metrics: { listen: here }").contains("metrics.listen"));
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Running {
             Report::Entry {
                 entry: Entry::Used { .. },
             } => return self.tell_spent().await,
-            Report::Entry { .. } => return,
+            Report::Entry { .. } | Report::Saved { .. } => return,
         };
         self.tell(Progress::Doing {
             id: shown.task,

@@ -16,13 +16,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Definition, Engine, EngineError, Progress, Running, Watchers, approval,
+    Definition, Engine, EngineError, Home, Progress, Running, Watchers, approval,
     node::{self, goes_on_elsewhere},
     talk,
 };
 use crate::{
     clock, lead,
-    store::{attempts, loops as loop_rows, orders, runs, tasks, ticks},
+    store::{attempts, loops as loop_rows, orders, runs, saves, tasks, ticks},
 };
 
 /// How often it is looked whether somebody wants the run stopped.
@@ -86,43 +86,92 @@ pub async fn run(
     let start = with_approved(engine, definition, start).await?;
     let (running, mut actions) = begin(engine, definition, start, watchers, cancel).await?;
     let running = Arc::new(running);
-    let elsewhere = recover(&running).await?;
-    running.take_answers().await?;
     let mut jobs = JoinSet::new();
+    let driven = drive(&running, &mut actions, &mut jobs, cancel).await;
+    jobs.shutdown().await;
+    engine.home.node.settled(running.id).await;
+    let finished = |end, trouble| Finished {
+        id: running.id,
+        end,
+        trouble,
+        held: running.held.get().cloned(),
+    };
+    match driven {
+        // What was written down stands, perhaps with the last step, perhaps without: who goes on asks the store. A full
+        // disk shows in many ways, and none of them is the run's fault.
+        Err(error) if error.is_outage() || engine.home.disk.short().is_some() => {
+            tracing::info!(run = %running.id, %error, "the run is interrupted");
+            Ok(finished(None, Some(error)))
+        }
+        Err(error) => Err(error),
+        Ok(driven) => {
+            if driven.cancelled {
+                running.happen(Event::Stopped { end: End::Cancelled }).await?;
+            }
+            if driven.cancelled || driven.dropped {
+                recover(&running).await?;
+            }
+            Ok(finished(running.look(RunState::end), driven.trouble))
+        }
+    }
+}
+
+/// How a run came to its end, or to where it stands.
+#[derive(Debug, Default)]
+struct Driven {
+    /// Somebody wanted it stopped.
+    cancelled: bool,
+    /// Nothing was left of it that anybody wants.
+    dropped: bool,
+    /// What failed it.
+    trouble: Option<EngineError>,
+}
+
+async fn drive(
+    running: &Arc<Running>,
+    actions: &mut mpsc::UnboundedReceiver<Action>,
+    jobs: &mut JoinSet<Result<(), EngineError>>,
+    cancel: &CancellationToken,
+) -> Result<Driven, EngineError> {
+    let home = &running.engine.home;
+    let elsewhere = recover(running).await?;
+    running.take_answers().await?;
     for (task, attempt) in elsewhere {
-        let running = Arc::clone(&running);
+        let running = Arc::clone(running);
         jobs.spawn(async move { running.go_on_working(task, attempt).await });
     }
     // What `recover` decided is due already; what the jobs decide is not, so they begin after this.
     while actions.try_recv().is_ok() {}
     for action in running.due().await {
-        jobs.spawn(perform(Arc::clone(&running), action));
+        jobs.spawn(perform(Arc::clone(running), action));
     }
-    let mut trouble = None;
+    let mut driven = Driven::default();
     let mut looks = tokio::time::interval(LOOK);
-    let (mut cancelled, mut dropped) = (false, false);
     while !(jobs.is_empty() && actions.is_empty()) {
         tokio::select! {
             biased;
             () = cancel.cancelled() => break,
             _ = looks.tick() => {
-                if runs::wants_cancel(&engine.home.store, running.id).await? {
-                    cancelled = true;
+                if runs::wants_cancel(&home.store, running.id).await? {
+                    driven.cancelled = true;
                     break;
                 }
                 running.take_answers().await?;
                 let stopped = running.drop_what_is_left_alone().await?;
                 if stopped && running.look(RunState::end).is_some() {
-                    dropped = true;
+                    driven.dropped = true;
                     break;
                 }
             }
-            Some(action) = actions.recv() => { jobs.spawn(perform(Arc::clone(&running), action)); }
+            Some(action) = actions.recv() => { jobs.spawn(perform(Arc::clone(running), action)); }
             Some(done) = jobs.join_next() => {
                 if let Err(error) = done.unwrap_or_else(|panic| Err(EngineError::Record(format!("a part of the run broke: {panic}")))) {
+                    if error.is_outage() || home.disk.short().is_some() {
+                        return Err(error);
+                    }
                     tracing::info!(run = %running.id, %error, "the run stops");
                     running.happen(Event::Stopped { end: End::Failed }).await?;
-                    trouble.get_or_insert(error);
+                    driven.trouble.get_or_insert(error);
                     if running.look(RunState::end).is_none() {
                         // Attempts that are under way end by themselves.
                         continue;
@@ -131,20 +180,7 @@ pub async fn run(
             }
         }
     }
-    jobs.shutdown().await;
-    engine.home.node.settled(running.id).await;
-    if cancelled {
-        running.happen(Event::Stopped { end: End::Cancelled }).await?;
-    }
-    if cancelled || dropped {
-        recover(&running).await?;
-    }
-    Ok(Finished {
-        id: running.id,
-        end: running.look(RunState::end),
-        trouble,
-        held: running.held.get().cloned(),
-    })
+    Ok(driven)
 }
 
 async fn perform(running: Arc<Running>, action: Action) -> Result<(), EngineError> {
@@ -342,7 +378,13 @@ async fn recover(running: &Running) -> Result<Vec<(TaskId, AttemptId)>, EngineEr
             continue;
         };
         let order = posted.iter().find(|order| order.attempt == attempt);
-        if order.is_some_and(|order| goes_on_elsewhere(&home.node, order, !home.store.is_file())) {
+        let goes_on = match order {
+            Some(order) => {
+                goes_on_elsewhere(&home.node, order, !home.store.is_file()) || take_back(home, order).await?
+            }
+            None => false,
+        };
+        if goes_on {
             elsewhere.push((*task, attempt));
         } else {
             running.happen(Event::Lost { task: *task, attempt }).await?;
@@ -352,6 +394,7 @@ async fn recover(running: &Running) -> Result<Vec<(TaskId, AttemptId)>, EngineEr
     let mut step = running.step().await?;
     for order in posted {
         orders::lease::close(&mut step.tx, order.attempt).await?;
+        saves::forget(&mut step.tx, order.attempt).await?;
     }
     for attempt in attempts::lose_running(&mut step.tx, running.id, clock::now()).await? {
         let scratch = running.engine.home.scratch(attempt);
@@ -359,6 +402,17 @@ async fn recover(running: &Running) -> Result<Vec<(TaskId, AttemptId)>, EngineEr
     }
     step.tx.commit().await?;
     Ok(elsewhere)
+}
+
+/// Takes an order back that the last process on our state folder carried out, if enough of it was saved to go on from.
+async fn take_back(home: &Home, order: &orders::Posted) -> Result<bool, EngineError> {
+    if !saves::there(&home.store, order.attempt).await? {
+        return Ok(false);
+    }
+    let mut tx = home.store.begin_beside().await?;
+    let taken = orders::lease::take_back(&mut tx, order.attempt, order.lease.token).await?;
+    tx.commit().await?;
+    Ok(taken)
 }
 
 /// Collects and triages only, and gives what would be handed to the lead agent.

@@ -106,6 +106,12 @@ impl EngineError {
         }
     }
 
+    /// Whether the store could not do its work: nothing more can be written down, and nothing need be, for what is there
+    /// stands.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_outage())
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> Remedy {
         match self {

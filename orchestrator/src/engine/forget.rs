@@ -15,7 +15,7 @@ use super::{EngineError, regroup::triage_of, triage};
 use crate::{
     clock,
     config::Retention,
-    store::{Store, Tx, handed, proposals, signals, tasks, transcripts, turns},
+    store::{Store, Tx, derived, handed, proposals, signals, tasks, transcripts, turns},
 };
 
 /// How many signals one transaction takes the words of.
@@ -26,6 +26,8 @@ const AT_ONCE: u32 = 500;
 pub struct Erased {
     /// How many signals lost their words.
     pub signals: u32,
+    /// How many tasks lost what agents had made of the words: titles, goals, pages, summaries.
+    pub tasks: u32,
     /// How many lines of transcripts and conversations went.
     pub lines: u64,
     /// Runs that have read them and go on; their transcripts stay until then.
@@ -73,12 +75,14 @@ pub async fn erase(store: &Store, all: &[signals::Kept]) -> Result<Erased, Engin
         }
         for task in tasks::of_finding(store, *finding).await? {
             pages.extend(proposals::of_task(store, task.task.id).await?.map(|page| page.id));
+            erased.tasks += u32::from(forget_task(store, &task).await?);
         }
     }
     for run in ended {
         let mut tx = store.begin().await?;
         erased.lines += transcripts::forget_run(&mut tx, run).await?;
         erased.lines += turns::forget_run(&mut tx, run).await?;
+        derived::erase_report(&mut tx, run).await?;
         let data = json!({ "by": "person" });
         tx.record(
             clock::now(),
@@ -93,6 +97,27 @@ pub async fn erase(store: &Store, all: &[signals::Kept]) -> Result<Erased, Engin
     }
     erased.proposals = pages.into_iter().collect();
     Ok(erased)
+}
+
+/// Takes away what agents made of people's words for a task, if it is over; whether it had something.
+async fn forget_task(store: &Store, task: &tasks::Kept) -> Result<bool, EngineError> {
+    let mut tx = store.begin().await?;
+    let id = task.task.id;
+    if !derived::erase_task(&mut tx, id).await? {
+        return Ok(false);
+    }
+    let (name, data) = (Some(task.loop_name.as_str()), json!({ "by": "person" }));
+    tx.record(
+        clock::now(),
+        "task.erased",
+        name,
+        Some(task.run),
+        &id.to_string(),
+        data,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// Takes away what is older than it is to be kept.

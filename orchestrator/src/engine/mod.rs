@@ -11,6 +11,7 @@ pub(crate) mod brief;
 mod capacity;
 mod carry;
 mod collect;
+pub(crate) mod disk;
 mod drive;
 mod error;
 mod expiry;
@@ -63,6 +64,7 @@ pub use self::{
     approval::{PlanAnswered, answer_plan, expire_plan},
     board::keep_boards,
     capacity::burden,
+    disk::{Part, Short, Usage, rough, tidy, usage},
     drive::{Finished, Start, run},
     error::{EngineError, Remedy},
     expiry::expire,
@@ -71,7 +73,7 @@ pub use self::{
     hear::{Came, Sent, Teller, Took, hear, hear_hook, is_told, last_heard, take_sent},
     news::{News, has_rebuilt, settle as settle_rebuilds, stop_rebuilds, watch},
     node::{NodeWord, PROTOCOL, work},
-    notify::{Told, announce, hear_answers, mute, says_in_slack},
+    notify::{Told, announce, hear_answers, mute, says_in_slack, silent_loops},
     outbox::{Waiting, send},
     plan::{Plan, plan},
     progress::{Progress, Watchers},
@@ -117,6 +119,8 @@ pub struct Home {
     pub feeds: Option<Feeds>,
     /// Held by who carries out effects: one at a time, so that each is looked for before it is made.
     sending: Arc<Mutex<()>>,
+    /// The disk that `folder` is on.
+    pub(crate) disk: disk::Disk,
     /// Proofs of proposals whose bases have moved.
     rebuilds: talk::Rebuilds,
     /// Held by who decides what is started: one at a time, so that no two runs take the same reviewer's last place.
@@ -140,17 +144,21 @@ impl Home {
     /// A home of these.
     pub fn new(store: Store, machine: Arc<Machine>, folder: PathBuf, hub: Option<Hub>) -> Self {
         let node = node::Node::new(&folder, config::Node::default());
+        let all_of_it = config::Disk {
+            keep_free: loops::spec::Bytes(0),
+        };
         Self {
             desk: Arc::new(orders::Desk::new(store.clone())),
             store,
             machine,
-            folder,
             node: Arc::new(node),
             hub,
             slack: None,
             review: Review::default(),
             feeds: None,
             sending: Arc::default(),
+            disk: disk::Disk::of(&folder, all_of_it),
+            folder,
             rebuilds: talk::Rebuilds::default(),
             starting: Arc::default(),
             owners: capacity::Known::default(),
@@ -168,6 +176,13 @@ impl Home {
     #[must_use]
     pub fn with_review(self, review: Review) -> Self {
         Self { review, ..self }
+    }
+
+    /// The same, where so much of the disk is left alone; else nothing is.
+    #[must_use]
+    pub fn with_disk(self, settings: config::Disk) -> Self {
+        let disk = disk::Disk::of(&self.folder, settings);
+        Self { disk, ..self }
     }
 
     /// The same, as a node with these settings. Before anything is carried out.
@@ -233,9 +248,10 @@ impl Home {
         let mut tx = self.store.begin_beside().await?;
         orders::lease::expire_those_of(&mut tx, &self.node.folder_prefix()).await?;
         tx.commit().await?;
-        // What attempts of that process lay in is nobody's any more.
-        let attempts = self.folder.join("attempts");
-        let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&attempts)).await;
+        // What attempts and proofs of that process lay in is nobody's any more.
+        for folder in [self.folder.join("attempts"), self.rebuild_folder()] {
+            let _ = tokio::task::spawn_blocking(move || workers::sandbox::remove(&folder)).await;
+        }
         Ok(())
     }
 

@@ -26,7 +26,7 @@ use crate::{
     gateway::{self, Admission, Token},
     store::{
         attempts::{self, AttemptState, Begun, Ended, Role},
-        evidence, orders, tasks,
+        evidence, orders, saves, tasks,
     },
 };
 
@@ -101,6 +101,9 @@ impl Running {
                 advisor: worker.advisor.clone(),
                 gateway: Body::no_gateway(),
             },
+            // Who carries it out knows.
+            save_every: None,
+            saved: None,
         });
         let ask = Ask {
             verb: WORKS,
@@ -192,6 +195,7 @@ impl Running {
         let mut step = self.step().await?;
         attempts::finish(&mut step.tx, attempt, state, &ended, clock::now()).await?;
         orders::forget(&mut step.tx, attempt).await?;
+        saves::forget(&mut step.tx, attempt).await?;
         step.commit(Event::Worked { task, attempt, left }).await?;
         if left == Left::Nothing {
             self.tell(Progress::Settled {

@@ -8,6 +8,7 @@ use super::{Reader, StoreError, Tx, query::statements};
 statements! { "baselines":
     PUT = "INSERT INTO baselines (repository, base, checks, baseline, at) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (repository, base, checks) DO UPDATE SET baseline = excluded.baseline, at = excluded.at";
+    FORGET_OLD = "DELETE FROM baselines WHERE at < $1";
     GET = "SELECT baseline FROM baselines WHERE repository = $1 AND base = $2 AND checks = $3";
 }
 
@@ -31,6 +32,11 @@ pub async fn put(
     })
     .await
     .map(drop)
+}
+
+/// Takes away what was said before a time; how many.
+pub async fn forget_old(tx: &mut Tx, before: Timestamp) -> Result<u64, StoreError> {
+    FORGET_OLD.run(tx, |q| q.bind(before.0)).await
 }
 
 /// What the checks said on `base`, if they ran there.

@@ -249,6 +249,22 @@ impl StoreError {
         }
     }
 
+    /// Whether the database could not do its work (it is away, full, cut off), rather than that it was asked for the wrong
+    /// thing: what it held it still holds, and whoever asks later may go on from there.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Busy { .. }
+            | Self::Away { .. }
+            | Self::Refused { .. }
+            | Self::ReadOnly { .. }
+            | Self::Full { .. }
+            | Self::Disk { .. } => true,
+            // What sqlx says when a connection is gone in the middle of something.
+            Self::Database { source, .. } => !matches!(source, sqlx::Error::Database(_)),
+            _ => false,
+        }
+    }
+
     /// Whether a unique row was there already, or a `CHECK` failed.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })

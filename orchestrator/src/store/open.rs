@@ -10,6 +10,7 @@ use std::{
 };
 
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use tracing::Instrument as _;
 
 use super::{
     StoreError, file, leader,
@@ -240,10 +241,16 @@ impl Tx {
             ledger::write(&mut self).await?;
         }
         let Self { inner, place, .. } = self;
-        let done = match inner {
-            Inner::Sqlite(transaction) => transaction.commit().await,
-            Inner::Postgres(transaction) => transaction.commit().await,
+        let committing = async {
+            match inner {
+                Inner::Sqlite(transaction) => transaction.commit().await,
+                Inner::Postgres(transaction) => transaction.commit().await,
+            }
         };
-        done.map_err(|error| StoreError::from_sqlx(error, &place))
+        let span = tracing::debug_span!("query", table = "transaction", statement = "COMMIT");
+        committing
+            .instrument(span)
+            .await
+            .map_err(|error| StoreError::from_sqlx(error, &place))
     }
 }

@@ -19,6 +19,7 @@ statements! { "packs":
         (SELECT base FROM runs WHERE ended_at IS NULL AND base IS NOT NULL)";
     PRUNE_CHANGES = "DELETE FROM packs WHERE id LIKE 'change-%' AND made_at < $1 AND substr(id, 8) NOT IN
         (SELECT a.tree FROM attempts AS a JOIN runs AS r ON r.id = a.run WHERE a.tree IS NOT NULL AND r.ended_at IS NULL)
+        AND substr(id, 8) NOT IN (SELECT tree FROM saves WHERE tree IS NOT NULL)
         AND substr(id, 8) NOT IN (SELECT a.tree FROM attempts AS a JOIN proposals AS p ON p.task = a.task
             WHERE a.tree IS NOT NULL AND p.state IN ('preparing', 'open', 'revising', 'approved'))";
 }

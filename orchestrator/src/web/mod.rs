@@ -7,6 +7,7 @@
 mod body;
 mod connections;
 mod github;
+mod metrics;
 mod server;
 mod signals;
 mod slack;

@@ -10,7 +10,7 @@ use axum::{
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{connections, github, signals, slack};
+use super::{connections, github, metrics, signals, slack};
 use crate::{
     config::{Secret, Web},
     engine::Home,
@@ -28,6 +28,14 @@ pub enum ServerError {
     /// The address is taken, or is not this machine's.
     #[error("cannot listen on `{address}`: {why}; write another `web.listen` in loops.yaml")]
     Listen {
+        /// As it is written.
+        address: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The same for figures.
+    #[error("cannot listen on `{address}`: {why}; write another `metrics.listen` in loops.yaml")]
+    Metrics {
         /// As it is written.
         address: SocketAddr,
         /// What the system said.
@@ -78,8 +86,6 @@ impl Server {
             why,
         };
         let listener = TcpListener::bind(web.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        let stop = CancellationToken::new();
         let router = Router::new()
             .route("/health", get(|| async { "ok\n" }))
             .route("/slack/events", post(slack::events))
@@ -93,6 +99,26 @@ impl Server {
                 github: Arc::new(Semaphore::new(AT_ONCE)),
                 signals: Arc::new(Semaphore::new(AT_ONCE)),
             });
+        Self::serve(listener, router).map_err(failed)
+    }
+
+    /// Listens for a monitor that asks for figures, and for nothing else.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub async fn metrics(address: SocketAddr, home: Home) -> Result<Self, ServerError> {
+        let failed = |why| ServerError::Metrics { address, why };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let router = Router::new()
+            .route("/metrics", get(metrics::metrics))
+            .fallback(|| async { StatusCode::NOT_FOUND })
+            .with_state(home);
+        Self::serve(listener, router).map_err(failed)
+    }
+
+    fn serve(listener: TcpListener, router: Router) -> std::io::Result<Self> {
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
         let ending = stop.clone();
         let serving = tokio::spawn(async move {
             connections::serve(listener, router, connections::BOUNDS, ending).await;

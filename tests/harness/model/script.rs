@@ -193,6 +193,12 @@ impl Script {
         (0..times).fold(self, |script, _| script.fault(fault.clone()))
     }
 
+    /// Puts a fault in the way of a turn that is written already, counted from 0.
+    pub fn put_in_the_way(mut self, turn: usize, fault: Fault) -> Self {
+        self.steps[turn].faults.push(fault);
+        self
+    }
+
     /// The last turn is said again and again.
     pub fn forever(mut self) -> Self {
         self.endless = true;

@@ -113,6 +113,15 @@ impl World {
         self.database.get_or_init(postgres::database)
     }
 
+    /// Makes that the database at this address. Before anybody asked for one.
+    ///
+    /// # Panics
+    /// If there is one already.
+    pub fn database_at(&self, address: &str) {
+        let set = self.database.set(address.to_owned());
+        assert!(set.is_ok(), "this world has a database already");
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -201,6 +201,11 @@ impl Child {
         }
     }
 
+    /// Whether it has ended by now.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Interrupts it, as Ctrl-C does.
     pub fn interrupt(&self) {
         self.signal("INT");

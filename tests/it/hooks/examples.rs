@@ -166,7 +166,7 @@ fn turn(value: &mut Value, state: &mut u64) {
         serde_json::json!({}),
     ];
     match value {
-        Value::Object(map) if !map.is_empty() && next(state) % 8 > 0 => {
+        Value::Object(map) if !map.is_empty() && !next(state).is_multiple_of(8) => {
             let at = next(state) % map.len();
             let key = map.keys().nth(at).unwrap().clone();
             match next(state) % 6 {

@@ -115,6 +115,12 @@ pub trait Keeper: Sync {
         usage: Option<&Usage>,
     ) -> impl Future<Output = Result<(), String>> + Send;
 
+    /// What may be done while the model thinks of its answer to `conversation`: no call of a tool is under way, and none
+    /// is carried out before this has returned. It is dropped if the session ends meanwhile.
+    fn meanwhile(&self, _conversation: &Conversation) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Hears a line of the transcript. Nothing is decided by it.
     fn entry(&self, _entry: Entry) {}
 }

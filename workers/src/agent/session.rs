@@ -185,7 +185,9 @@ impl<'a, T: Tools, K: Keeper> Session<'a, T, K> {
         let size = body.len();
         let keeper = self.keeper;
         let note = move |text: String| keeper.entry(Entry::Note { text });
-        let reply = match self.client.ask(body, &mut self.usage, &note).await {
+        let asking = self.client.ask(body, &mut self.usage, &note);
+        let (reply, ()) = tokio::join!(asking, keeper.meanwhile(&self.conversation));
+        let reply = match reply {
             Ok(reply) => reply,
             Err(error) => return Break(Cause::Model(error)),
         };

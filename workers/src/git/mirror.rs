@@ -2,10 +2,14 @@
 
 use std::{
     fs::File,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use super::{ATTRIBUTES, Git, GitError, Remote, objects::checked};
+
+/// More packs than this are put together.
+const MANY_PACKS: usize = 50;
 
 /// How long a fetch may take.
 const FETCH: std::time::Duration = std::time::Duration::from_secs(1800);
@@ -38,6 +42,33 @@ impl Mirror {
         .await
     }
 
+    /// Puts many small packs together, so that git stays quick; false: there are few. No object is lost, whether or not
+    /// anything names it: the store names trees that no ref does.
+    ///
+    /// # Errors
+    /// If git cannot do it; then all is as it was.
+    pub async fn tidy(at: &Path) -> Result<bool, GitError> {
+        let mut tidied = false;
+        for git_dir in [at.to_owned(), Self::changes(at)] {
+            if packs_in(&git_dir) <= MANY_PACKS {
+                continue;
+            }
+            let _lock = lock(at).await?;
+            Git::exactly(&git_dir)
+                .timeout(FETCH)
+                .run(&[
+                    "repack",
+                    "--geometric=2",
+                    "-d",
+                    "--quiet",
+                    "--no-write-bitmap-index",
+                ])
+                .await?;
+            tidied = true;
+        }
+        Ok(tidied)
+    }
+
     /// The commit that a branch was at when it was fetched last; none: the mirror has none, says so elsewhere than where a
     /// fetch writes it, or has no place for changes yet, which a fetch makes. Starts no process.
     pub fn known(at: &Path, branch: &str) -> Option<String> {
@@ -65,8 +96,7 @@ impl Mirror {
             // Written before the commit is there: git would look for its parents.
             let all = format!("{known}{commit}\n");
             let new = at.join("shallow.new");
-            std::fs::write(&new, all).map_err(GitError::file(&new))?;
-            std::fs::rename(&new, &path).map_err(GitError::file(&path))?;
+            put_durably(&new, &path, &all).map_err(GitError::file(&path))?;
         }
         let git = Git::exactly(at).timeout(FETCH);
         git.run_with_stdin(&["index-pack", "--stdin", "--strict"], pack)
@@ -120,6 +150,29 @@ async fn prepare_changes(at: &Path) -> Result<(), GitError> {
     let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(&new, closed).map_err(GitError::file(&new))?;
     std::fs::rename(&new, &changes).map_err(GitError::file(&changes))
+}
+
+/// How many packs a git directory of ours has.
+fn packs_in(git_dir: &Path) -> usize {
+    let packs = std::fs::read_dir(git_dir.join("objects/pack"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    packs
+        .filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"))
+        .count()
+}
+
+/// Writes a file by way of another one, so that it is there whole or not at all, also after the machine's fall.
+fn put_durably(new: &Path, path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = File::create(new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(new, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// Makes it if it is not there.

@@ -20,6 +20,7 @@ use nix::{
     unistd::Pid,
 };
 use tokio::{io::AsyncReadExt as _, io::AsyncWriteExt as _, process::Command};
+use tracing::Instrument as _;
 
 pub use mirror::Mirror;
 pub use objects::{MAX_BASE, MAX_FOLDER, MAX_PACK, TreeEntry};
@@ -45,6 +46,9 @@ const SETTINGS: &[&str] = &[
     "core.pager=cat",
     "core.editor=false",
     "core.sshCommand=false",
+    // What a row of the store names must outlive the machine's fall: loose objects and refs are not waited for otherwise.
+    "core.fsync=committed,loose-object,reference",
+    "core.fsyncMethod=fsync",
     "core.gitProxy=",
     "core.askPass=",
     "credential.helper=",
@@ -218,7 +222,9 @@ impl Git {
         most: usize,
     ) -> Result<Vec<u8>, GitError> {
         let name = args.first().copied().unwrap_or_default();
-        match tokio::time::timeout(self.timeout, self.attempt(name, args, stdin, most)).await {
+        let span = tracing::debug_span!("git", command = name);
+        let attempt = self.attempt(name, args, stdin, most).instrument(span);
+        match tokio::time::timeout(self.timeout, attempt).await {
             Ok(result) => result,
             Err(_) => Err(GitError::TimedOut {
                 command: name.to_owned(),

@@ -60,6 +60,51 @@ async fn a_mirror_follows_its_source() {
 }
 
 #[tokio::test]
+async fn many_packs_are_put_together_and_no_tree_is_lost_that_only_the_store_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, at) = (folder.path().join("r"), folder.path().join("mirror"));
+    let name = repository(&source, 1);
+    let base = Mirror::update(&name, &at, "main").await.unwrap();
+    let git = Git::at(&at);
+    let elsewhere = folder.path().join("elsewhere");
+    Mirror::update(&name, &elsewhere, "main").await.unwrap();
+    let there = Git::at(&elsewhere);
+    let mut trees = Vec::new();
+    for number in 0..60 {
+        let text = format!("{number}");
+        let blob = there
+            .run_with_stdin(&["hash-object", "-w", "--stdin"], text.as_bytes())
+            .await
+            .unwrap();
+        let blob = String::from_utf8(blob).unwrap();
+        let listed = format!("100644 blob {}\ta.txt\n", blob.trim());
+        let tree = there
+            .run_with_stdin(&["mktree"], listed.as_bytes())
+            .await
+            .unwrap();
+        let tree = String::from_utf8(tree).unwrap().trim().to_owned();
+        git.import(&there.pack(&tree, &base).await.unwrap())
+            .await
+            .unwrap();
+        trees.push(tree);
+    }
+    let packs = || {
+        let all = fs::read_dir(Mirror::changes(&at).join("objects/pack"))
+            .unwrap()
+            .flatten();
+        all.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"))
+            .count()
+    };
+    assert!(packs() > 50, "{}", packs());
+    assert!(Mirror::tidy(&at).await.unwrap());
+    assert!(packs() < 10, "{}", packs());
+    for tree in &trees {
+        assert!(git.show_file(tree, "a.txt").await.unwrap().is_some(), "{tree}");
+    }
+    assert!(!Mirror::tidy(&at).await.unwrap(), "there are few now");
+}
+
+#[tokio::test]
 async fn ten_updates_at_once_all_succeed() {
     let folder = tempfile::tempdir().unwrap();
     let name = repository(&folder.path().join("r"), 1);

@@ -44,6 +44,7 @@ pub use error::SandboxError;
 pub use launch::launch_main;
 pub use layers::Layers;
 pub use policy::{Policy, Ran};
+pub use processes::DISK_LEFT;
 pub use remove::remove;
 pub use shown::{File as ShownFile, Limit as ShownLimit, Shown};
 

@@ -30,7 +30,7 @@ const FIRST_WALK: Duration = Duration::from_secs(1);
 const WALK_SHARE: u32 = 20;
 /// With less than this left on the scratch folder's disk, the sandbox that has taken most of it ends before the machine
 /// suffers, in bytes.
-pub(super) const DISK_LEFT: u64 = 256 << 20;
+pub const DISK_LEFT: u64 = 256 << 20;
 
 /// A sandbox that is being watched.
 #[derive(Debug)]

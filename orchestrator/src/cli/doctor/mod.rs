@@ -15,7 +15,10 @@ use serde::Serialize;
 use tokio::process::Command;
 
 use super::{CliError, Context, Exit, Format, Out, specs};
-use crate::config::{Config, Database, Models, Vendor, github::FullName};
+use crate::{
+    config::{Config, Database, Models, Vendor, github::FullName},
+    engine::{disk::Disk, rough},
+};
 
 /// What is needed, what is there, and how to mend the rest.
 #[derive(Debug, clap::Args)]
@@ -197,6 +200,7 @@ async fn settings(config: &Config, context: &Context) -> Vec<Look> {
     };
     [
         Some(database),
+        room(config),
         node(config),
         Some(models(&config.models)),
         Some(key(&config.models)),
@@ -205,6 +209,26 @@ async fn settings(config: &Config, context: &Context) -> Vec<Look> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Whether the disk has room for something new; none: nobody can tell.
+fn room(config: &Config) -> Option<Look> {
+    let disk = Disk::of(&config.state, config.disk);
+    let free = rough(disk.free()?);
+    Some(match disk.short() {
+        Some(short) => Look::missing(
+            "disk",
+            short.to_string(),
+            "make room, or write a smaller `disk.keep_free` in `loops.yaml`",
+        ),
+        None => Look::found(
+            "disk",
+            format!(
+                "{free} are free; nothing new is begun below {}",
+                config.disk.keep_free
+            ),
+        ),
+    })
 }
 
 /// How this process would carry out orders, where that is not a matter of course.

@@ -23,6 +23,7 @@ const MUTE: Duration = Duration::from_secs(15 * 60);
 /// All that lets news in.
 pub(super) struct Doors {
     server: Option<Server>,
+    metrics: Option<Server>,
     sockets: Option<JoinHandle<()>>,
 }
 
@@ -70,6 +71,16 @@ impl Doors {
                 Some(server)
             }
         };
+        let metrics = match config.metrics {
+            None => None,
+            Some(address) => {
+                let server = Server::metrics(address, home.clone())
+                    .await
+                    .map_err(|error| CliError::usage(error.to_string()))?;
+                out.note(format!("figures are at http://{}/metrics", server.address()));
+                Some(server)
+            }
+        };
         let sockets = match &config.slack.app_token {
             None => None,
             Some(_) => {
@@ -78,12 +89,16 @@ impl Doors {
                 Some(tokio::spawn(keep(home, settings, socket, out, stop)))
             }
         };
-        Ok(Self { server, sockets })
+        Ok(Self {
+            server,
+            metrics,
+            sockets,
+        })
     }
 
     /// Closes all of it.
     pub(super) async fn close(self) {
-        if let Some(server) = self.server {
+        for server in [self.server, self.metrics].into_iter().flatten() {
             server.close().await;
         }
         if let Some(sockets) = self.sockets {

@@ -18,7 +18,7 @@ use crate::{
             Desk, Ended,
             lease::{self, Claim},
         },
-        packs, transcripts,
+        packs, saves, transcripts,
         wake::Word,
     },
 };
@@ -65,6 +65,9 @@ async fn carry_in(engine: &Engine, claim: &Claim, stop: &Stop) -> Option<Result<
         }
     };
     home.node.is_of(claim.attempt, body.order.run);
+    if let Err(error) = body.go_on(&home.store).await {
+        return Some(Err(error));
+    }
     if let Err(error) = objects::bring(home, &body).await {
         return Some(Err(error));
     }
@@ -137,9 +140,14 @@ impl Drop for Guest<'_> {
 async fn end(engine: &Engine, claim: &Claim, outcome: Outcome, stop: &Stop) -> Result<NodeWord, EngineError> {
     let settings = &engine.home.node.settings;
     let give_up = tokio::time::Instant::now() + settings.lease;
+    let full = engine.home.disk.is_full();
     loop {
         let written = if stop.soon.is_cancelled() {
             give_back(&engine.home.store, claim, &outcome).await
+        } else if full {
+            // It waits for room, and goes on from what was saved.
+            let nothing = Outcome::could_not_run("the disk was full".to_owned(), true);
+            give_back(&engine.home.store, claim, &nothing).await
         } else {
             write_down(&engine.home.desk, claim, &outcome).await
         };
@@ -171,8 +179,10 @@ async fn write_down(desk: &Desk, claim: &Claim, outcome: &Outcome) -> Result<Nod
     })
 }
 
-/// Gives an order back with what was saved of it: whoever takes it next begins from there.
+/// Gives an order back with what was saved of it: whoever takes it next goes on from there, or begins with the tree where
+/// there is no more.
 async fn give_back(store: &Store, claim: &Claim, outcome: &Outcome) -> Result<NodeWord, EngineError> {
+    let goes_on = saves::there(store, claim.attempt).await?;
     let mut outcome = outcome.clone();
     let change = take_pack(&mut outcome);
     let mut body: Body =
@@ -184,7 +194,7 @@ async fn give_back(store: &Store, claim: &Claim, outcome: &Outcome) -> Result<No
         workers::Job::Work(work),
     ) = (&outcome.result, &mut body.order.job)
     {
-        if body.order.start.is_none() {
+        if body.order.start.is_none() && !goes_on {
             work.agent.brief.push_str(GOES_ON);
         }
         body.order.start = Some(saved.clone());
@@ -252,30 +262,51 @@ async fn keep(
             // Nobody wants it: whoever has the order now writes its own transcript.
             return Ok(());
         }
-        write(
-            &engine.home.store,
-            &engine.home.node,
-            lease,
-            std::mem::take(&mut reports),
-        )
-        .await?;
+        insist(&engine, lease, &stop, std::mem::take(&mut reports)).await?;
     }
     Ok(())
+}
+
+/// Writes reports down; a store that cannot do its work is asked again for as long as our lease lasts. If it went away
+/// in the very moment of a commit, lines may stand there twice.
+async fn insist(
+    engine: &Engine,
+    lease: (AttemptId, i64),
+    stop: &Stop,
+    reports: Vec<Report>,
+) -> Result<(), EngineError> {
+    let (store, node) = (&engine.home.store, &engine.home.node);
+    let give_up = tokio::time::Instant::now() + node.settings.lease;
+    loop {
+        match write(store, node, lease, &reports).await {
+            Err(error)
+                if error.is_outage() && tokio::time::Instant::now() < give_up && !stop.now.is_cancelled() =>
+            {
+                tokio::time::sleep(INSIST).await;
+            }
+            written => return written,
+        }
+    }
 }
 
 async fn write(
     store: &Store,
     node: &Node,
     (attempt, token): (AttemptId, i64),
-    reports: Vec<Report>,
+    reports: &[Report],
 ) -> Result<(), EngineError> {
     let mut entries = Vec::new();
-    let (mut todo, mut doing) = (None, None);
+    let (mut todo, mut doing, mut saved) = (None, None, Vec::new());
     for report in reports {
         match report {
-            Report::Entry { entry } => entries.push((clock::now(), entry)),
+            Report::Entry { entry } => entries.push((clock::now(), entry.clone())),
             Report::Todo { items } => todo = Some(items),
             Report::Stage { doing: what } => doing = Some(what),
+            Report::Saved {
+                change,
+                after,
+                messages,
+            } => saved.push((change, after, messages)),
         }
     }
     let mut tx = store.begin_beside().await?;
@@ -287,10 +318,18 @@ async fn write(
     }
     transcripts::append(&mut tx, attempt, &entries).await?;
     if let Some(todo) = todo {
-        attempts::set_todo(&mut tx, attempt, &todo).await?;
+        attempts::set_todo(&mut tx, attempt, todo).await?;
     }
     if let Some(doing) = doing {
-        attempts::set_doing(&mut tx, attempt, &doing).await?;
+        attempts::set_doing(&mut tx, attempt, doing).await?;
+    }
+    for (change, after, messages) in saved {
+        let tree = change.as_ref().map(|change| change.tree.as_str());
+        saves::put(&mut tx, attempt, tree, (*after, messages), clock::now()).await?;
+        if let Some(change) = change {
+            let id = packs::of_change(&change.tree);
+            packs::put(&mut tx, &id, &change.pack, clock::now()).await?;
+        }
     }
     tx.commit().await?;
     Ok(())

@@ -54,6 +54,8 @@ pub enum NodeWord {
     GaveBack(AttemptId),
     /// An order is not this node's any more, or nobody wants it; nothing of it is written down.
     Stopped(AttemptId),
+    /// The disk has room again.
+    Room,
     /// Something does not work.
     Trouble(String),
 }
@@ -83,6 +85,8 @@ struct Inner {
     on: bool,
     /// Nothing new is taken.
     draining: bool,
+    /// The disk has no room for anything new.
+    short: bool,
     role: Option<nodes::Role>,
     since: Option<Timestamp>,
 }

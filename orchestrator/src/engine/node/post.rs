@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use loops::spec::Span;
 use serde::{Deserialize, Serialize};
-use workers::{Change, Job, Order};
+use workers::{Change, Job, Order, order::Saved};
 
 use crate::{
     clock,
     engine::{EngineError, Running, ways_out::Hosts},
     gateway::Admission,
-    store::{Store, Tx, nodes, orders, packs, wake::Word},
+    store::{Store, Tx, attempts, nodes, orders, packs, saves, wake::Word},
 };
 
 /// The form of orders that this version posts. Nodes also read the one before, so that a node may be a release older
@@ -164,6 +164,33 @@ impl Body {
         of_job.into_iter().chain(start)
     }
 
+    /// Puts in what was saved of this same attempt, if something was.
+    pub(super) async fn go_on(&mut self, store: &Store) -> Result<(), EngineError> {
+        let Job::Work(work) = &mut self.order.job else {
+            return Ok(());
+        };
+        if !saves::there(store, self.order.attempt).await? {
+            return Ok(());
+        }
+        let mut tx = store.begin_beside().await?;
+        let Some(save) = saves::get(&mut tx, self.order.attempt).await? else {
+            return Ok(());
+        };
+        let attempt = attempts::get(&mut tx, self.order.attempt).await?;
+        work.saved = Some(Saved {
+            messages: save.messages,
+            todo: attempt.map(|attempt| attempt.todo).unwrap_or_default(),
+        });
+        if let Some(tree) = save.tree {
+            // Its pack is brought like that of any other tree.
+            self.order.start = Some(Change {
+                tree,
+                pack: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
     /// Puts in where things are on this machine, and the way to its gateway.
     pub(super) fn here(&mut self, home: &crate::engine::Home, gateway: workers::order::Gateway) {
         let order = &mut self.order;
@@ -171,7 +198,10 @@ impl Body {
         order.scratch = home.scratch(order.attempt);
         order.setup_cache = home.setup_cache(&order.mirror);
         match &mut order.job {
-            Job::Work(work) => work.agent.gateway = gateway,
+            Job::Work(work) => {
+                work.agent.gateway = gateway;
+                work.save_every = home.node.settings.save_every.map(Span);
+            }
             Job::Review(review) => review.agent.gateway = gateway,
             Job::Prove(_) => {}
         }

@@ -18,7 +18,7 @@ use crate::{
     store::{
         calls, nodes, orders,
         orders::lease::{self, Able, Claim},
-        packs,
+        packs, saves,
         wake::Word,
     },
 };
@@ -144,7 +144,7 @@ impl Node {
             };
             (free, u32::try_from(proofs).unwrap_or(u32::MAX))
         };
-        if free == 0 {
+        if free == 0 || self.is_short(engine) {
             return Ok(Vec::new());
         }
         let store = &engine.home.store;
@@ -174,6 +174,18 @@ impl Node {
         Ok(claims)
     }
 
+    /// Whether the disk has too little room to begin anything; said once.
+    fn is_short(&self, engine: &Engine) -> bool {
+        let short = engine.home.disk.short();
+        let told = std::mem::replace(&mut self.lock().short, short.is_some());
+        match (&short, told) {
+            (Some(short), false) => self.word(NodeWord::Trouble(short.to_string())),
+            (None, true) => self.word(NodeWord::Room),
+            _ => {}
+        }
+        short.is_some()
+    }
+
     /// Whether we have all labels that a lane needs.
     fn fits(&self, lane: &Lane) -> bool {
         let needs: Option<Vec<String>> = serde_json::from_str(&lane.needs).ok();
@@ -201,6 +213,14 @@ impl Node {
         let mut tx = store.begin_beside().await?;
         let asked = self.lock().running.clone();
         let kept = lease::renew(&mut tx, self.id(), now.plus(self.settings.lease)).await?;
+        // What became of it could not be written down, as long as we tried: it is nobody's.
+        let dropped: Vec<&lease::Renewed> = kept
+            .iter()
+            .filter(|renewed| !asked.contains_key(&renewed.attempt))
+            .collect();
+        for renewed in &dropped {
+            lease::give_back(&mut tx, renewed.attempt, renewed.token, None).await?;
+        }
         let lost = lease::look_after(&mut tx, self.id(), now).await?;
         if !store.is_file() {
             nodes::say(&mut tx, &self.card(now)).await?;
@@ -209,6 +229,10 @@ impl Node {
             nodes::prune(&mut tx, now.minus(FORGET)).await?;
             packs::prune(&mut tx, now.minus(KEEP_PACKS)).await?;
             lease::sweep(&mut tx).await?;
+            saves::sweep(&mut tx).await?;
+        }
+        if !dropped.is_empty() {
+            tx.say(Word::Posted).await?;
         }
         if !lost.is_empty() {
             tracing::warn!(

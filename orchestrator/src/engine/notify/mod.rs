@@ -16,7 +16,7 @@ use std::time::Duration;
 use loops::{
     id::ProposalId,
     run::End,
-    schedule::overdue,
+    schedule::{Overdue, overdue},
     spec::{LoopSpec, OnOff, RepoForm, Source},
     time::Timestamp,
 };
@@ -257,18 +257,10 @@ async fn failing(store: &Store, channel: &str, row: &Loop) -> Result<(), EngineE
 
 /// A loop that should have ticked and did not is told of once.
 async fn silent(store: &Store, channel: &str, row: &Loop, spec: &LoopSpec) -> Result<(), EngineError> {
-    let (Some(schedule), Some(since), None) = (&spec.schedule, row.served_since, row.paused_at) else {
+    let Some(overdue) = overdue_now(store, row, spec).await? else {
         return Ok(());
     };
-    if runs::open_run(store, &row.name).await?.is_some() {
-        return Ok(());
-    }
-    let last = ticks::list(store, &row.name, 1).await?.into_iter().next();
-    let counted = last.map_or(since, |last| last.due_at.max(since));
     let now = clock::now();
-    let Some(overdue) = overdue(schedule, &row.name, counted, now) else {
-        return Ok(());
-    };
     let key = format!("{SLACK}silent:{}:{}", row.name, overdue.since.0);
     if outbox::get(store, &key).await?.is_some() {
         return Ok(());
@@ -279,6 +271,37 @@ async fn silent(store: &Store, channel: &str, row: &Loop, spec: &LoopSpec) -> Re
         since: now,
     };
     decide(store, &[(key, message, None)]).await
+}
+
+/// The ticks that a loop has missed though it is served, not paused, and has no run under way.
+async fn overdue_now(store: &Store, row: &Loop, spec: &LoopSpec) -> Result<Option<Overdue>, EngineError> {
+    let (Some(schedule), Some(since), None) = (&spec.schedule, row.served_since, row.paused_at) else {
+        return Ok(None);
+    };
+    if runs::open_run(store, &row.name).await?.is_some() {
+        return Ok(None);
+    }
+    let last = ticks::list(store, &row.name, 1).await?.into_iter().next();
+    let counted = last.map_or(since, |last| last.due_at.max(since));
+    Ok(overdue(schedule, &row.name, counted, clock::now()))
+}
+
+/// Each loop that is served, with how many of its ticks left no receipt though they were due.
+///
+/// # Errors
+/// If the store cannot be read.
+pub async fn silent_loops(store: &Store) -> Result<Vec<(String, usize)>, EngineError> {
+    let mut all = Vec::new();
+    for row in loop_rows::list(store).await? {
+        let Ok(spec) = LoopSpec::deserialize(&row.spec) else {
+            continue;
+        };
+        if row.served_since.is_some() {
+            let overdue = overdue_now(store, &row, &spec).await?;
+            all.push((row.name, overdue.map_or(0, |overdue| overdue.ticks)));
+        }
+    }
+    Ok(all)
 }
 
 /// The channel of a source's signals, as it was read: `slack:#shop` is `#shop`.

@@ -1,6 +1,6 @@
 //! What follows from the end of a run: the receipt that it could not leave itself, and how long its loop is left alone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use loops::{
     run::{End, RunState},
@@ -18,8 +18,19 @@ use crate::{
 /// How long an approved plan, or what was sent back, waits after a try to take it up has failed.
 const PLANS_AGAIN: Duration = Duration::from_secs(60);
 
+/// How long a run that an outage has interrupted is left alone.
+const GO_ON: Duration = Duration::from_secs(2);
+
 /// A job that has ended, as tokio gives it.
 pub(super) type Ended = Result<(tokio::task::Id, Result<Finished, EngineError>), tokio::task::JoinError>;
+
+/// A run that has ended.
+#[derive(Debug)]
+pub(super) struct Over {
+    name: Arc<str>,
+    start: Start,
+    finished: Result<Finished, EngineError>,
+}
 
 /// What a run says about the machinery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +54,13 @@ impl Service<'_> {
     }
 
     pub(super) async fn ended(&mut self, done: Ended) -> Result<(), EngineError> {
-        self.conclude(done).await?;
+        self.note_end(done);
+        self.conclude().await?;
         self.fill().await
     }
 
-    async fn conclude(&mut self, done: Ended) -> Result<(), EngineError> {
+    /// Takes note that a run has ended, in memory.
+    fn note_end(&mut self, done: Ended) {
         let (id, finished) = match done {
             Ok(done) => done,
             Err(broken) if broken.is_cancelled() => {
@@ -58,20 +71,57 @@ impl Service<'_> {
                         "its run did not end in time, and was cut off".to_owned(),
                     ));
                 }
-                return Ok(());
+                return;
             }
             Err(broken) => {
                 let error = EngineError::Record(format!("the run broke: {broken}"));
                 (broken.id(), Err(error))
             }
         };
-        let Some((name, start)) = self.under_way.remove(&id) else {
-            return Ok(());
-        };
-        let machinery = match &finished {
+        if let Some((name, start)) = self.under_way.remove(&id) {
+            self.over.push_back(Over {
+                name,
+                start,
+                finished,
+            });
+        }
+    }
+
+    /// Does what follows from the ends that were noted; what could not be written down waits for the next time.
+    pub(super) async fn conclude(&mut self) -> Result<(), EngineError> {
+        while let Some(over) = self.over.pop_front() {
+            if let Err(error) = self.write_down(&over).await {
+                self.over.push_front(over);
+                return Err(error);
+            }
+            self.let_loose(over);
+        }
+        Ok(())
+    }
+
+    async fn write_down(&self, over: &Over) -> Result<(), EngineError> {
+        let machinery = match &over.finished {
             Ok(finished) => self.judge_machinery(finished).await?,
+            Err(error) if error.is_outage() => Machinery::Unknown,
             Err(error) => Machinery::Failed(error.cause()),
         };
+        if let (Start::Tick(due) | Start::Woken(due), Err(error)) = (over.start, &over.finished) {
+            self.could_not_start(&over.name, due, &error.to_string()).await?;
+        }
+        ledger::seal(&self.engine.home.store, clock::now()).await?;
+        self.keep_account(&over.name, machinery).await
+    }
+
+    /// The loop is free again.
+    fn let_loose(&mut self, over: Over) {
+        let Over {
+            name,
+            start,
+            finished,
+        } = over;
+        let again_at = clock::now().plus(PLANS_AGAIN);
+        let mut words = Vec::new();
+        let served = self.loops.get_mut(&name);
         match finished {
             Ok(Finished {
                 id,
@@ -79,37 +129,34 @@ impl Service<'_> {
                 trouble,
                 held,
             }) => {
-                if let (None, Some(served)) = (end, self.loops.get_mut(&name)) {
-                    served.plans_at = clock::now().plus(PLANS_AGAIN);
+                if let (None, Some(served)) = (end, served) {
+                    // What failed by an outage is over when that is; we cannot tell when.
+                    let interrupted = trouble.is_some();
+                    served.interrupted = interrupted.then_some(id);
+                    served.plans_at = if interrupted {
+                        clock::now().plus(GO_ON)
+                    } else {
+                        again_at
+                    };
                 }
-                if let Some(why) = held {
-                    (self.tell)(Word::Held(name.to_string(), why));
-                }
-                if let Some(trouble) = trouble {
-                    (self.tell)(Word::Trouble(name.to_string(), trouble.to_string()));
-                }
+                words.extend(held.map(|why| Word::Held(name.to_string(), why)));
+                words.extend(trouble.map(|trouble| Word::Trouble(name.to_string(), trouble.to_string())));
                 let how = end.map_or("interrupted", End::as_str);
-                (self.tell)(Word::Ended(name.to_string(), id, how));
+                words.push(Word::Ended(name.to_string(), id, how));
             }
             Err(error) => {
-                match start {
-                    Start::Tick(due) | Start::Woken(due) => {
-                        self.could_not_start(&name, due, &error.to_string()).await?
+                if let (Start::Approved(_) | Start::Again(_), Some(served)) = (start, served) {
+                    served.plans_at = again_at;
+                    if let (Start::Again(id), true) = (start, error.is_outage()) {
+                        served.interrupted = Some(id);
                     }
-                    Start::Approved(_) | Start::Again(_) => {
-                        if let Some(served) = self.loops.get_mut(&name) {
-                            served.plans_at = clock::now().plus(PLANS_AGAIN);
-                        }
-                    }
-                    Start::NewOrOpen => {}
                 }
-                (self.tell)(Word::Trouble(name.to_string(), error.to_string()));
+                words.push(Word::Trouble(name.to_string(), error.to_string()));
             }
         }
-        self.keep_account(&name, machinery).await?;
-        ledger::seal(&self.engine.home.store, clock::now()).await?;
+        words.into_iter().for_each(|word| (self.tell)(word));
         let Some(served) = self.loops.get_mut(&name) else {
-            return Ok(());
+            return;
         };
         served.running = None;
         served.ended_at = clock::now();
@@ -118,11 +165,10 @@ impl Service<'_> {
         } else {
             self.put_down(&name, clock::now());
         }
-        Ok(())
     }
 
     async fn judge_machinery(&self, finished: &Finished) -> Result<Machinery, EngineError> {
-        if let Some(trouble) = &finished.trouble {
+        if let Some(trouble) = finished.trouble.as_ref().filter(|_| finished.end.is_some()) {
             return Ok(Machinery::Failed(trouble.cause()));
         }
         Ok(match finished.end {

@@ -13,7 +13,7 @@ mod specs;
 mod wakes;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -25,7 +25,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
 use self::{agenda::Agenda, places::Wish};
-use super::{Definition, Engine, EngineError, Finished, Start, Watchers, drive};
+use super::{Definition, Engine, EngineError, Finished, Start, Watchers, disk, drive};
 use crate::{
     clock,
     store::{runs, ticks},
@@ -38,6 +38,9 @@ const ALARM: Duration = Duration::from_secs(1);
 /// What is due before the alarm's next ring is waited for by itself, but no oftener than this, so that ticks that come
 /// close together share a transaction.
 const TOGETHER: Duration = Duration::from_millis(50);
+
+/// How long the store is left alone after it could not do its work.
+const OUTAGE: Duration = Duration::from_secs(1);
 
 /// What was not needed for so long is let go, if it can be made again.
 const REST: Duration = Duration::from_secs(20);
@@ -83,6 +86,10 @@ pub enum Word {
     Ended(String, RunId, &'static str),
     /// A run could not go on.
     Trouble(String, String),
+    /// The store cannot do its work, for this reason; it is asked again until it can.
+    Outage(String),
+    /// The disk has so little room that nothing new is begun, in these words; none: it has room again.
+    Room(Option<String>),
 }
 
 /// A loop that is served.
@@ -101,6 +108,8 @@ struct Served {
     look_at: Timestamp,
     /// Before this approved plans are left alone: the last try to take them up failed.
     plans_at: Timestamp,
+    /// Its run was interrupted by what was no fault of its, and goes on when `plans_at` has come.
+    interrupted: Option<RunId>,
     /// Its spec is gone, and only its run is still under way.
     gone: bool,
 }
@@ -119,6 +128,12 @@ pub struct Service<'a> {
     agenda: Agenda,
     jobs: JoinSet<Result<Finished, EngineError>>,
     under_way: HashMap<tokio::task::Id, (Arc<str>, Start)>,
+    /// Runs that have ended, and of which that was not written down yet.
+    over: VecDeque<ends::Over>,
+    /// What the specs said when the store could not be asked about it.
+    unread: Specs,
+    /// What was told last of the disk.
+    short: Option<disk::Short>,
     /// How many runs may be under way at once.
     places: usize,
     /// What waits for a place.
@@ -143,6 +158,9 @@ impl<'a> Service<'a> {
             agenda: Agenda::default(),
             jobs: JoinSet::new(),
             under_way: HashMap::new(),
+            over: VecDeque::new(),
+            unread: None,
+            short: None,
             places: usize::MAX,
             queue: Vec::new(),
             tell: Box::new(tell),
@@ -167,26 +185,46 @@ impl<'a> Service<'a> {
 
     async fn until(&mut self, stop: &CancellationToken, bell: &Notify) -> Result<(), EngineError> {
         let mut rang = tokio::time::Instant::now();
+        let mut out = false;
         let mut rested = rang;
         loop {
             let soon = self.soon(rang);
-            tokio::select! {
+            let done = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                Some(done) = self.jobs.join_next_with_id() => self.ended(done).await?,
+                Some(done) = self.jobs.join_next_with_id() => self.ended(done).await,
                 () = bell.notified() => {
                     rang = tokio::time::Instant::now();
                     if rang.duration_since(rested) >= REST {
                         rested = rang;
                         loops::signal::rest();
                     }
-                    self.ring().await?;
+                    self.ring().await
                 }
                 () = tokio::time::sleep_until(soon.unwrap_or(rang)), if soon.is_some() => {
                     rang = tokio::time::Instant::now();
-                    self.ring_for_what_is_due().await?;
+                    self.ring_for_what_is_due().await
                 }
+            };
+            match done {
+                Ok(()) => out = false,
+                Err(error) if error.is_outage() => {
+                    if !std::mem::replace(&mut out, true) {
+                        (self.tell)(Word::Outage(error.to_string()));
+                    }
+                    self.look_again(clock::now());
+                    let _ = tokio::time::timeout(OUTAGE, stop.cancelled()).await;
+                }
+                Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// What was taken from the agenda may not have been judged: all loops are looked at again.
+    fn look_again(&mut self, at: Timestamp) {
+        let names: Vec<Arc<str>> = self.loops.keys().cloned().collect();
+        for name in names {
+            self.put_down(&name, at);
         }
     }
 

@@ -63,7 +63,9 @@ impl Service<'_> {
 
     /// Gives free places to those who have waited longest.
     pub(super) async fn fill(&mut self) -> Result<(), EngineError> {
+        self.look_for_room();
         while self.under_way.len() < self.places
+            && self.short.is_none()
             && let Some(wish) = self.take_first()
         {
             match self.forbids(&wish).await? {
@@ -80,6 +82,15 @@ impl Service<'_> {
         }
         words.into_iter().for_each(|word| (self.tell)(word));
         Ok(())
+    }
+
+    /// Whether the disk has room for something new; said when that changes.
+    fn look_for_room(&mut self) {
+        let short = self.engine.home.disk.short();
+        if short.is_some() != self.short.is_some() {
+            (self.tell)(Word::Room(short.as_ref().map(ToString::to_string)));
+        }
+        self.short = short;
     }
 
     /// A later tick of the loop takes the place of one that waits, if one does, with the time that it has waited; false:
@@ -163,6 +174,7 @@ impl Service<'_> {
             // The news that woke it were told of when they came.
             Start::Woken(_) | Start::Approved(_) | Start::NewOrOpen => {}
         }
+        served.interrupted = None;
         let cancel = served.running.get_or_insert_default().clone();
         let (engine, definition, start) = (self.engine.clone(), served.definition.clone(), wish.start);
         let job = self.jobs.spawn(async move {

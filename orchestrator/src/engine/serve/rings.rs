@@ -51,7 +51,9 @@ impl Service<'_> {
     /// # Errors
     /// If the store cannot be read or written.
     pub async fn ring(&mut self) -> Result<(), EngineError> {
+        self.conclude().await?;
         self.look_at_specs().await?;
+        self.take_up_interrupted();
         self.take_up_plans().await?;
         self.take_up_sent_back().await?;
         self.ring_for_what_is_due().await?;
@@ -74,6 +76,20 @@ impl Service<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Runs that the store's outage or a full disk has interrupted go on.
+    fn take_up_interrupted(&mut self) {
+        let now = clock::now();
+        let free: Vec<(Arc<str>, RunId)> = self
+            .loops
+            .iter()
+            .filter(|(_, served)| served.running.is_none() && !served.gone && served.plans_at <= now)
+            .filter_map(|(name, served)| Some((Arc::clone(name), served.interrupted?)))
+            .collect();
+        for (name, run) in free {
+            self.start(&name, Start::Again(run), now);
+        }
     }
 
     /// Runs that somebody's words, failing checks on a pull request or a proof on a moved base have opened again go on.

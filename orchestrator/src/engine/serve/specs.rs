@@ -24,12 +24,27 @@ use crate::{
 impl Service<'_> {
     /// Takes in what has changed in the specs; nothing, if nothing has.
     pub(super) async fn look_at_specs(&mut self) -> Result<(), EngineError> {
-        let Some((definitions, wrong)) = (self.specs)() else {
-            return Ok(());
+        let (definitions, wrong) = match self.unread.take() {
+            Some(specs) => specs,
+            None => {
+                let Some((definitions, wrong)) = (self.specs)() else {
+                    return Ok(());
+                };
+                for broken in &wrong {
+                    (self.tell)(Word::Broken(broken.words.clone()));
+                }
+                (definitions, wrong)
+            }
         };
-        for broken in &wrong {
-            (self.tell)(Word::Broken(broken.words.clone()));
+        let looked = self.take_note(&definitions, &wrong).await;
+        if looked.is_err() {
+            // They are given only once.
+            self.unread = Some((definitions, wrong));
         }
+        looked
+    }
+
+    async fn take_note(&mut self, definitions: &[Definition], wrong: &[Broken]) -> Result<(), EngineError> {
         let unknown: Vec<Definition> = definitions
             .iter()
             .filter(|definition| !self.is_as_it_was(definition))
@@ -42,7 +57,7 @@ impl Service<'_> {
             .collect();
         let now = clock::now();
         let mut tx = self.engine.home.store.begin().await?;
-        self.let_go(&mut tx, &definitions, &wrong, &rows).await?;
+        self.let_go(&mut tx, definitions, wrong, &rows).await?;
         let mut counted = Vec::with_capacity(unknown.len());
         for definition in unknown {
             let row = rows.get(&definition.spec.name);
@@ -117,6 +132,7 @@ impl Service<'_> {
             (self.tell)(Word::Loop(name.to_string(), next));
         }
         let before = self.loops.remove(&name);
+        let interrupted = before.as_ref().and_then(|before| before.interrupted);
         let served = Served {
             definition,
             ended_at: before.as_ref().map_or(Timestamp(0), |before| before.ended_at),
@@ -125,6 +141,7 @@ impl Service<'_> {
             last,
             look_at: now,
             plans_at: Timestamp(0),
+            interrupted,
             gone: false,
         };
         self.loops.insert(Arc::clone(&name), served);

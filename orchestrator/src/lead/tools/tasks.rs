@@ -106,10 +106,10 @@ impl LeadTools {
         text.push_str(&self.sum());
         if input.any {
             // What has ended is what it waited for.
-            let ended =
-                |state: &RunState, id: &TaskId| state.tasks.get(id).is_none_or(|task| task.step.is_over());
-            self.running
-                .look(|state| wanted.sort_by_key(|(_, id)| !ended(state, id)));
+            self.running.look(|state| {
+                let open = |id: &TaskId| state.tasks.get(id).is_some_and(|task| !task.step.is_over());
+                wanted.sort_by_key(|(_, id)| open(id));
+            });
         }
         let store = &self.running.engine.home.store;
         for (_, id) in wanted.iter().take(PAGE) {

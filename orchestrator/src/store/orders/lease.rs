@@ -101,6 +101,8 @@ statements! { "orders":
         WHERE attempt = $1 AND token = $2 AND state = 'held' AND expires_at < $3";
     CANCEL_WAITING_OF_RUN = "UPDATE orders SET state = 'cancelled' WHERE run = $1 AND state = 'waiting'";
     CANCEL_HELD_OF_RUN = "UPDATE orders SET cancel_at = $2 WHERE run = $1 AND state = 'held' AND cancel_at IS NULL";
+    TAKE_BACK = "UPDATE orders SET state = 'waiting', ready_at = 0, holder = NULL, expires_at = NULL
+        WHERE attempt = $1 AND token = $2 AND state = 'held' AND cancel_at IS NULL";
     EXPIRE_OURS = "UPDATE orders SET expires_at = 0 WHERE state = 'held' AND substr(holder, 1, length($1)) = $1";
     CLOSE = "DELETE FROM orders WHERE attempt = $1";
     SWEEP = "DELETE FROM orders WHERE state IN ('done', 'cancelled')
@@ -267,6 +269,15 @@ pub async fn cancel_run(tx: &mut Tx, run: RunId, now: Timestamp) -> Result<u64, 
 /// Ends the leases of holders whose names begin so: their process is gone for certain.
 pub async fn expire_those_of(tx: &mut Tx, prefix: &str) -> Result<u64, StoreError> {
     EXPIRE_OURS.run(tx, |q| q.bind(prefix)).await
+}
+
+/// Takes an order back from a holder that is gone for certain, and not by the order's fault: it counts as no loss. False:
+/// somebody has taken it since, or nobody wants it any more.
+pub async fn take_back(tx: &mut Tx, attempt: AttemptId, token: i64) -> Result<bool, StoreError> {
+    Ok(TAKE_BACK
+        .run(tx, |q| q.bind(attempt.to_string()).bind(token))
+        .await?
+        > 0)
 }
 
 /// Takes an order away whoever holds it: what that says later counts for nothing.

@@ -12,6 +12,7 @@ mod problems;
 mod server;
 mod together;
 mod told;
+mod unguarded;
 mod work;
 
 use ::loops::{
@@ -243,6 +244,9 @@ async fn every_statement_fits_the_tables_of_both_engines() {
         egress::ALL,
         outbox::ALL,
         packs::ALL,
+        saves::ALL,
+        derived::ALL,
+        figures::ALL,
         nodes::ALL,
         leader::ALL,
         resolve::ALL,

@@ -5,6 +5,7 @@
 
 mod advisor;
 mod notes;
+mod save;
 mod todo;
 mod verdict;
 
@@ -27,10 +28,11 @@ use super::{
 };
 use crate::{
     git::GitError,
-    order::{AgentSettings, Entry, Report, TodoItem},
+    order::{AgentSettings, Entry, Report, Saved, TodoItem},
     tools::{self, ToolAnswer, ToolDefinition, ToolHost},
 };
 use advisor::Advice;
+pub(crate) use save::Saver;
 use verdict::Verdict;
 
 const WORK: &str = include_str!("work.md");
@@ -97,6 +99,10 @@ pub(crate) struct Bench<'a> {
     pub(crate) stop: CancellationToken,
     /// Who hears of it.
     pub(crate) reports: &'a UnboundedSender<Report>,
+    /// Who saves the session on its way; none: nobody.
+    pub(crate) saver: Option<&'a Saver<'a>>,
+    /// What was saved of it before; none: it begins.
+    pub(crate) saved: Option<&'a Saved>,
 }
 
 /// Why a session could not begin.
@@ -123,7 +129,7 @@ impl Bench<'_> {
         let tools = Working {
             host: self.host,
             reports: self.reports,
-            list: Mutex::default(),
+            list: Mutex::new(self.saved.map(|saved| saved.todo.clone()).unwrap_or_default()),
             advice,
             hosts: &self.agent.hosts,
         };
@@ -156,10 +162,16 @@ impl Bench<'_> {
         settings.cancel = self.stop.clone();
         let mut conversation = opening(kind, &agent.instructions, notes, &agent.brief);
         conversation.tools = tools.definitions();
-        let reporter = Reporter(self.reports);
-        reporter.entry(Entry::Told {
-            text: cut_middle(&agent.brief, cut::ENTRY),
-        });
+        let reporter = Reporter {
+            reports: self.reports,
+            saver: self.saver,
+        };
+        match self.saved {
+            Some(saved) => reporter.entry(save::go_on(&mut conversation, saved)),
+            None => reporter.entry(Entry::Told {
+                text: cut_middle(&agent.brief, cut::ENTRY),
+            }),
+        }
         Ok(converse(&client, &settings, conversation, tools, &reporter).await)
     }
 }
@@ -168,18 +180,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Passes a session's transcript on as reports. A worker's conversation lives as long as its attempt; who resumes
-/// sessions keeps messages elsewhere.
-struct Reporter<'a>(&'a UnboundedSender<Report>);
+/// Passes a session's transcript on as reports, and now and then what there is so far.
+struct Reporter<'a> {
+    reports: &'a UnboundedSender<Report>,
+    saver: Option<&'a Saver<'a>>,
+}
 
 impl Keeper for Reporter<'_> {
     async fn keep(&self, _message: &Message, _usage: Option<&Usage>) -> Result<(), String> {
         Ok(())
     }
 
+    async fn meanwhile(&self, conversation: &Conversation) {
+        if let Some(saver) = self.saver {
+            saver.save_if_due(conversation).await;
+        }
+    }
+
     fn entry(&self, entry: Entry) {
         // Nobody listens any more: the attempt goes on, its outcome is what counts.
-        let _ = self.0.send(Report::Entry { entry });
+        let _ = self.reports.send(Report::Entry { entry });
     }
 }
 
