@@ -342,3 +342,56 @@ pub(crate) async fn decide(
     .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use loops::{
+        id::AttemptId,
+        run::{Phase, TaskRun, Terms},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_a_reviewer_looks_at_again_is_not_sent_back() {
+        let page = pull::tests::proposal();
+        let at = page.attempt;
+        let other = AttemptId::new(0, [9; 10]);
+        let sent_back = |step, proposed| {
+            let task = TaskRun {
+                step,
+                terms: Terms {
+                    max_attempts: 2,
+                    review: true,
+                    plan_first: false,
+                },
+                attempts: 1,
+                review_rounds: 0,
+                proposed: Some(proposed),
+            };
+            let state = RunState {
+                phase: Phase::Draining,
+                stopping: None,
+                tasks: BTreeMap::from([(page.task, task)]),
+            };
+            let (state, _) = state.decide(&Event::SentBack { task: page.task });
+            not_queued(&state, &page)
+        };
+        let why = sent_back(Step::Reviewing(at), at);
+        assert!(
+            why.is_some_and(|why| why.contains("a reviewer looks at it again")),
+            "{why:?}"
+        );
+        assert!(
+            sent_back(Step::Asked(at), other).is_some(),
+            "a person is asked already"
+        );
+        assert_eq!(
+            sent_back(Step::Proposed(at), at),
+            None,
+            "control: it is before people"
+        );
+    }
+}

@@ -126,9 +126,12 @@ mod tests {
         let tree = git.run_with_stdin(&["mktree"], b"").await.unwrap();
         let tree = String::from_utf8(tree).unwrap();
         let who = ("Ann", "ann@example.com");
-        let base = git.commit_tree(tree.trim(), &[], "first", who, 1).await.unwrap();
+        let base = git
+            .commit_tree(tree.trim(), &[], "first", who, 1_700_000_000)
+            .await
+            .unwrap();
         let commit = git
-            .commit_tree(tree.trim(), &[&base], "second", who, 2)
+            .commit_tree(tree.trim(), &[&base], "second", who, 1_700_000_001)
             .await
             .unwrap();
         git.run(&["update-ref", "refs/heads/main", &base]).await.unwrap();
