@@ -110,6 +110,11 @@ impl Default for RunState {
 }
 
 impl RunState {
+    /// Whether a reviewer is to look again at a change of it that stands before people already.
+    pub fn is_reviewed_anew(&self) -> bool {
+        self.tasks.values().any(TaskRun::is_reviewed_anew)
+    }
+
     /// What the state becomes when `event` happens, and what is newly to be done.
     pub fn decide(mut self, event: &Event) -> (Self, Vec<Action>) {
         let next = self.weigh(event);

@@ -117,18 +117,50 @@ async fn a_pull_request_that_goes_elsewhere_by_now_is_neither_merged_nor_approve
     talk.close().await;
 }
 
-/// A shop with a proposal whose loop merges when green, on a base that was taken back for one with this other commit;
-/// then it is looked at, and made anew there.
+#[tokio::test]
+async fn a_review_that_requests_changes_takes_an_approval_back_that_is_no_merge_yet() {
+    for (reviewed, is_back) in [("CHANGES_REQUESTED", true), ("COMMENTED", false)] {
+        let talk = approved(&["say why"]).await;
+        talk.hub
+            .world()
+            .review(SHOP, talk.number, "carol", reviewed, "say why");
+        talk.look().await;
+        turns_green(&talk);
+        let before = talk.head();
+        talk.look().await;
+        assert_eq!(!is_merged(&talk), is_back, "{reviewed}: {}", talk.news());
+        if is_back {
+            let news = talk.news();
+            assert!(
+                news.contains("It was approved, but is not merged: carol asked for something else"),
+                "{news}"
+            );
+            assert_ne!(talk.head(), before, "what carol asked for is done");
+        }
+        talk.close().await;
+    }
+}
+
+/// What [`base_taken_back`] gives, looked at once and made anew.
 async fn made_anew(file: &str, text: &str) -> Talk {
+    let talk = base_taken_back(file, text).await;
+    let before = talk.head();
+    talk.look().await;
+    assert_ne!(talk.head(), before, "it was made anew");
+    talk
+}
+
+/// A shop with a proposal whose loop merges when green, on a base that was taken back for one with this other commit.
+/// Its loop does not tick by itself.
+async fn base_taken_back(file: &str, text: &str) -> Talk {
     let (shop, hub) = Ratings::on_github().await;
-    let yaml = Ratings::file().on_github(SHOP).yaml();
+    let yaml = Ratings::file().on_github(SHOP).every("300d").yaml();
     let yaml = yaml.replace("max_open: 5 }", "max_open: 5, autonomy: merge_when_green }");
     assert!(yaml.contains("merge_when_green"), "{yaml}");
     shop.world.write(".loops/fix.yaml", &yaml);
     hub.world()
         .commit(SHOP, "main", "carol", &[("NEWS", Some("told"))], "News");
     let talk = Talk::of(shop, hub).await;
-    let before = talk.head();
     {
         let mut there = talk.hub.world();
         let first = there.repo(SHOP).git.sha("main~1").unwrap();
@@ -138,8 +170,6 @@ async fn made_anew(file: &str, text: &str) -> Talk {
         there.pull(SHOP, talk.number).base_sha = moved;
         there.protect(SHOP, "main", &["ci"]);
     }
-    talk.look().await;
-    assert_ne!(talk.head(), before, "it was made anew");
     talk
 }
 
@@ -167,6 +197,34 @@ async fn what_was_made_anew_in_files_that_others_have_changed_is_reviewed_again_
     let text = format!("# What is told of stars.\n\n{}", Ratings::TEST);
     let talk = made_anew(Ratings::TESTS, &text).await;
     assert_eq!(reviews(&talk), 2, "what was read is not what stands there now");
+    turns_green(&talk);
+    talk.look().await;
+    assert!(is_merged(&talk), "{}", talk.news());
+    talk.close().await;
+}
+
+#[tokio::test]
+async fn a_service_sees_to_the_review_of_what_was_made_anew_and_nothing_said_meanwhile_is_lost() {
+    let text = format!("# What is told of stars.\n\n{}", Ratings::TEST);
+    let talk = base_taken_back(Ratings::TESTS, &text).await;
+    let world = &talk.shop.world;
+    let session = format!("# Change under review: {}\n", Ratings::TITLE);
+    assert_eq!(reviews(&talk), 1);
+    world.model().hold(&session);
+    let mut service = world.spawn(["serve"]);
+    assert!(service.says("rebuilt").await, "it was never made anew");
+    while reviews(&talk) < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let said = world.loops(["revise", &talk.id, "say why"]).await;
+    assert_ne!(said.code, 0, "{said}");
+    assert!(said.all().contains("a reviewer looks at it again"), "{said}");
+    let shown = talk.shop.shown(&talk.id).await;
+    assert_eq!(shown["state"], "open", "{shown:#}");
+    world.model().release(&session);
+    assert!(service.says(" done").await, "the review has no end");
+    service.interrupt();
+    assert_eq!(world.end(service).await.code, 0);
     turns_green(&talk);
     talk.look().await;
     assert!(is_merged(&talk), "{}", talk.news());

@@ -199,7 +199,7 @@ impl TaskRun {
             },
             // It stands before people already: whatever the reviewer says, it stands beside it.
             (Step::Reviewing(at), Event::Reviewed { attempt, .. })
-                if at == attempt && self.proposed == Some(at) =>
+                if at == attempt && self.is_reviewed_anew() =>
             {
                 Step::Proposed(attempt)
             }
@@ -236,6 +236,11 @@ impl TaskRun {
     /// Whether what was proposed may be made anew: it is before people, and nothing is being done about it.
     pub(super) fn takes_anew(&self) -> bool {
         self.proposed.is_some() && self.step.takes_words()
+    }
+
+    /// Whether a reviewer is to look again at what stands before people already, because it was made anew.
+    pub fn is_reviewed_anew(&self) -> bool {
+        matches!(self.step, Step::Reviewing(at) if self.proposed == Some(at))
     }
 
     fn again_or(&self, why: Why) -> Step {

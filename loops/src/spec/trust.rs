@@ -84,11 +84,27 @@ impl Trust {
         }
         match (place, signal.voice) {
             ("slack", Voice::Person) | ("file" | "junit" | "sarif", _) => Standing::Inside,
-            // Jobs are read only of runs that nobody outside can start.
+            // Jobs of runs that nobody outside can start; others have another name.
             ("github", Voice::Machine) if signal.external_id.starts_with("job:") => Standing::Inside,
             ("csv", _) | (_, Voice::Machine) => Standing::Repeated,
             (_, Voice::Person) => Standing::Anyone,
         }
+    }
+
+    /// Whether reports like these may be anybody's words. What a machine repeats counts as such, unless a person of the
+    /// house stands beside it: a failed job that looks alike has not looked at what users wrote.
+    pub fn anyone_writes<'a>(&self, said: impl IntoIterator<Item = &'a Signal>) -> bool {
+        let (mut any, mut repeated, mut person) = (false, false, false);
+        for signal in said {
+            any = true;
+            match (self.standing(signal), signal.voice) {
+                (Standing::Anyone, _) => return true,
+                (Standing::Repeated, _) => repeated = true,
+                (Standing::Inside, Voice::Person) => person = true,
+                (Standing::Inside, Voice::Machine) => {}
+            }
+        }
+        !any || (repeated && !person)
     }
 
     /// Whether the name that a source gives an author is believed: who writes a file knows whom they quote, and GitHub
@@ -198,6 +214,7 @@ mod tests {
             ("github:a/b", "issue:1", Person, Standing::Anyone),
             ("github:a/b", "issue:1", Machine, Standing::Repeated),
             ("github:a/b", "job:1/1", Machine, Standing::Inside),
+            ("github:a/b", "outside-job:1/1", Machine, Standing::Repeated),
             ("slack:#shop", "1.0", Machine, Standing::Repeated),
             ("slack:#shop", "1.0", Person, Standing::Inside),
             ("file:a.jsonl", "1", Machine, Standing::Inside),
@@ -223,6 +240,31 @@ mod tests {
             named.standing(&signal("csv:a.csv", "1", Person)),
             Standing::Repeated
         );
+    }
+
+    #[test]
+    fn beside_a_failed_job_what_a_machine_repeats_still_waits_for_a_person_of_the_house() {
+        use Voice::{Machine, Person};
+        let sentry = signal("sentry:acme/shop", "1", Machine);
+        let job = signal("github:a/b", "job:1/1", Machine);
+        let issue = signal("github:a/b", "issue:1", Person);
+        let colleague = signal("slack:#shop", "1.0", Person);
+        let unsaid = Trust::default();
+        for (said, anyone_writes) in [
+            (vec![], true),
+            (vec![&job], false),
+            (vec![&sentry], true),
+            (vec![&sentry, &job], true),
+            (vec![&sentry, &job, &colleague], false),
+            (vec![&issue, &colleague], true),
+        ] {
+            let places: Vec<&str> = said.iter().map(|signal| signal.source.as_str()).collect();
+            assert_eq!(
+                unsaid.anyone_writes(said.iter().copied()),
+                anyone_writes,
+                "{places:?}"
+            );
+        }
     }
 
     #[test]

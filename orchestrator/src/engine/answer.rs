@@ -12,7 +12,7 @@ use loops::{
     evidence::Evidence,
     finding::Event as FindingEvent,
     id::{DecisionId, FindingId, RunId},
-    run::{Event, RunState},
+    run::{Event, RunState, Step},
 };
 use serde_json::json;
 
@@ -127,10 +127,15 @@ pub async fn answer(
 /// Writes down, in one step, that `who` approved and that the base branch has it.
 async fn merged(home: &Home, proposal: &Proposal, commit: &str, who: &str) -> Result<(), EngineError> {
     let mut tx = home.store.begin().await?;
-    decide(&mut tx, proposal, Said::Approve, None, who).await?;
-    record_merged(&mut tx, proposal, commit).await?;
+    pull::still(&mut tx, proposal).await?;
+    record(&mut tx, proposal, commit, who).await?;
     tx.commit().await?;
     Ok(())
+}
+
+async fn record(tx: &mut Tx, proposal: &Proposal, commit: &str, who: &str) -> Result<(), EngineError> {
+    decide(tx, proposal, Said::Approve, None, who).await?;
+    record_merged(tx, proposal, commit).await
 }
 
 async fn revise(home: &Home, proposal: &Proposal, words: &str, who: &str) -> Result<Answered, EngineError> {
@@ -185,6 +190,13 @@ impl Ready {
         &self.base
     }
 
+    /// Why words do not bring it back to a worker now; none: they do.
+    pub(crate) fn why_not(&self, proposal: &Proposal) -> Result<Option<&'static str>, EngineError> {
+        let event = Event::SentBack { task: proposal.task };
+        let (state, _) = self.run.state::<RunState>()?.decide(&event);
+        Ok(not_queued(&state, proposal))
+    }
+
     /// Opens the run again, with one more attempt to make. `request` is what its worker is told; `said`: whose words they
     /// are, if they are a person's.
     pub(crate) async fn send(
@@ -194,10 +206,17 @@ impl Ready {
         request: &str,
         said: Option<(&str, &str)>,
     ) -> Result<(), EngineError> {
-        let run = self.run;
+        // Between the look and this the run may have gone on, or have been opened by a proof on a moved base.
+        let run = runs::get(&mut *tx, self.run.id).await?.unwrap_or(self.run);
         let state: RunState = run.state()?;
         let event = Event::SentBack { task: proposal.task };
         let (state, _) = state.decide(&event);
+        if let Some(why) = not_queued(&state, proposal) {
+            return Err(EngineError::Record(format!(
+                "{} cannot be sent back now: {why}",
+                proposal.id.short()
+            )));
+        }
         let now = clock::now();
         if let Some((words, who)) = said {
             decide(tx, proposal, Said::Revise, Some(words), who).await?;
@@ -229,6 +248,19 @@ impl Ready {
         )
         .await?;
         Ok(())
+    }
+}
+
+/// Why a proposal's task does not wait for a worker, after somebody's words; none: it does.
+fn not_queued(state: &RunState, proposal: &Proposal) -> Option<&'static str> {
+    match state.tasks.get(&proposal.task).map(|task| task.step) {
+        Some(Step::Queued) => None,
+        Some(Step::Reviewing(_)) => Some("a reviewer looks at it again; answer when that has ended"),
+        Some(Step::Planned | Step::Asked(_)) => {
+            Some("something about it waits for a person's yes; answer that first")
+        }
+        Some(Step::Failed(why)) => Some(why.words()),
+        _ => Some("its run has not ended with it; answer when it has"),
     }
 }
 

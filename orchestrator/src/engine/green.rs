@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use loops::{
     evidence::{CheckKind, Verdict},
+    run::{RunState, TaskRun},
     spec::{Autonomy, LoopSpec, ReviewChoice},
     text::one_line,
 };
@@ -19,6 +20,7 @@ use crate::{
         evidence, ledger, loops as loop_rows,
         outbox::{self, EffectState},
         proposals::{self, Proposal, ProposalState},
+        runs,
     },
 };
 
@@ -131,7 +133,7 @@ struct Objection {
 }
 
 /// Whose last word is that something must change. A comment takes no decision back.
-fn wants_changes(reviews: &[Review]) -> Vec<&str> {
+pub(super) fn wants_changes(reviews: &[Review]) -> Vec<&str> {
     let mut last: BTreeMap<&str, &str> = BTreeMap::new();
     for review in reviews {
         if matches!(
@@ -181,6 +183,9 @@ pub(super) async fn green(
     if let Some(why) = not_taken(store, proposal).await? {
         return Ok(Green::Stays(why));
     }
+    if is_reviewed_anew(store, proposal).await? {
+        return Ok(Green::NotYet("a reviewer looks at it again"));
+    }
     let protection = repository.protection(&proposal.base_branch).await?;
     let standing = Standing {
         proposal,
@@ -200,6 +205,16 @@ pub(super) async fn green(
             _ => Ok(Green::NotYet("it was answered meanwhile")),
         },
     }
+}
+
+/// Whether a reviewer is to look at it again, because it was made anew on another base.
+async fn is_reviewed_anew(store: &Store, proposal: &Proposal) -> Result<bool, EngineError> {
+    let Some(run) = runs::get(store, proposal.run).await? else {
+        return Ok(false);
+    };
+    let state: RunState = run.state()?;
+    let task = state.tasks.get(&proposal.task);
+    Ok(run.ended_at.is_none() && task.is_some_and(TaskRun::is_reviewed_anew))
 }
 
 /// Why a merge of this very commit was given up before: GitHub is not asked for it again and again.

@@ -32,9 +32,7 @@ pub(crate) async fn held_back(home: &Home, spec: &LoopSpec, said: &[Kept]) -> Op
 
 async fn untrusted(home: &Home, spec: &LoopSpec, said: &[Kept]) -> Option<String> {
     let trust = &spec.triage.trust;
-    let anyone = |kept: &Kept| trust.standing(&kept.signal) == Standing::Anyone;
-    let inside = |kept: &Kept| trust.standing(&kept.signal) == Standing::Inside;
-    let anyone_writes = said.iter().any(anyone) || !said.iter().any(inside);
+    let anyone_writes = trust.anyone_writes(said.iter().map(|kept| &kept.signal));
     if trust.wanted(anyone_writes) == 0 {
         return None;
     }
@@ -64,10 +62,9 @@ async fn untrusted(home: &Home, spec: &LoopSpec, said: &[Kept]) -> Option<String
         trust.believes_name(signal).then_some((author, false))
     });
     let why = trust.report_only(authors, anyone_writes)?;
-    let repeated = said
-        .iter()
-        .all(|kept| trust.standing(&kept.signal) == Standing::Repeated);
-    Some(if repeated {
+    let stands = |standing| move |kept: &Kept| trust.standing(&kept.signal) == standing;
+    let repeated = said.iter().any(stands(Standing::Repeated));
+    Some(if repeated && !said.iter().any(stands(Standing::Anyone)) {
         format!("{why}, and users may have shaped what machines repeat (`triage.trust` can say otherwise)")
     } else {
         why

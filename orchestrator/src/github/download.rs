@@ -32,7 +32,11 @@ impl Wire {
             doing: ask.doing.clone(),
             why,
         };
-        let mut why = String::new();
+        let not_given = |message: String| GitHubError::Gone {
+            doing: ask.doing.clone(),
+            message,
+        };
+        let (mut why, mut answered) = (String::new(), false);
         for round in 0..TRIES {
             if round > 0 {
                 tokio::time::sleep(self.first_wait * 2_u32.pow(round)).await;
@@ -47,21 +51,22 @@ impl Wire {
                     return Ok(());
                 }
             };
-            let url = self.elsewhere(&location).map_err(unreachable)?;
-            match tokio::time::timeout(TIMEOUT, self.read(&url, log)).await {
+            let url = self.elsewhere(&location).map_err(not_given)?;
+            answered = false;
+            match tokio::time::timeout(TIMEOUT, self.read(&url, log, &mut answered)).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(Cut::Gone)) => {
-                    return Err(GitHubError::Gone {
-                        doing: ask.doing.clone(),
-                        message: "the log is not kept any more".to_owned(),
-                    });
-                }
+                Ok(Err(Cut::Gone)) => return Err(not_given("the log is not kept any more".to_owned())),
                 // The address in these words lets anybody read the log for a minute.
                 Ok(Err(Cut::Failed(text))) => why = cut(&text.replace(url.as_str(), "the log's address")),
                 Err(_) => why = format!("it took more than {} s", TIMEOUT.as_secs()),
             }
         }
-        Err(unreachable(why))
+        // A host that answers and does not give it may do so for days; one that does not answer is asked again.
+        Err(if answered {
+            not_given(why)
+        } else {
+            unreachable(why)
+        })
     }
 
     async fn place(&self, ask: &Ask) -> Result<Place, GitHubError> {
@@ -95,7 +100,8 @@ impl Wire {
         }
     }
 
-    async fn read(&self, url: &Url, log: &mut Log) -> Result<(), Cut> {
+    /// Reads what stands there. `answered`: whether whoever keeps it said anything at all.
+    async fn read(&self, url: &Url, log: &mut Log, answered: &mut bool) -> Result<(), Cut> {
         let failed = |text: String| Cut::Failed(text);
         let request = Request::builder()
             .uri(url.as_str())
@@ -106,6 +112,7 @@ impl Wire {
             Try::Unsent(why) | Try::Lost(why) => failed(why),
             _ => failed("no answer".to_owned()),
         })?;
+        *answered = true;
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Cut::Gone),

@@ -104,7 +104,8 @@ impl Repository {
     /// Which step of a job failed, and the part of its log that says why.
     ///
     /// # Errors
-    /// If there is no such job, or GitHub does not give its log. A log that is not kept any more is empty.
+    /// If there is no such job, or GitHub or its log cannot be reached now. A log that is not kept any more, or that whoever
+    /// keeps it does not give, is empty.
     pub async fn failure_log(&self, job: u64) -> Result<Failure, GitHubError> {
         let doing = format!("look at the job {job} of `{}`", self.full_name());
         let answer = self
@@ -122,13 +123,17 @@ impl Repository {
         let read = self.hub().wire().lines(&ask.owner(self.owner()), &mut log).await;
         let log = match read {
             Ok(()) => log.relevant(),
-            // A later try reads it.
-            Err(error @ (GitHubError::RateLimited { .. } | GitHubError::Login(_))) => return Err(error),
             // Whoever keeps the logs may refuse one for days: what failed is told all the same.
-            Err(error) => {
+            Err(
+                error @ (GitHubError::Forbidden { .. }
+                | GitHubError::NotFound { .. }
+                | GitHubError::Gone { .. }),
+            ) => {
                 tracing::info!(doing, %error, "a failure is told without its log");
                 String::new()
             }
+            // A later try reads it.
+            Err(error) => return Err(error),
         };
         Ok(Failure {
             job: job.id,

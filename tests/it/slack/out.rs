@@ -203,6 +203,32 @@ async fn only_who_may_write_to_the_repository_decides_in_slack() {
 }
 
 #[tokio::test]
+async fn who_refuses_in_slack_while_a_merge_waits_is_heard() {
+    let (shop, hub, slack, eng, [carol, _]) = on_github().await;
+    let id = shop.proposed().await;
+    hub.world().protect(SHOP, "main", &["ci"]);
+    let message = slack.world().said_by_us(&eng)[0].ts.clone();
+    slack.world().react(&eng, &message, &carol, "+1");
+    shop.world.loops(["run", "fix"]).await;
+    assert_eq!(shop.shown(&id).await["state"], "approved");
+    // Once more says nothing new, and a no does.
+    slack.world().reply(&eng, &message, &carol, "approve");
+    shop.world.loops(["run", "fix"]).await;
+    assert_eq!(shop.shown(&id).await["state"], "approved");
+    slack
+        .world()
+        .reply(&eng, &message, &carol, "reject not like this");
+    let ran = shop.world.loops(["run", "fix"]).await;
+    let shown = shop.shown(&id).await;
+    assert_eq!(shown["state"], "rejected", "{ran}");
+    let approvals = ran.all().matches("approved by carol").count();
+    assert_eq!(approvals, 0, "{ran}");
+    hub.check();
+    slack.check();
+    shop.world.close().await;
+}
+
+#[tokio::test]
 async fn a_thumb_on_a_base_that_has_moved_is_proven_there_and_told_as_what_came_of_it() {
     // It holds on that base as it is, and not with the change.
     let crashes = "import unittest\n\nfrom ratings.stats import mean\n\n\nclass Crashes(unittest.TestCase):\n    def \

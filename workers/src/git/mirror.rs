@@ -69,10 +69,13 @@ impl Mirror {
         Ok(tidied)
     }
 
-    /// The commit that a branch was at when it was fetched last; none: the mirror has none, or says so elsewhere than
-    /// where a fetch writes it. Starts no process.
+    /// The commit that a branch was at when it was fetched last; none: the mirror has none, says so elsewhere than where a
+    /// fetch writes it, or has no place for changes yet, which a fetch makes. Starts no process.
     pub fn known(at: &Path, branch: &str) -> Option<String> {
         let branch = Branch::read(branch).ok()?;
+        if !Self::changes(at).join("config").is_file() {
+            return None;
+        }
         let text = std::fs::read_to_string(at.join(branch.ours)).ok()?;
         let commit = text.trim_end();
         checked(commit).ok().map(str::to_owned)

@@ -43,6 +43,10 @@ async fn a_mirror_follows_its_source() {
     let (source, at) = (folder.path().join("r"), folder.path().join("deep/mirror"));
     let name = repository(&source, 1);
     let first = Mirror::update(&name, &at, "main").await.unwrap();
+    assert_eq!(Mirror::known(&at, "main").as_ref(), Some(&first));
+    // As one of before stands there: what attempts leave must not get into the base.
+    fs::remove_dir_all(Mirror::changes(&at)).unwrap();
+    assert_eq!(Mirror::known(&at, "main"), None, "it has no place for changes");
     assert_eq!(Mirror::update(&name, &at, "HEAD").await.unwrap(), first);
     fs::write(source.join("a.txt"), "new\n").unwrap();
     // Not committed: a dirty folder is mirrored as its branch is.

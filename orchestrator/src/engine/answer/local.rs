@@ -1,12 +1,13 @@
 //! Answers to a proposal in a folder on this machine. A merge moves a branch only where nothing is checked out on it,
 //! and in one step or not at all.
 
-use super::{Answered, again::merge_again, decide, merged};
+use super::{Answered, again::merge_again, decide, merged, pull::still, record};
 use crate::{
     clock,
     engine::{Definition, EngineError, Home, Place},
     local::branch::Target,
     store::{
+        Store,
         decisions::Said,
         proposals::{self, Proposal, ProposalState},
     },
@@ -63,9 +64,26 @@ pub(super) async fn approve(
         }
     };
     target.bring(&mirror, &commit).await?;
-    target.move_to(&proposal.base_branch, &commit, &base).await?;
-    merged(home, proposal, &commit, who).await?;
+    land(&home.store, &target, proposal, (&base, &commit), who).await?;
     Ok(Answered::Merged { commit, proven_again })
+}
+
+/// Moves the base branch from one commit to the other and writes down that it is merged: in one transaction, so that what
+/// became something else while it was proven is not merged, and nothing else becomes of it meanwhile. A kill in between
+/// leaves a branch that has it, which the next answer finds.
+async fn land(
+    store: &Store,
+    target: &Target,
+    proposal: &Proposal,
+    (base, commit): (&str, &str),
+    who: &str,
+) -> Result<(), EngineError> {
+    let mut tx = store.begin().await?;
+    still(&mut tx, proposal).await?;
+    target.move_to(&proposal.base_branch, commit, base).await?;
+    record(&mut tx, proposal, commit, who).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Takes a refused proposal's branch away, if it is still ours. The commit stays in the mirror; only the name goes.
@@ -92,7 +110,58 @@ fn quoted(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use loops::time::Timestamp;
+    use workers::git::Git;
+
+    use super::{super::pull::tests::proposal, *};
+
+    #[tokio::test]
+    async fn what_was_sent_back_while_it_was_proven_again_does_not_land() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = folder.path().join("shop.git");
+        let path = repository.to_string_lossy().into_owned();
+        let init = ["init", "--bare", "--quiet", "--template=", &path];
+        Git::nowhere().run(&init).await.unwrap();
+        let git = Git::at(&repository);
+        let tree = git.run_with_stdin(&["mktree"], b"").await.unwrap();
+        let tree = String::from_utf8(tree).unwrap();
+        let who = ("Ann", "ann@example.com");
+        let base = git.commit_tree(tree.trim(), &[], "first", who, 1).await.unwrap();
+        let commit = git
+            .commit_tree(tree.trim(), &[&base], "second", who, 2)
+            .await
+            .unwrap();
+        git.run(&["update-ref", "refs/heads/main", &base]).await.unwrap();
+        let target = Target::open(&repository).await.unwrap();
+        let store = Store::open(&folder.path().join("state")).await.unwrap();
+        let page = proposal();
+        let mut tx = store.begin().await.unwrap();
+        proposals::insert(&mut tx, &page).await.unwrap();
+        use ProposalState::{Merged, Open, Revising};
+        proposals::set_state(&mut tx, page.id, Open, Revising, Timestamp(1))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+
+        let land = async || land(&store, &target, &page, (&base, &commit), "ann").await;
+        let why = land().await.unwrap_err().to_string();
+        assert!(why.contains("it is revising now"), "{why}");
+        assert_eq!(target.head("main").await.unwrap().as_deref(), Some(base.as_str()));
+
+        // Control: nothing became of it meanwhile.
+        let mut tx = store.begin().await.unwrap();
+        proposals::set_state(&mut tx, page.id, Revising, Open, Timestamp(2))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        land().await.unwrap();
+        assert_eq!(
+            target.head("main").await.unwrap().as_deref(),
+            Some(commit.as_str())
+        );
+        let now = proposals::get(&store, page.id).await.unwrap().unwrap();
+        assert_eq!(now.state, Merged);
+    }
 
     #[test]
     fn a_path_is_quoted_only_where_a_shell_needs_it() {

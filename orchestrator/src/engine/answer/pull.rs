@@ -81,7 +81,7 @@ pub(super) async fn approve(
 
 /// Error: a proof takes minutes, and something else became of the proposal meanwhile, so that what was proven is not what
 /// would be merged.
-async fn still(tx: &mut Tx, proposal: &Proposal) -> Result<(), EngineError> {
+pub(super) async fn still(tx: &mut Tx, proposal: &Proposal) -> Result<(), EngineError> {
     let now = proposals::get(&mut *tx, proposal.id).await?;
     let answerable = |now: &Proposal| matches!(now.state, ProposalState::Open | ProposalState::Approved);
     let same = now
@@ -141,7 +141,7 @@ pub(super) async fn close(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use loops::{
         id::{AttemptId, FindingId, ProposalId, RunId, TaskId},
         time::Timestamp,
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::store::{Store, proposals::Revision};
 
-    fn proposal() -> Proposal {
+    pub(in crate::engine::answer) fn proposal() -> Proposal {
         Proposal {
             id: ProposalId::new(0, [1; 10]),
             loop_name: "fix".into(),

@@ -36,7 +36,10 @@ pub async fn hear_answers(home: &Home) -> Result<Vec<Told>, EngineError> {
         return Ok(Vec::new());
     };
     let mut told = Vec::new();
-    for proposal in proposals::list(&home.store, None, Some(ProposalState::Open)).await? {
+    // What is approved and not merged yet can still be refused or sent back.
+    let mut waiting = proposals::list(&home.store, None, Some(ProposalState::Open)).await?;
+    waiting.extend(proposals::list(&home.store, None, Some(ProposalState::Approved)).await?);
+    for proposal in waiting {
         let Some(message) = said::get(&home.store, &key_of(proposal.id)).await? else {
             continue;
         };
@@ -108,6 +111,9 @@ async fn take(home: &Home, proposal: &Proposal, word: &Word) -> Result<Option<Ca
     let Some(wanted) = read(word) else {
         return Ok(None);
     };
+    if proposal.state == ProposalState::Approved && wanted == Answer::Approve {
+        return Ok(None);
+    }
     let Some(login) = home.slack.as_ref().and_then(|slack| slack.login_of(&word.user)) else {
         return Ok(None);
     };

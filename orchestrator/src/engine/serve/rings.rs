@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use loops::{
     id::RunId,
+    run::RunState,
     schedule::{Judgement, come, judge, next_due, starts_at},
     text::one_line,
     time::Timestamp,
@@ -91,7 +92,7 @@ impl Service<'_> {
         }
     }
 
-    /// Runs that somebody's words or failing checks on a pull request have opened again go on.
+    /// Runs that somebody's words, failing checks on a pull request or a proof on a moved base have opened again go on.
     async fn take_up_sent_back(&mut self) -> Result<(), EngineError> {
         let now = clock::now();
         for run in runs::all_open(&self.engine.home.store).await? {
@@ -102,10 +103,10 @@ impl Service<'_> {
             let Some((name, _)) = free else { continue };
             let name = Arc::clone(name);
             let made = proposals::of_run(&self.engine.home.store, run.id).await?;
-            if made
+            let sent_back = made
                 .iter()
-                .any(|proposal| proposal.state == ProposalState::Revising)
-            {
+                .any(|proposal| proposal.state == ProposalState::Revising);
+            if sent_back || run.state::<RunState>()?.is_reviewed_anew() {
                 self.start(&name, Start::Again(run.id), now);
             }
         }

@@ -10,6 +10,7 @@ use loops::{
 
 use super::{EngineError, Talk};
 use crate::{
+    engine::green::wants_changes,
     github::{Comment, HIDDEN, Me, Pull, Repository, Review, ReviewComment},
     store::pulls::PullRow,
 };
@@ -24,6 +25,8 @@ pub(super) struct Heard {
     pub(super) commands: Vec<Order>,
     /// What reviewers want different.
     pub(super) remarks: Vec<Remark>,
+    /// Who requested changes, in words that were not taken up, as GitHub knows a review to do.
+    pub(super) objectors: BTreeSet<String>,
     /// Comments were read until here.
     pub(super) until: Option<Timestamp>,
     /// Who told us something and may not.
@@ -105,6 +108,9 @@ pub(super) async fn hear(repository: &Repository, number: u64, talk: &Talk) -> R
     for line in &lines {
         ear.line(line, &lines, &reviews).await?;
     }
+    // Who approves after that has taken it back.
+    let last = wants_changes(&reviews);
+    ear.heard.objectors.retain(|who| last.contains(&who.as_str()));
     // Under the pull request, in threads or with a review: what was said last counts.
     ear.heard.commands.sort_by_key(|order| order.at);
     Ok(ear.heard)
@@ -181,6 +187,7 @@ impl Ear<'_> {
         }
         let asks = review.state == "CHANGES_REQUESTED" && !review.body.trim().is_empty();
         if asks && self.may(&review.author).await? {
+            self.heard.objectors.insert(review.author.clone());
             self.heard.remarks.push(Remark {
                 origin,
                 author: review.author.clone(),
@@ -222,6 +229,9 @@ impl Ear<'_> {
         // Who approves does not ask for more, and a word after our answer need not either.
         let asks = state == "CHANGES_REQUESTED" || (state == "COMMENTED" && !answered);
         if asks && !line.body.trim().is_empty() && self.may(&line.author).await? {
+            if state == "CHANGES_REQUESTED" {
+                self.heard.objectors.insert(line.author.clone());
+            }
             self.heard.remarks.push(Remark {
                 origin,
                 author: line.author.clone(),

@@ -77,10 +77,11 @@ pub(super) async fn look(
     let ours = pull.head == proposal.head || proposal.state != ProposalState::Open;
     turn.answer(&heard, ours).await?;
     let open = proposal.state == ProposalState::Open && ours;
-    if proposal.state != ProposalState::Open && turn.is_asked(&heard) {
+    let askers = turn.askers(&heard);
+    if proposal.state != ProposalState::Open && !askers.is_empty() {
         // A worker is on it, or it was about to be merged: what was asked is read again when it is open.
         turn.wait();
-        turn.take_back(&heard);
+        turn.take_back(&askers);
     }
     if open && !turn.left_alone() {
         let ci = ci::look(repository, proposal).await?;

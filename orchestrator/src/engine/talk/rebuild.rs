@@ -78,14 +78,21 @@ pub(super) async fn look(
 ) -> Result<Rebuilt, EngineError> {
     let now = clock::now();
     if let Some(proven) = home.rebuilds.take(proposal.id, proposal.attempt, now) {
-        return match proven {
+        let came = match proven {
             Ok(Ok(made)) => take_in(home, row, proposal, made).await,
-            Ok(Err(why)) => Ok(Rebuilt::DoesNotHold(why)),
-            Err(error) => {
-                could_not(home, proposal, now).await?;
-                Err(error)
+            Ok(Err(why)) => {
+                // When it was is written with what follows from it.
+                let mut tx = home.store.begin().await?;
+                pulls::one_more_rebuild(&mut tx, proposal.id).await?;
+                tx.commit().await?;
+                return Ok(Rebuilt::DoesNotHold(why));
             }
+            Err(error) => Err(error),
         };
+        if matches!(came, Ok(Rebuilt::NotDue) | Err(_)) {
+            could_not(home, proposal, now).await?;
+        }
+        return came;
     }
     if home.rebuilds.is_under_way(proposal.id) {
         return Ok(Rebuilt::NotDue);
@@ -138,7 +145,8 @@ pub(super) async fn look(
     })
 }
 
-/// A proof that could not be made is one of the few all the same: what is in its way today may be so for long.
+/// A proof that could not be made, or not be written down, is one of the few all the same: what is in its way today may be
+/// so for long.
 async fn could_not(home: &Home, proposal: &Proposal, now: Timestamp) -> Result<(), EngineError> {
     let mut tx = home.store.begin().await?;
     let Some(row) = pulls::get(&mut tx, proposal.id).await? else {

@@ -77,9 +77,8 @@ impl<'a> Turn<'a> {
     }
 
     /// Somebody asks for something else: what was approved and is not merged yet waits for a word again.
-    pub(super) fn take_back(&mut self, heard: &Heard) {
-        let who = Wanted::of(heard, &self.talk).authors().join(", ");
-        self.withdrawn = Some(format!("{who} asked for something else"));
+    pub(super) fn take_back(&mut self, askers: &[String]) {
+        self.withdrawn = Some(format!("{} asked for something else", askers.join(", ")));
     }
 
     /// Answers what can be answered at once. `ours`: nobody has pushed to it since.
@@ -234,9 +233,14 @@ impl<'a> Turn<'a> {
         ((wanted.ci || wanted.conflict) && !paused).then_some(wanted)
     }
 
-    /// Whether somebody asks for another attempt, and was not answered.
-    pub(super) fn is_asked(&self, heard: &Heard) -> bool {
-        !Wanted::of(heard, &self.talk).asked.is_empty()
+    /// Who asks for another attempt, by a word or by a review that requests changes, and was not answered. A remark alone
+    /// takes nothing back: who only says something may still want it merged.
+    pub(super) fn askers(&self, heard: &Heard) -> Vec<String> {
+        let asked = Wanted::of(heard, &self.talk).asked;
+        let mut all: Vec<String> = asked.into_iter().map(|(who, _)| who).collect();
+        all.extend(heard.objectors.iter().cloned());
+        all.dedup();
+        all
     }
 
     /// People have asked as often as they may.
@@ -265,6 +269,14 @@ impl<'a> Turn<'a> {
     /// Sends it back to a worker, in one step with everything else of this look.
     pub(super) async fn send_back(mut self, wanted: Wanted, logs: &str) -> Result<Vec<News>, EngineError> {
         let ready = answer::ready(self.home, self.proposal).await?;
+        if let Some(why) = ready.why_not(self.proposal)? {
+            self.stick(format!("it cannot be sent back now: {why}"));
+            let mut tx = self.home.store.begin().await?;
+            if self.still(&mut tx).await? {
+                self.write(tx, None).await?;
+            }
+            return Ok(Vec::new());
+        }
         let files = if wanted.conflict {
             words::both_changed(
                 &self.home.mirror(&self.row.repository),

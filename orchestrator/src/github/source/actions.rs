@@ -49,6 +49,9 @@ const TRUSTED: [&str; 12] = [
     "page_build",
     "dynamic",
 ];
+/// How the names of jobs begin whose run somebody outside may have started, because the loop asks for such events: an issue,
+/// a comment. What their logs hold may be anybody's words, so they do not count as the house's own.
+const ANYONES: &str = "outside-job";
 /// How runs end that are read.
 const ENDS: [&str; 2] = ["failure", "timed_out"];
 
@@ -217,7 +220,12 @@ fn asked_for(source: &GithubActions, run: &Run) -> bool {
 
 fn signal(repository: &str, run: &Run, attempt: u64, failure: Failure) -> Signal {
     let source = format!("github:{repository}");
-    let external_id = format!("job:{}/{attempt}", failure.job);
+    let of = if TRUSTED.contains(&run.event.as_str()) {
+        "job"
+    } else {
+        ANYONES
+    };
+    let external_id = format!("{of}:{}/{attempt}", failure.job);
     let workflow = failure
         .workflow
         .as_deref()

@@ -7,6 +7,7 @@ use loops::{
 use serde_json::json;
 
 use super::*;
+use crate::github::GitHubError;
 
 fn source() -> GithubIssues {
     GithubIssues {
@@ -145,6 +146,24 @@ async fn a_failed_job_is_one_signal_for_each_try() {
         .await
         .unwrap();
     assert_eq!(again.signals[0].external_id, "job:20/2");
+    // A log that cannot be reached now is asked for again: nothing is told without it.
+    let log = "GET /repos/acme/shop/actions/jobs/20/logs";
+    let read = async || shop.read_actions(&source, "main", Some(&first.cursor)).await;
+    stub.on(log, [reply(502, "")]);
+    let error = read().await.unwrap_err();
+    assert!(matches!(error, GitHubError::Unreachable { .. }), "{error}");
+    let nobody = reply(302, "").with("location", "http://127.0.0.1:1/log");
+    stub.on(log, [nobody]);
+    let error = read().await.unwrap_err();
+    assert!(matches!(error, GitHubError::Unreachable { .. }), "{error}");
+    // Whoever keeps the logs answers, and does not give it: that may be so for days.
+    let (keeper, elsewhere) = Stub::start().await;
+    keeper.on("GET /log", [reply(503, "")]);
+    let there = reply(302, "").with("location", elsewhere.join("/log").unwrap());
+    stub.on(log, [there]);
+    assert_eq!(read().await.unwrap().signals[0].text, "CI / test failed on main");
+    keeper.on("GET /log", [reply(200, "2026-11-01T00:00:00.0Z boom\n")]);
+    assert!(read().await.unwrap().signals[0].text.ends_with("boom"));
     let other = loops::spec::GithubActions {
         workflows: vec!["nightly.yml".to_owned()],
         branches: vec![],
@@ -202,7 +221,11 @@ async fn a_run_that_an_outsider_can_start_or_fill_is_not_read() {
     assert_eq!(read(&[]).await, ["job:6/1"], "only what was pushed here");
     assert_eq!(
         read(&["pull_request", "pull_request_target"]).await,
-        ["job:4/1"],
-        "a fork's run is not read whatever is asked for"
+        ["outside-job:4/1"],
+        "a fork's run is not read whatever is asked for, and what anybody starts is not the house's own"
+    );
+    assert_eq!(
+        read(&["push", "issue_comment"]).await,
+        ["outside-job:5/1", "job:6/1"]
     );
 }
