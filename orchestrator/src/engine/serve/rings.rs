@@ -106,7 +106,11 @@ impl Service<'_> {
             let sent_back = made
                 .iter()
                 .any(|proposal| proposal.state == ProposalState::Revising);
-            if sent_back || run.state::<RunState>()?.is_reviewed_anew() {
+            // A state that cannot be read is told when somebody drives it.
+            let reviewed = run
+                .state::<RunState>()
+                .is_ok_and(|state| state.is_reviewed_anew());
+            if sent_back || reviewed {
                 self.start(&name, Start::Again(run.id), now);
             }
         }
