@@ -43,9 +43,10 @@ static MOVES: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\b(?:clos(?:e[sd]?|ing)|fix(?:e[sd]|ing)?|resolv(?:e[sd]?|ing)|complet(?:e[sd]?|ing)|implement(?:s|ed|ing)?|finish(?:e[sd]|ing)?|deliver(?:s|ed|ing)?|done|part\s+of|contributes\s+to|ref(?:s|erences?)?|related\s+to)\b|#[a-z]",
     )
 });
-/// An issue as such a tracker names it: a key and a number.
-static KEY: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?i)\b(?P<key>[a-z][a-z0-9_]{1,14})-(?P<digit>[0-9])"));
+/// An issue as such a tracker names it, a key and a number, and no part of a longer name (a branch's, say).
+static KEY: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)(?P<before>^|[^\p{L}\p{N}_/-])(?P<key>[a-z][a-z0-9_]{1,14})-(?P<number>[0-9]+)\b")
+});
 /// What has that form and is something else.
 const NO_KEYS: &[&str] = &[
     "utf", "sha", "iso", "rfc", "cve", "cwe", "aes", "md", "pep", "ieee", "ascii", "base", "crc", "gh",
@@ -196,7 +197,7 @@ fn unmoved(text: &str) -> String {
                 if NO_KEYS.iter().any(|other| key.eq_ignore_ascii_case(other)) {
                     found[0].to_owned()
                 } else {
-                    format!("{key}- {}", &found["digit"])
+                    format!("{}{key}- {}", &found["before"], &found["number"])
                 }
             })
             .into_owned(),

@@ -56,6 +56,7 @@ const TEXTS: &[(&str, &str)] = &[
     (r"***NO_CI***", "***NO_CI***"),
     ("\n/merge", "\n/merge"),
     ("ENG-12", "Fixes ENG-12"),
+    ("(ENG-12)", "Fixes (ENG-12)"),
     ("eng-12", "x\nImplements: OPS-1, eng-12 and WEB-3"),
     ("JRA-34", "JRA-34 #close it is done"),
     ("\nbors r+", "\nbors r+"),
@@ -415,5 +416,20 @@ proptest! {
         let masked = secrets::mask(&format!("{before} {secret} {after}"));
         prop_assert!(!masked.contains(&secret[4..]), "{}", masked);
         prop_assert_eq!(secrets::mask(&masked), masked);
+    }
+}
+
+#[test]
+fn a_longer_name_that_ends_like_an_issues_stays_whole() {
+    for name in [
+        "loops/fix/give-the-mean-of-no-ratings-2f1b8b",
+        "loops/fix/ratings-123456",
+        "fix-the-mean-12",
+    ] {
+        let said = format!("somebody has pushed to `{name}`; fixed");
+        assert!(
+            clean::message(&said, &Allowed::default()).contains(name),
+            "{said}"
+        );
     }
 }
